@@ -1,0 +1,125 @@
+"""What is known of how a scan was made: the numbers of y = N(A(x)).
+
+Slice *spacing* (distance between slice centres) and slice *thickness* (width of the profile) are
+two numbers: thickness < spacing is a gap, thickness > spacing an overlap (DICOM PS3.3
+C.7.6.2.1: SliceThickness, C.8.3.1: SpacingBetweenSlices).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medsr.errors import UsageError
+from medsr.volume.volume import Volume
+
+__all__ = ["Acquisition", "AxisSampling", "for_scan", "plan_axis"]
+
+
+@dataclass(frozen=True)
+class AxisSampling:
+    """One axis: a fine grid seen through a profile by a low grid; outer corners shared.
+
+    Attributes:
+        fine_count, low_count: number of samples.
+        fine_mm, low_mm: distance between samples, mm.
+        width_mm: width of the profile (FWHM of a Gaussian, full width of a box, 1/(2 f_max) of a
+            k-space truncation), mm; 0 means that the axis is not blurred.
+        profile: a key of `kernels.PROFILES`.
+    """
+
+    fine_count: int
+    fine_mm: float
+    low_count: int
+    low_mm: float
+    width_mm: float = 0.0
+    profile: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        if min(self.fine_count, self.low_count) < 1 or min(self.fine_mm, self.low_mm) <= 0:
+            raise UsageError(f"An axis needs samples at a positive distance, found {self}.")
+        if not (math.isfinite(self.width_mm) and self.width_mm >= 0):
+            raise UsageError(f"A slice profile needs a width of 0 mm or more, not {self.width_mm}.")
+
+    @property
+    def factor(self) -> float:
+        """How many times finer the fine grid is."""
+        return self.low_mm / self.fine_mm
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether the two grids differ."""
+        return self.fine_count != self.low_count or abs(self.factor - 1.0) > 1e-9
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the axis is neither resampled nor blurred."""
+        return not self.is_resampled and self.width_mm == 0.0
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """The three axes of a scan, in the voxel order of its volume."""
+
+    axes: tuple[AxisSampling, AxisSampling, AxisSampling]
+
+    @property
+    def fine_shape(self) -> tuple[int, int, int]:
+        """(X', Y', Z') of the fine grid."""
+        a, b, c = self.axes
+        return a.fine_count, b.fine_count, c.fine_count
+
+    @property
+    def coarse_axis(self) -> int:
+        """The axis with the largest factor; the last of equals."""
+        return max(range(3), key=lambda k: (round(self.axes[k].factor, 6), k))
+
+
+def plan_axis(
+    low_count: int, low_mm: float, fine_mm: float, width_mm: float, profile: str
+) -> AxisSampling:
+    """The sampling of an axis of a scan whose fine spacing is wanted to be `fine_mm`."""
+    if abs(low_mm / fine_mm - 1.0) < 1e-6:
+        return AxisSampling(low_count, low_mm, low_count, low_mm)
+    fine_count = max(1, round(low_count * low_mm / fine_mm))
+    return AxisSampling(fine_count, fine_mm, low_count, low_mm, width_mm, profile)
+
+
+def for_scan(
+    volume: Volume,
+    fine_spacing_mm: Sequence[float],
+    *,
+    slice_thickness_mm: float | None = None,
+    profile: str = "gaussian",
+) -> Acquisition:
+    """How `volume` was acquired, as seen from a finer grid.
+
+    Args:
+        volume: the measured scan.
+        fine_spacing_mm: spacing of the fine grid along each axis, (3,), mm.
+        slice_thickness_mm: overrides the volume's own; where neither is known the slices are
+            taken to touch (thickness = spacing).
+        profile: slice profile, a key of `kernels.PROFILES`. The other axes lose resolution by
+            k-space truncation in MR and by a Gaussian of one sample's width in CT.
+
+    Returns:
+        Acquisition whose low grid is the volume's.
+    """
+    spacing = volume.spacing_mm
+    slice_axis = volume.slice_axis
+    if slice_axis is None:
+        slice_axis = max(range(3), key=lambda k: spacing[k])
+    thickness = slice_thickness_mm or volume.slice_thickness_mm or spacing[slice_axis]
+    in_plane = "gaussian" if volume.modality == "CT" else "kspace"
+    axes = [
+        plan_axis(
+            volume.shape[k],
+            spacing[k],
+            fine_spacing_mm[k],
+            thickness if k == slice_axis else spacing[k],
+            profile if k == slice_axis else in_plane,
+        )
+        for k in range(3)
+    ]
+    return Acquisition((axes[0], axes[1], axes[2]))

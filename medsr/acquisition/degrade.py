@@ -1,0 +1,107 @@
+"""A thick-slice scan out of a fine one: the plan and the deed behind `medsr degrade`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.acquisition.noise import filtered_backprojection_noise, rician
+from medsr.acquisition.resample import acquire
+from medsr.errors import UsageError
+from medsr.volume import geometry
+from medsr.volume.volume import Volume
+
+__all__ = ["degrade", "plan_degradation"]
+
+
+def plan_degradation(
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
+    *,
+    slice_axis: int,
+    slice_spacing_mm: float,
+    slice_thickness_mm: float | None = None,
+    profile: str = "gaussian",
+    in_plane: float = 1.0,
+    in_plane_profile: str = "kspace",
+) -> Acquisition:
+    """The acquisition that thickens one axis and blurs the other two.
+
+    The slice spacing is kept exactly; slices that would hang over the far end are left out.
+
+    Args:
+        shape: (X, Y, Z) of the fine scan.
+        spacing_mm: of the fine scan, (3,).
+        slice_axis: the axis to thicken.
+        slice_spacing_mm: distance between the new slices.
+        slice_thickness_mm: width of their profile; the spacing when None.
+        profile: gaussian or box.
+        in_plane: factor by which in-plane resolution falls, >= 1.
+        in_plane_profile: kspace (MR) or gaussian (CT).
+
+    Raises:
+        UsageError: slices finer than the scan's, fewer than two of them, or a factor below 1.
+    """
+    fine_mm, length = spacing_mm[slice_axis], shape[slice_axis] * spacing_mm[slice_axis]
+    if slice_spacing_mm < fine_mm * (1 - 1e-6):
+        raise UsageError(
+            f"A slice spacing of {slice_spacing_mm:g} mm is finer than the scan's {fine_mm:.3g} mm "
+            "along that axis; degrading can only make it coarser."
+        )
+    count = int(length / slice_spacing_mm + 1e-6)
+    if count < 2:
+        raise UsageError(
+            f"A slice spacing of {slice_spacing_mm:g} mm leaves fewer than 2 slices of the "
+            f"{length:.0f} mm that the scan covers."
+        )
+    if in_plane < 1:
+        raise UsageError(f"An in-plane factor must be 1 or more, not {in_plane:g}.")
+    thickness = slice_spacing_mm if slice_thickness_mm is None else slice_thickness_mm
+    axes = []
+    for k in range(3):
+        n, mm = int(shape[k]), float(spacing_mm[k])
+        if k == slice_axis:
+            axes.append(AxisSampling(n, mm, count, slice_spacing_mm, thickness, profile))
+        elif in_plane == 1.0:
+            axes.append(AxisSampling(n, mm, n, mm))
+        else:
+            low = max(2, int(n / in_plane + 1e-6))
+            axes.append(AxisSampling(n, mm, low, mm * in_plane, mm * in_plane, in_plane_profile))
+    return Acquisition((axes[0], axes[1], axes[2]))
+
+
+def degrade(
+    volume: Volume, acquisition: Acquisition, *, slice_axis: int, noise: float = 0.0, seed: int = 0
+) -> Volume:
+    """y = N(A(x)): the scan that `acquisition` would give of `volume`.
+
+    Args:
+        volume: fine scan.
+        acquisition: from `plan_degradation` of its grid.
+        slice_axis: the axis that was thickened.
+        noise: standard deviation in the scan's own unit (HU for CT); Rician for MR, correlated
+            in-plane for CT.
+        seed: of the noise.
+
+    Returns:
+        Volume on the low grid, with its slice thickness noted.
+    """
+    low = acquire(torch.from_numpy(np.array(volume.voxels)), acquisition)
+    generator = torch.Generator().manual_seed(seed)
+    if noise > 0 and volume.modality == "CT":
+        low = filtered_backprojection_noise(low, noise, slice_axis, generator)
+    elif noise > 0:
+        low = rician(low, noise, generator)
+    spacing = [axis.low_mm for axis in acquisition.axes]
+    affine, _ = geometry.refined_grid(volume.affine, volume.shape, spacing)
+    return replace(
+        volume,
+        voxels=low.numpy(),
+        affine=affine,
+        slice_axis=slice_axis,
+        slice_thickness_mm=acquisition.axes[slice_axis].width_mm,
+    )

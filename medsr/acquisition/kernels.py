@@ -1,0 +1,142 @@
+"""The physics of one axis, as matrices.
+
+A scan is separable: along each axis a low grid samples the fine image x through a profile,
+
+    y_i = sum_j M[i, j] x_j ,      M = profile of width w centred on low sample i,
+
+with both grids sharing their outer corner (see `medsr.volume.geometry`): fine voxel j fills
+[j s, (j+1) s] and low sample i is centred at (i + 1/2) S, all in mm. Each row of M sums to one,
+so constants are kept; rows cut by the border are renormalised.
+
+Profiles: *box* (ideal slice-selective pulse, width w), *gaussian* (width w = FWHM; the usual
+model of a real 2-D slice profile), *k-space truncation* (in-plane resolution of MR: frequencies
+above 1/(2S) are not measured; Bernstein, King and Zhou, Handbook of MRI Pulse Sequences, 2004,
+ch. 13). *Spline* matrices go the other way, from the low grid to the fine one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+Matrix = NDArray[np.float64]
+
+__all__ = ["PROFILES", "Matrix", "box_matrix", "gaussian_matrix", "kspace_matrix", "spline_matrix"]
+
+#: FWHM = 2 sqrt(2 ln 2) sigma of a Gaussian.
+FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+
+#: A slice narrower than this fraction of a fine voxel sees that voxel alone anyway.
+NARROWEST_VOXELS = 1e-3
+
+
+def _edges_and_centres(
+    fine_count: int, fine_mm: float, low_count: int, low_mm: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.arange(fine_count + 1) * fine_mm, (np.arange(low_count) + 0.5) * low_mm
+
+
+def _normalised(cumulative: NDArray[np.float64]) -> Matrix:
+    """Weights of each fine voxel from the profile's integral at the voxel edges."""
+    weights = np.diff(cumulative, axis=1)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def gaussian_matrix(
+    fine_count: int, fine_mm: float, low_count: int, low_mm: float, width_mm: float
+) -> Matrix:
+    """Gaussian profile of FWHM `width_mm`, integrated over each fine voxel: [low, fine].
+
+    >>> gaussian_matrix(4, 1.0, 2, 2.0, 2.0).round(2)
+    array([[0.48, 0.41, 0.1 , 0.01],
+           [0.01, 0.1 , 0.41, 0.48]])
+    """
+    edges, centres = _edges_and_centres(fine_count, fine_mm, low_count, low_mm)
+    sigma = max(width_mm, NARROWEST_VOXELS * fine_mm) / FWHM_PER_SIGMA
+    return _normalised(special.ndtr((edges[None] - centres[:, None]) / sigma))
+
+
+def box_matrix(
+    fine_count: int, fine_mm: float, low_count: int, low_mm: float, width_mm: float
+) -> Matrix:
+    """Rectangular profile of full width `width_mm`: [low, fine].
+
+    >>> box_matrix(4, 1.0, 2, 2.0, 2.0)
+    array([[0.5, 0.5, 0. , 0. ],
+           [0. , 0. , 0.5, 0.5]])
+    """
+    edges, centres = _edges_and_centres(fine_count, fine_mm, low_count, low_mm)
+    width = max(width_mm, NARROWEST_VOXELS * fine_mm)
+    return _normalised(np.clip((edges[None] - centres[:, None]) / width + 0.5, 0.0, 1.0))
+
+
+def kspace_matrix(
+    fine_count: int, fine_mm: float, low_count: int, low_mm: float, width_mm: float
+) -> Matrix:
+    """Fourier truncation: frequencies up to 1/(2 `width_mm`) kept, sampled on the low grid.
+
+    The image is periodic over the field of view, as in the scanner. The frequency just at the
+    limit keeps half its weight, so that the kernel (Dirichlet's) is real and symmetric.
+    """
+    frequencies = np.arange(fine_count // 2 + 1) / (fine_count * fine_mm)
+    limit = 0.5 / max(width_mm, fine_mm)
+    weights = np.where(frequencies < limit * (1 - 1e-9), 2.0, 0.0)
+    weights[np.isclose(frequencies, limit, rtol=1e-9)] = 1.0
+    weights[0] = 1.0
+    fine = (np.arange(fine_count) + 0.5) * fine_mm
+    low = (np.arange(low_count) + 0.5) * low_mm
+    phase = 2.0 * np.pi * (low[:, None] - fine[None])
+    matrix = np.zeros((low_count, fine_count))
+    for frequency, weight in zip(frequencies, weights, strict=True):
+        if weight:
+            matrix += weight * np.cos(phase * frequency)
+    return np.asarray(matrix / fine_count)
+
+
+Profile = Callable[[int, float, int, float, float], Matrix]
+
+#: The profiles that a user can name.
+PROFILES: dict[str, Profile] = {
+    "gaussian": gaussian_matrix,
+    "box": box_matrix,
+    "kspace": kspace_matrix,
+}
+
+
+@lru_cache(maxsize=32)
+def spline_matrix(
+    low_count: int, low_mm: float, fine_count: int, fine_mm: float, order: int
+) -> Matrix:
+    """B-spline interpolation from the low grid to the fine one: [fine, low]; cached, read-only.
+
+    Borders are reflected about the outer edge, so a constant stays constant. Order 1 is linear,
+    3 the cubic B-spline interpolant (Unser 1999, IEEE Signal Processing Magazine 16(6):22).
+    """
+    coordinates = (np.arange(fine_count) + 0.5) * fine_mm / low_mm - 0.5
+    coefficients = np.eye(low_count)
+    if order > 1 and low_count > 1:
+        coefficients = ndimage.spline_filter1d(coefficients, order, axis=0, mode="reflect")
+    first = np.floor(coordinates - (order - 1) / 2).astype(int)
+    basis = np.zeros((fine_count, low_count))
+    for k in range(order + 1):
+        index = (first + k) % (2 * low_count)
+        index = np.where(index < low_count, index, 2 * low_count - 1 - index)
+        weight = _cardinal_spline(np.abs(coordinates - first - k), order)
+        np.add.at(basis, (np.arange(fine_count), index), weight)
+    matrix = basis @ coefficients
+    matrix.setflags(write=False)
+    return np.asarray(matrix)
+
+
+def _cardinal_spline(distance: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """The centred B-spline of any order: truncated-power form (Unser 1999, eq. 2)."""
+    total = np.zeros_like(distance)
+    for k in range(order + 2):
+        power = np.maximum(0.0, distance + (order + 1) / 2 - k) ** order
+        total += (-1) ** k * math.comb(order + 1, k) * power
+    return np.asarray(total / math.factorial(order))

@@ -1,0 +1,68 @@
+"""A, its adjoint, and the way back to the fine grid, for whole volumes.
+
+All are separable: one matrix of `medsr.acquisition.kernels` an axis. Tensors are [..., X, Y, Z].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from medsr.acquisition.acquisition import Acquisition
+from medsr.acquisition.kernels import PROFILES, Matrix, spline_matrix
+
+__all__ = ["acquire", "acquire_adjoint", "along_axis", "lift"]
+
+
+def along_axis(x: Tensor, matrix: Matrix, axis: int) -> Tensor:
+    """Multiply one axis by a matrix: [..., n, ...] -> [..., m, ...] for a matrix [m, n]."""
+    weights = torch.tensor(matrix, dtype=x.dtype, device=x.device)
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    if not after:
+        return (x.reshape(-1, x.shape[axis]) @ weights.T).reshape(*before, len(matrix))
+    flat = x.reshape(before.numel(), x.shape[axis], after.numel())
+    return torch.matmul(weights, flat).reshape(*before, len(matrix), *after)
+
+
+def _matrices(acquisition: Acquisition) -> list[Matrix | None]:
+    """One [low, fine] matrix an axis; None where the axis is sampled as it is."""
+    return [
+        None
+        if axis.is_identity
+        else PROFILES[axis.profile](
+            axis.fine_count, axis.fine_mm, axis.low_count, axis.low_mm, axis.width_mm
+        )
+        for axis in acquisition.axes
+    ]
+
+
+def acquire(x: Tensor, acquisition: Acquisition) -> Tensor:
+    """A: the noise-free scan [..., X, Y, Z] (low) of a fine image [..., X', Y', Z']."""
+    for k, matrix in enumerate(_matrices(acquisition)):
+        if matrix is not None:
+            x = along_axis(x, matrix, x.ndim - 3 + k)
+    return x
+
+
+def acquire_adjoint(y: Tensor, acquisition: Acquisition) -> Tensor:
+    """A^T: <A x, y> = <x, A^T y>; from the low grid [..., X, Y, Z] to the fine one."""
+    for k, matrix in enumerate(_matrices(acquisition)):
+        if matrix is not None:
+            y = along_axis(y, matrix.T, y.ndim - 3 + k)
+    return y
+
+
+def lift(y: Tensor, acquisition: Acquisition, *, order: int = 3) -> Tensor:
+    """Interpolate a scan [..., X, Y, Z] to the fine grid [..., X', Y', Z'], edges aligned.
+
+    Args:
+        y: the measured scan, on the acquisition's low grid.
+        acquisition: both grids.
+        order: of the B-spline; 1 is linear, 3 cubic.
+    """
+    for k, axis in enumerate(acquisition.axes):
+        if not axis.is_resampled:
+            continue
+        matrix = spline_matrix(axis.low_count, axis.low_mm, axis.fine_count, axis.fine_mm, order)
+        y = along_axis(y, matrix, y.ndim - 3 + k)
+    return y

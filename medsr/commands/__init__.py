@@ -1,0 +1,1 @@
+"""What does one command do? One file a verb."""

@@ -1,0 +1,193 @@
+"""What may a user set for a training? YAML -> checked, frozen values.
+
+An unknown key is an error that names the nearest legal one. `key.inner=value` words override the
+file. The page below is the documentation of `configs/*.yaml`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medsr.errors import InputError, UsageError
+
+__all__ = [
+    "CaseConfig",
+    "DataConfig",
+    "DrawConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "TrainConfig",
+    "TrainerConfig",
+    "load_config",
+]
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CaseConfig(_Page):
+    """One scan: where it is and how it is prepared."""
+
+    path: str  # relative to data.root: NIfTI, DICOM folder, or tar archive of a series
+    person: str  # cases of one person stay on one side of the split
+    in_plane_only: bool = False  # thick clinical scan: only its slices are sharp
+    average: tuple[int, int, int] = (1, 1, 1)  # blocks to average (undoes scanner interpolation)
+    keep: tuple[float, float] = (0.0, 1.0)  # range of slices, as fractions
+    floor: float | None = None  # raise voxels to at least this
+    weight: float = Field(1.0, gt=0)  # relative chance to be drawn
+
+
+class DataConfig(_Page):
+    """Where the scans are."""
+
+    root: str = "data"
+    cache: str = "runs/cache"
+    train: tuple[CaseConfig, ...]
+    validate_: tuple[CaseConfig, ...] = Field(alias="validate")
+
+
+class DrawConfig(_Page):
+    """Ranges of the random acquisition and of the augmentation (lengths in fine voxels)."""
+
+    factor: tuple[float, float] = (1.5, 8.0)  # slice spacing, log-uniform
+    whole_factor_chance: float = 0.3
+    thickness: tuple[float, float] = (0.6, 1.4)  # slice thickness over spacing
+    thickness_chance: float = 0.4
+    box_chance: float = 0.35
+    in_plane: float = 3.0
+    in_plane_chance: float = 0.2
+    noise: float = 0.08  # largest standard deviation over the intensity gain
+    noise_chance: float = 0.4
+    zoom: float = 0.65  # smallest size of the anatomy in voxels
+    zoom_chance: float = 0.5
+    contrast_chance: float = 0.5
+    log_gamma: float = 0.5
+    bias: float = 0.3
+    invert_chance: float = 0.1
+
+
+class NetworkConfig(_Page):
+    """The function that is learned."""
+
+    kind: Literal["unet", "monai"] = "unet"
+    context: int = Field(2, ge=0)  # neighbouring slices of the condition on each side
+    widths: tuple[int, ...] = (64, 96, 128)
+    blocks: tuple[int, ...] = (1, 2, 2)
+    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2))
+    fold: tuple[int, int] = (1, 4)
+    embedding: int = 128
+
+
+class OptimizerConfig(_Page):
+    """AdamW with a linear warm-up and a cosine decay to zero."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup_steps: int = Field(100, ge=1)
+    gradient_clip: float = Field(1.0, gt=0)
+    ema_steps: int = Field(200, ge=1)  # length of the weights' moving average
+
+
+class TrainerConfig(_Page):
+    """How long, on what."""
+
+    steps: int = Field(gt=0)
+    accelerator: str = "auto"
+    devices: int = Field(1, ge=1)
+    num_nodes: int = Field(1, ge=1)
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    threads: int = Field(0, ge=0)  # 0: as many as torch chooses
+    checkpoint_every: int = Field(200, ge=1)
+    validate_every: int = Field(400, ge=1)
+    progress: bool = True
+
+
+class TrainConfig(_Page):
+    """One training."""
+
+    name: str
+    modality: Literal["MR", "CT"]
+    description: str
+    out: str = "runs"
+    seed: int = 0
+    crop: int = Field(96, ge=32)  # side of a training slice
+    scenes: int = Field(4, ge=1)  # degraded blocks that a batch draws from
+    slices: int = Field(12, ge=1)  # slices of each scene in a batch
+    reuse: int = Field(4, ge=1)  # steps before the scenes are drawn anew
+    log_sigma_mean: float = -0.4
+    log_sigma_std: float = 1.2
+    mean_fraction: float = Field(0.5, ge=0, le=1)  # share of samples at the largest sigma
+    data: DataConfig
+    draw: DrawConfig = DrawConfig()
+    network: NetworkConfig = NetworkConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    trainer: TrainerConfig
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a training configuration.
+
+    Args:
+        path: YAML file.
+        overrides: words `key.inner=value`; the value is read as YAML.
+
+    Raises:
+        InputError: the file is missing or is not YAML.
+        UsageError: an unknown key (the nearest is named) or a value out of range.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise InputError(f"{path.name}: cannot be read ({fault.strerror}).") from None
+    except yaml.YAMLError:
+        raise InputError(f"{path.name}: is not valid YAML.") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
+    for word in overrides:
+        _override(raw, word)
+    try:
+        return TrainConfig.model_validate(raw)
+    except ValidationError as fault:
+        raise UsageError(f"{path.name}: {_words(fault)}") from None
+
+
+def _override(raw: dict[str, Any], word: str) -> None:
+    key, equals, value = word.partition("=")
+    if not equals or not key:
+        raise UsageError(f"'{word}': a setting is given as key=value, for example trainer.steps=9.")
+    *outer, last = key.split(".")
+    for part in outer:
+        raw = raw.setdefault(part, {})
+        if not isinstance(raw, dict):
+            raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
+    raw[last] = yaml.safe_load(value)
+
+
+def _words(fault: ValidationError) -> str:
+    """The first fault, as a sentence."""
+    first = fault.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(where[-1], _legal_keys(where[:-1]), n=1, cutoff=0.0)
+        hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        return f"there is no setting '{'.'.join(where)}'.{hint}"
+    return f"setting '{'.'.join(where)}': {first['msg']}."
+
+
+def _legal_keys(outer: Iterable[str]) -> list[str]:
+    page: Any = TrainConfig
+    for part in outer:
+        if part.isdigit():
+            continue
+        fields = {f.alias or name: f for name, f in page.model_fields.items()}
+        kind = fields[part].annotation
+        page = next((a for a in getattr(kind, "__args__", ()) if hasattr(a, "model_fields")), kind)
+    return [f.alias or name for name, f in page.model_fields.items()]

@@ -1,0 +1,1 @@
+"""How is noise added and taken away? Knows nothing medical."""

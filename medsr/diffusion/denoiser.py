@@ -1,0 +1,70 @@
+"""E[clean | noisy, condition]: preconditioning around any network.
+
+    D(noisy; sigma, cond) = c_skip noisy + c_out F(cat(c_in noisy, cond); c_noise)
+
+with Karras et al. 2022, table 1 (EDM), for sigma_data = 1. `clean` is the normalised residual over
+the lifted scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Denoiser", "denoising_loss"]
+
+
+class Denoiser(nn.Module):
+    """A network with its preconditioning.
+
+    Args:
+        network: maps (image [B, 1 + C, H, W], noise level [B], features [B, F]) to [B, 1, H, W].
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, noisy: Tensor, sigma: Tensor, cond: Tensor, features: Tensor) -> Tensor:
+        """The denoised residual [B, 1, H, W].
+
+        Args:
+            noisy: clean + sigma n, [B, 1, H, W], float32.
+            sigma: [B], > 0.
+            cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
+            features: numbers that describe the acquisition, [B, F].
+        """
+        s = sigma[:, None, None, None]
+        c_skip = 1 / (s**2 + 1)  # table 1, sigma_data = 1
+        c_out = s / (s**2 + 1).sqrt()
+        c_in = 1 / (s**2 + 1).sqrt()
+        c_noise = sigma.log() / 4
+        image = torch.cat([c_in * noisy, cond], dim=1)  # conditioning by channel concatenation
+        raw: Tensor = self.network(image, c_noise, features)
+        return c_skip * noisy + c_out * raw.float()
+
+
+def denoising_loss(
+    denoiser: Denoiser,
+    clean: Tensor,
+    cond: Tensor,
+    features: Tensor,
+    sigma: Tensor,
+    noise: Tensor,
+) -> Tensor:
+    """Weighted squared error a sample, [B]; Karras et al. 2022, eq. 2 with their lambda.
+
+    lambda(sigma) = (sigma^2 + 1) / sigma^2 makes the error of the raw network weigh the same at
+    every noise level.
+
+    Args:
+        denoiser: the model.
+        clean: normalised residual, [B, 1, H, W].
+        cond, features: as in `Denoiser.forward`.
+        sigma: [B].
+        noise: standard normal, like clean.
+    """
+    s = sigma[:, None, None, None]
+    denoised = denoiser(clean + s * noise, sigma, cond, features)
+    weight = (sigma**2 + 1) / sigma**2
+    return weight * (denoised - clean).square().mean(dim=(1, 2, 3))

@@ -1,0 +1,52 @@
+"""What can go wrong, said to a person.
+
+The tree, with the exit code that the command line gives each branch::
+
+    MedsrError
+    |-- UsageError      2   the command, a setting or an argument is off
+    |-- InputError      3   the input is missing, unreadable or not an image
+    |-- Refused         4   the input is readable, and medsr will not process it
+    |-- OutputError     5   the output cannot be written
+    `-- PartlyDone      8   some of the work succeeded, some did not
+
+A message is one sentence or two for a radiologist: what was found, where, what was expected,
+what to do. It names files, never a patient. Anything that is not a `MedsrError` is a bug (exit 1).
+"""
+
+__all__ = ["InputError", "MedsrError", "OutputError", "PartlyDone", "Refused", "UsageError"]
+
+
+class MedsrError(Exception):
+    """Any fault that a user can understand and act on."""
+
+    exit_code = 1
+
+
+class UsageError(MedsrError):
+    """A command, setting or argument is off."""
+
+    exit_code = 2
+
+
+class InputError(MedsrError):
+    """The input is missing, unreadable or not an image."""
+
+    exit_code = 3
+
+
+class Refused(MedsrError):
+    """The input is readable, but outside what medsr can process honestly."""
+
+    exit_code = 4
+
+
+class OutputError(MedsrError):
+    """The output cannot be written."""
+
+    exit_code = 5
+
+
+class PartlyDone(MedsrError):
+    """Some of the work succeeded, some did not."""
+
+    exit_code = 8

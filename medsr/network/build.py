@@ -1,0 +1,74 @@
+"""The networks that a configuration can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medsr.errors import UsageError
+from medsr.network.unet import UNet
+
+__all__ = ["build_network"]
+
+
+class MonaiUNet(nn.Module):
+    """MONAI's `DiffusionModelUNet` behind the house's signature; the second choice.
+
+    The acquisition's numbers enter as constant channels, since its embedding takes time alone.
+    """
+
+    def __init__(self, *, channels: int, features: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        from monai.networks.nets import DiffusionModelUNet  # 5 s; not needed for the default
+
+        self.multiple = 2 ** (len(widths) - 1)
+        self.inner = DiffusionModelUNet(
+            spatial_dims=2,
+            in_channels=channels + features,
+            out_channels=1,
+            channels=widths,
+            attention_levels=(False,) * len(widths),
+            num_res_blocks=1,
+            norm_num_groups=8,
+        )
+
+    def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
+        """[B, channels, H, W], [B], [B, features] -> [B, 1, H, W]; any H and W."""
+        height, width = image.shape[-2:]
+        maps = features[:, :, None, None].expand(-1, -1, height, width)
+        image = torch.cat([image, maps.to(image.dtype)], dim=1)
+        pad = (0, -width % self.multiple, 0, -height % self.multiple)
+        if any(pad):
+            image = nn.functional.pad(image, pad, mode="replicate")
+        out: Tensor = self.inner(image, timesteps=1000 * c_noise)
+        return out[..., :height, :width]
+
+
+def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:
+    """The network of a configuration or of a model card.
+
+    Args:
+        settings: the fields of `config.NetworkConfig`.
+        features: length of the acquisition vector.
+
+    Raises:
+        UsageError: an unknown kind.
+    """
+    channels = 1 + 1 + 2 * int(settings["context"]) + 2  # noisy, lifted, neighbours, phase
+    widths = tuple(int(n) for n in settings["widths"])
+    if settings["kind"] == "monai":
+        return MonaiUNet(channels=channels, features=features, widths=widths)
+    if settings["kind"] != "unet":
+        raise UsageError(f"There is no network '{settings['kind']}'; there are unet and monai.")
+    return UNet(
+        channels=channels,
+        features=features,
+        widths=widths,
+        blocks=settings["blocks"],
+        strides=settings["strides"],
+        fold=settings["fold"],
+        embedding=int(settings["embedding"]),
+    )

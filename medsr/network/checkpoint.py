@@ -1,0 +1,131 @@
+"""How weights are kept: tensors in `NAME.safetensors`, all else in `NAME.json`, the model card.
+
+Nothing is pickled: a weights file from a stranger can hold numbers, not code. Stored as bfloat16
+or float32; always computed with as float32 parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from medsr.diffusion.denoiser import Denoiser
+from medsr.errors import InputError, OutputError
+from medsr.network.build import build_network
+
+__all__ = ["ModelCard", "load_card", "load_model", "save_model", "weights_digest"]
+
+#: A card is a page of text; a weights file of this project is at most 25 MB, a stranger's 2 GB.
+MAX_CARD_BYTES = 4 * 1024**2
+MAX_WEIGHTS_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, what it was trained on, and where it may be used.
+
+    Attributes:
+        name: of the model.
+        description: one line.
+        modality: MR or CT.
+        network: the fields of `config.NetworkConfig`.
+        features: length of the acquisition vector.
+        residual_std: the unit of the residual, over the intensity gain.
+        ranges: what was trained on, e.g. {"factor": [1.5, 8]}; see `config.DrawConfig`.
+        people: how many people it learned from.
+        data: scans and people.
+        training: steps, seconds, versions, seed.
+        results: what was measured, and on whom.
+        limits: known failures, in words.
+        use: who may use it.
+    """
+
+    name: str
+    description: str
+    modality: str
+    network: Mapping[str, Any]
+    features: int
+    residual_std: float
+    ranges: Mapping[str, Any]
+    people: int
+    data: Mapping[str, Any]
+    training: Mapping[str, Any]
+    results: Mapping[str, Any]
+    limits: tuple[str, ...]
+    use: str = "Research use only, not for diagnosis."
+
+
+def load_card(path: Path) -> ModelCard:
+    """Read a model card.
+
+    Raises:
+        InputError: missing, or not a card.
+    """
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise InputError(f"{path.name}: too large for a model card.")
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw["limits"] = tuple(raw["limits"])
+        return ModelCard(**raw)
+    except OSError:
+        raise InputError(f"{path.name}: the model card is missing or cannot be read.") from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path.name}: is not a medsr model card.") from None
+
+
+def load_model(path: Path) -> tuple[Denoiser, ModelCard]:
+    """Read `NAME.safetensors` and the card beside it; the model is in evaluation mode.
+
+    Raises:
+        InputError: missing, damaged, or weights that do not fit the card.
+    """
+    card = load_card(path.with_suffix(".json"))
+    try:
+        if path.stat().st_size > MAX_WEIGHTS_BYTES:
+            raise InputError(f"{path.name}: more than 2 GB; this is not a medsr model.")
+        tensors = load_file(path)
+    except (OSError, SafetensorError):
+        raise InputError(f"{path.name}: the weights are missing or damaged.") from None
+    denoiser = Denoiser(build_network(card.network, card.features))
+    try:
+        denoiser.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except RuntimeError:
+        raise InputError(f"{path.name}: the weights do not fit their model card.") from None
+    return denoiser.eval().requires_grad_(False), card
+
+
+def save_model(denoiser: Denoiser, card: ModelCard, path: Path) -> None:
+    """Write `NAME.safetensors` and `NAME.json`; each whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    tensors = {key: value.contiguous() for key, value in denoiser.state_dict().items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        save_file(tensors, partial)
+        partial.replace(path)
+        partial.write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
+        partial.replace(path.with_suffix(".json"))
+    except OSError as fault:
+        raise OutputError(f"{path.name}: cannot be written ({fault.strerror}).") from None
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of a weights file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def parameter_count(denoiser: torch.nn.Module) -> int:
+    """How many numbers were learned."""
+    return sum(p.numel() for p in denoiser.parameters())

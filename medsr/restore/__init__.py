@@ -1,0 +1,1 @@
+"""How does one whole scan pass through the model?"""

@@ -1,0 +1,47 @@
+"""A volume as stacks of slices that contain the coarse axis.
+
+The network is two-dimensional. Each of the two orientations (the coarse axis W with one other
+axis H, stacked along the third) is a batch of *whole* slices, so nothing is cut, nothing needs
+blending, and the result cannot depend on how many slices go in a batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["condition_slices", "orientations", "to_slices"]
+
+
+def orientations(w_axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The two axis orders (stack, H, W) that keep the coarse axis last.
+
+    >>> orientations(2)
+    ((0, 1, 2), (1, 0, 2))
+    """
+    a, b = (k for k in range(3) if k != w_axis)
+    return (a, b, w_axis), (b, a, w_axis)
+
+
+def to_slices(volume: Tensor, order: tuple[int, int, int]) -> Tensor:
+    """View [X, Y, Z] as [stack, H, W]; no copy."""
+    return volume.permute(order)
+
+
+def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) -> Tensor:
+    """The condition of some slices: [n, 1 + 2 context + 2, H, W].
+
+    Channels: the lifted slice, then its neighbours at -context .. -1, 1 .. context (the border
+    slice repeats), then the phase map.
+
+    Args:
+        stack: lifted scan in the network's range, [stack, H, W].
+        index: which slices, [n] int64.
+        context: neighbours on each side.
+        phase: from `acquisition.describe.phase_channels`, [2, W].
+    """
+    offsets = [0, *range(-context, 0), *range(1, context + 1)]
+    near = torch.stack([(index + k).clamp(0, len(stack) - 1) for k in offsets], dim=1)
+    images = stack[near.reshape(-1)].reshape(len(index), len(offsets), *stack.shape[1:])
+    maps = phase[None, :, None, :].expand(len(index), 2, stack.shape[1], phase.shape[-1])
+    return torch.cat([images, maps.to(images.dtype)], dim=1)

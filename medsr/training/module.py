@@ -1,0 +1,121 @@
+"""The Lightning module: loss, optimiser, moving average, validation in dB over cubic."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from medsr.acquisition.describe import FEATURES
+from medsr.config import TrainConfig
+from medsr.data.batches import Batch, Batches, Fine, Share, validation_batch
+from medsr.diffusion.denoiser import Denoiser, denoising_loss
+from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.network.build import build_network
+
+__all__ = ["RestorationModule"]
+
+#: The validation's factor (4 mm slices of 1 mm voxels) and slices a person.
+VALIDATION_FACTOR, VALIDATION_SLICES = 4.0, 32
+
+
+class RestorationModule(pl.LightningModule):
+    """Trains a `Denoiser` and keeps an exponential moving average of it.
+
+    Args:
+        config: the training.
+        train, validate: the scans.
+    """
+
+    def __init__(self, config: TrainConfig, train: list[Fine], validate: list[Fine]) -> None:
+        super().__init__()
+        self.config = config
+        self.train_cases, self.validation_cases = train, validate
+        torch.manual_seed(config.seed)
+        self.denoiser = Denoiser(build_network(config.network.model_dump(), FEATURES))
+        self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        decay = 1 - 1 / config.optimizer.ema_steps
+        self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.register_buffer("residual_std", torch.tensor(residual_std(config, train)))
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches from the current step on: also after a resume."""
+        share = Share(self.trainer.global_rank, self.trainer.world_size)
+        batches = Batches(self.train_cases, self.config, self.trainer.global_step, share)
+        return DataLoader(batches, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """One fixed batch a held-out scan."""
+        context = self.config.network.context
+        batches = [
+            validation_batch(fine, VALIDATION_FACTOR, self.config.crop, VALIDATION_SLICES, context)
+            for fine in self.validation_cases
+        ]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The mean denoising loss of a batch."""
+        loss = denoising_loss(
+            self.denoiser,
+            batch["residual"] / self.residual_std,
+            batch["cond"],
+            batch["features"],
+            batch["sigma"],
+            batch["noise"],
+        )
+        top = batch["sigma"] == SIGMA_MAX
+        self.log("loss", loss.mean(), prog_bar=True)
+        if bool(top.any()):
+            self.log("loss_mean_mode", loss[top].mean(), prog_bar=True)
+        return loss.mean()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Move the average; start it after the warm-up."""
+        if self.trainer.global_step < 2 * self.config.optimizer.warmup_steps:
+            self.average.n_averaged.zero_()
+        self.average.update_parameters(self.denoiser)
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """dB of the posterior mean over cubic interpolation on one held-out scan."""
+        residual = batch["residual"] / self.residual_std
+        sigma = torch.full((len(residual),), SIGMA_MAX, device=self.device)
+        noise = torch.randn(residual.shape, generator=torch.Generator().manual_seed(0))
+        noisy = SIGMA_MAX * noise.to(self.device)
+        denoised = self.average(noisy, sigma, batch["cond"], batch["features"])
+        error = (denoised - residual).square().mean()
+        gain = 10 * torch.log10(residual.square().mean() / error)
+        self.log(f"gain_db_{index}", gain, sync_dist=True, batch_size=1)
+        self.log("gain_db", gain, sync_dist=True, batch_size=1, prog_bar=True)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; linear warm-up, cosine decay."""
+        settings = self.config.optimizer
+        optimizer = torch.optim.AdamW(
+            self.denoiser.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.98),
+        )
+        total = self.config.trainer.steps
+
+        def rate(step: int) -> float:
+            warm = min(1.0, (step + 1) / settings.warmup_steps)
+            return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def residual_std(config: TrainConfig, train: list[Fine]) -> float:
+    """Standard deviation of the residual over the first batches: the model's unit."""
+    batches = Batches(train, config, 0, Share())
+    squares = [
+        float(batches.batch(step)["residual"].square().mean())
+        for step in range(0, 6 * config.reuse, config.reuse)
+    ]
+    return math.sqrt(sum(squares) / len(squares))

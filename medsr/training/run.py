@@ -1,0 +1,99 @@
+"""One training, from configuration to weights."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+from medsr.config import TrainConfig
+from medsr.data.batches import fine_cases
+from medsr.data.cases import load_cases
+from medsr.errors import InputError, UsageError
+from medsr.training.module import RestorationModule
+
+__all__ = ["check_split", "train"]
+
+
+def check_split(config: TrainConfig) -> None:
+    """Nobody is on both sides of the split.
+
+    Raises:
+        UsageError: a person trains and validates.
+    """
+    both = {c.person for c in config.data.train} & {c.person for c in config.data.validate_}
+    if both:
+        names = ", ".join(sorted(both))
+        raise UsageError(f"{config.name}: person {names} stands in both train and validate.")
+
+
+def train(config: TrainConfig, *, resume: bool) -> tuple[RestorationModule, Path]:
+    """Train to the end; returns the module and the run's folder.
+
+    Checkpoints and logs (CSV, TensorBoard) go to `out/name`. With `resume` the training goes on
+    from `last.ckpt` of that folder, bit for bit as if it had not been stopped.
+
+    Raises:
+        InputError: a scan is missing, or there is nothing to resume.
+        UsageError: the split is not by person.
+    """
+    check_split(config)
+    folder = Path(config.out) / config.name
+    last = folder / "last.ckpt"
+    if resume and not last.exists():
+        raise InputError(f"{config.name}: there is no last.ckpt in its run folder to resume from.")
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    data = config.data
+    module = RestorationModule(
+        config,
+        fine_cases(load_cases(data.train, data, config.modality), data.train),
+        fine_cases(load_cases(data.validate_, data, config.modality), data.validate_),
+    )
+    with warnings.catch_warnings():
+        # Lightning advises loader workers and shuffling; batches here are functions of the step.
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        warnings.filterwarnings("ignore", message=".*tensorboardX.*")
+        trainer = _trainer(config, folder)
+        trainer.fit(module, ckpt_path=last if resume else None, weights_only=True)
+    return module, folder
+
+
+def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
+    settings = config.trainer
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            dirpath=folder,
+            filename="last",
+            every_n_train_steps=settings.checkpoint_every,
+            enable_version_counter=False,
+            save_on_train_epoch_end=False,
+        )
+    ]
+    if settings.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=10))
+    return pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy="ddp" if settings.devices * settings.num_nodes > 1 else "auto",
+        precision=settings.precision,
+        max_steps=settings.steps,
+        val_check_interval=settings.validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        gradient_clip_val=config.optimizer.gradient_clip,
+        logger=[
+            CSVLogger(folder, name="", version="csv", flush_logs_every_n_steps=50),
+            TensorBoardLogger(folder, name="", version="tensorboard"),
+        ],
+        callbacks=callbacks,
+        enable_progress_bar=settings.progress,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )

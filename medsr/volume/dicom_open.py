@@ -1,0 +1,200 @@
+"""One DICOM file, opened with care: recognised, parsed quietly, every fault put into a sentence.
+
+A file is DICOM when "DICM" stands at byte 128 (PS3.10 section 7.1). Some archives drop that
+preamble; such a file is taken when it begins like a data set (group 0002 or 0008) and then says
+that it is an image. Nothing else is parsed, so photographs, texts and programs cost one read.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
+
+from medsr.errors import InputError, Refused
+
+__all__ = [
+    "looks_like_dicom",
+    "number",
+    "numbers",
+    "open_dataset",
+    "parse_quietly",
+    "text",
+    "texts",
+]
+
+#: Endings under which a file is surely meant to be DICOM.
+DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
+
+#: A deflated data set that unpacks to more than this is refused (8192 slices of 512 x 512).
+MAX_INFLATED_BYTES = 4 * 1024**3
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+
+#: What pydicom, its decoders and Python raise on a damaged file.
+PARSE_FAULTS = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    InvalidDicomError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+T = TypeVar("T")
+
+
+@contextmanager
+def parse_quietly() -> Iterator[None]:
+    """Keep pydicom's remarks on odd headers, and the header values in them, off the screen.
+
+    Enter it in the main thread, around a pool: the warning filters belong to the process.
+    """
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file starts like DICOM, with or without the preamble.
+
+    Raises:
+        InputError: no permission, unreadable, or a file that is named like DICOM but is not.
+    """
+    start = _guard(path, lambda: _read_start(path))
+    if start[128:132] == b"DICM" or _starts_like_dataset(start):
+        return True
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        fault = "is empty" if not start else "is named like DICOM but does not begin like it"
+        raise InputError(f"{path.name}: {fault}; it is damaged or cut. Copy it again.")
+    return False
+
+
+def open_dataset(path: Path, tags: list[str] | None = None, *, pixels: bool = False) -> Dataset:
+    """Parse one file.
+
+    Args:
+        path: a file that looks like DICOM.
+        tags: the attributes wanted; None for all.
+        pixels: whether to read the pixel data too.
+
+    Raises:
+        InputError: missing, no permission, or damaged.
+    """
+    return _guard(path, lambda: _parse(path, tags, pixels))
+
+
+def _parse(path: Path, tags: list[str] | None, pixels: bool) -> Dataset:
+    _check_inflated(path)
+    return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels, force=True)
+
+
+def _read_start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(132)
+
+
+def _starts_like_dataset(start: bytes) -> bool:
+    """Group 0002 or 0008 and a small element number, in either byte order."""
+    if len(start) < 132:
+        return False
+    little, big = struct.unpack("<HH", start[:4]), struct.unpack(">HH", start[:4])
+    return any(group in (0x0002, 0x0008) and element <= 0x60 for group, element in (little, big))
+
+
+def _check_inflated(path: Path) -> None:
+    """Stop a deflated data set that would unpack without bound."""
+    with path.open("rb") as stream:
+        if DEFLATED not in stream.read(2048):
+            return
+        inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        stream.seek(132)
+        length_element = stream.read(12)
+        if length_element[:4] != b"\x02\x00\x00\x00":
+            return
+        stream.seek(144 + struct.unpack("<I", length_element[8:])[0])
+        while block := stream.read(1 << 20):
+            while block and total <= MAX_INFLATED_BYTES:
+                total += len(inflater.decompress(block, 1 << 24))
+                block = inflater.unconsumed_tail
+    if total > MAX_INFLATED_BYTES:
+        raise Refused(
+            f"{path.name}: unpacks to more than {MAX_INFLATED_BYTES >> 30} GiB, which is not "
+            "believable for one file. Export it again without compression."
+        )
+
+
+def _guard(path: Path, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except FileNotFoundError:
+        raise InputError(f"{path.name}: there is no such file.") from None
+    except PermissionError:
+        raise InputError(f"{path.name}: no permission to read this file.") from None
+    except PARSE_FAULTS:
+        raise InputError(
+            f"{path.name}: cannot be read as DICOM; it is damaged or cut. Copy or export it again."
+        ) from None
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """A short header text, or "" when it is absent or unreadable."""
+    return " ".join(texts(dataset, keyword)[:1])
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """All values of a header text; empty when it is absent or unreadable."""
+    value = _value(dataset, keyword)
+    if value is None or value == "":
+        return ()
+    many = isinstance(value, MultiValue | list | tuple)
+    return tuple(str(v).strip() for v in (value if many else [value]))
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Exactly `count` finite numbers, or None when they are absent or not such."""
+    value = _value(dataset, keyword)
+    many = isinstance(value, MultiValue | list | tuple)
+    try:
+        values = tuple(float(v) for v in (value if many else [value]))  # type: ignore[union-attr]
+    except (TypeError, ValueError):
+        return None
+    finite = all(abs(v) < float("inf") for v in values)
+    return values if len(values) == count and finite else None
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """One finite number, or None."""
+    values = numbers(dataset, keyword, 1)
+    return values[0] if values else None
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    try:
+        return dataset.get(keyword)
+    except PARSE_FAULTS:
+        return None

@@ -1,0 +1,178 @@
+"""NIfTI files and the BIDS sidecar beside them.
+
+Affine: the header's best one (sform, else qform), as nibabel chooses. A file with neither has no
+place in the patient; it is read with its spacing and an origin of zero, as nibabel does.
+Sidecar keys are those of BIDS: `SliceThickness`, `SpacingBetweenSlices` (mm), `Modality`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from medsr.errors import InputError, OutputError, Refused
+from medsr.volume import geometry
+from medsr.volume.volume import Modality, Volume
+
+__all__ = ["read_nifti", "read_sidecar", "sidecar_path", "strip_suffix", "write_nifti"]
+
+SUFFIXES = (".nii.gz", ".nii")
+
+#: A sidecar is a page of settings; anything larger is not one.
+MAX_SIDECAR_BYTES = 4 * 1024 * 1024
+
+
+def strip_suffix(path: Path) -> str:
+    """The file name without .nii or .nii.gz.
+
+    >>> strip_suffix(Path("a/b.c.nii.gz"))
+    'b.c'
+    """
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+def sidecar_path(path: Path) -> Path:
+    """The JSON file that stands beside an image, as BIDS names it."""
+    return path.with_name(strip_suffix(path) + ".json")
+
+
+def read_nifti(path: Path) -> Volume:
+    """Read a 3-D scan from .nii or .nii.gz.
+
+    Returns:
+        Volume with voxels [X, Y, Z] after the header's slope and intercept.
+
+    Raises:
+        InputError: the file is missing, unreadable, truncated or not NIfTI.
+        Refused: the image is colour, complex, 4-D, or its grid is not valid.
+    """
+    try:
+        image = nibabel.Nifti1Image.from_filename(path)
+        _check_kind(image, path.name)
+        voxels = np.asarray(image.dataobj, dtype=np.float32)
+    except FileNotFoundError:
+        raise InputError(f"{path.name}: there is no such file.") from None
+    except PermissionError:
+        raise InputError(f"{path.name}: no permission to read this file.") from None
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error):
+        raise InputError(
+            f"{path.name}: cannot be read as NIfTI; it is damaged, truncated or another format. "
+            "Copy or convert it again."
+        ) from None
+    while voxels.ndim > 3 and voxels.shape[-1] == 1:
+        voxels = voxels[..., 0]
+    facts = read_sidecar(path)
+    modality = _modality(facts)
+    spacing = geometry.spacing_mm(np.asarray(image.affine, dtype=np.float64))
+    return Volume(
+        voxels=voxels,
+        affine=image.affine,
+        modality=modality,
+        unit="HU" if modality == "CT" else "scanner units",
+        slice_axis=_slice_axis(image, spacing),
+        slice_thickness_mm=_positive(facts.get("SliceThickness")),
+        stored_as_integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
+        name=path.name,
+    )
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """The JSON sidecar beside an image; empty when there is none.
+
+    Raises:
+        InputError: the sidecar is there but is not a JSON object.
+    """
+    sidecar = sidecar_path(path)
+    try:
+        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
+            raise InputError(f"{sidecar.name}: too large for a sidecar; is this the right file?")
+        facts = json.loads(sidecar.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        raise InputError(f"{sidecar.name}: cannot be read as JSON; correct or remove it.") from None
+    if not isinstance(facts, dict):
+        raise InputError(f"{sidecar.name}: a sidecar must be a JSON object of settings.")
+    return facts
+
+
+def write_nifti(volume: Volume, path: Path, facts: dict[str, Any] | None = None) -> None:
+    """Write a volume and, when facts are given, its sidecar; whole or not at all.
+
+    CT that was stored as whole numbers is rounded to int16 HU; all else is float32.
+
+    Raises:
+        OutputError: the folder or file cannot be written.
+    """
+    voxels: np.ndarray[Any, Any] = np.asarray(volume.voxels)
+    if volume.unit == "HU" and volume.stored_as_integers:
+        voxels = np.clip(np.rint(voxels), -32768, 32767).astype(np.int16)
+    image = nibabel.Nifti1Image(voxels, volume.affine)
+    image.set_sform(volume.affine, code=1)
+    image.set_qform(volume.affine, code=1)
+    image.header.set_xyzt_units("mm", "sec")
+    if volume.slice_axis is not None:
+        image.header.set_dim_info(slice=volume.slice_axis)
+    suffix = ".nii.gz" if path.name.lower().endswith(".gz") else ".nii"
+    partial = path.with_name(f".{strip_suffix(path)}.{os.getpid()}.partial{suffix}")
+    sidecar_partial = sidecar_path(partial)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(image, partial)
+        if facts is not None:
+            sidecar_partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            sidecar_partial.replace(sidecar_path(path))
+        partial.replace(path)
+    except OSError as fault:
+        raise OutputError(
+            f"{path.name}: cannot be written ({fault.strerror or 'unknown reason'}). "
+            "Choose a folder that exists, is yours and has room."
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+        sidecar_partial.unlink(missing_ok=True)
+
+
+def _check_kind(image: Any, name: str) -> None:
+    if image.get_data_dtype().fields is not None:
+        raise Refused(f"{name}: is a colour image; medsr takes scans with one value a voxel.")
+    if np.issubdtype(image.get_data_dtype(), np.complexfloating):
+        raise Refused(f"{name}: holds complex numbers; give medsr the magnitude image.")
+    shape = tuple(int(n) for n in image.shape)
+    if len(shape) > 3 and math.prod(shape[3:]) > 1:
+        raise Refused(
+            f"{name}: has {len(shape)} axes (shape {shape}); medsr takes one 3-D volume. "
+            "Split a 4-D series into single volumes first."
+        )
+
+
+def _modality(facts: dict[str, Any]) -> Modality | None:
+    said = str(facts.get("Modality", "")).upper()
+    if said in {"MR", "MRI"} or "MagneticFieldStrength" in facts:
+        return "MR"
+    return "CT" if said == "CT" else None
+
+
+def _slice_axis(image: Any, spacing: np.ndarray[Any, Any]) -> int | None:
+    """The header's own word, else the one axis that is clearly coarser than both others."""
+    said = image.header.get_dim_info()[2]
+    if said is not None:
+        return int(said)
+    coarse = int(spacing.argmax())
+    return coarse if spacing[coarse] > 1.1 * np.delete(spacing, coarse).max() else None
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
+        return float(value)
+    return None
