@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medsr.errors import Refused, UsageError
 from medsr.volume.volume import Modality
 
-__all__ = ["Scaling", "ct_scaling", "mr_scaling", "scaling_for"]
+__all__ = ["CLIP_HIGH", "CLIP_LOW", "Scaling", "ct_scaling", "mr_scaling", "scaling_for"]
 
 #: HU of air and the span from air to dense bone that the network's unit range covers.
 CT_FLOOR_HU = -1024.0

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from medsr.intensity import CLIP_HIGH, CLIP_LOW
+
 __all__ = ["condition_slices", "orientations", "to_slices"]
 
 
@@ -44,4 +46,5 @@ def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) 
     near = torch.stack([(index + k).clamp(0, len(stack) - 1) for k in offsets], dim=1)
     images = stack[near.reshape(-1)].reshape(len(index), len(offsets), *stack.shape[1:])
     maps = phase[None, :, None, :].expand(len(index), 2, stack.shape[1], phase.shape[-1])
+    images = images.clamp(CLIP_LOW, CLIP_HIGH)
     return torch.cat([images, maps.to(images.dtype)], dim=1)

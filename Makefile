@@ -1,0 +1,40 @@
+# Every target sets up what it needs: a virtual environment, pinned dependencies, the package.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install test lint demo train-tiny clean
+help:
+	@echo "make demo | test | lint | train-tiny | install | clean"
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+test: install
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+demo: install
+	@mkdir -p out
+	$(BIN)/medsr enhance sample_data/head_T1w_thick.nii.gz -o out/head_enhanced.nii.gz --steps 1 --overwrite
+	$(BIN)/medsr evaluate --reference sample_data/head_T1w_reference.nii.gz \
+	  --estimate out/head_enhanced.nii.gz --low sample_data/head_T1w_thick.nii.gz \
+	  -o out/metrics.json --picture out/before_after.png
+	@echo "Look at out/before_after.png and out/metrics.json"
+
+# Needs training scans: make train-tiny DATA=FOLDER
+DATA ?= ../shared/data
+train-tiny: install
+	$(BIN)/medsr train configs/tiny.yaml data.root=$(DATA)
+
+clean:
+	rm -rf .venv out build *.egg-info

@@ -1,0 +1,18 @@
+"""`medsr models`: the bundled models with their cards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medsr.network.checkpoint import ModelCard, load_card
+from medsr.restore.enhancer import bundled_models
+
+__all__ = ["run"]
+
+
+def run(folder: Path | None) -> list[ModelCard]:
+    """The cards of the bundled models, and of those in a folder."""
+    paths = list(bundled_models().values())
+    if folder is not None:
+        paths += sorted(folder.glob("*.safetensors"))
+    return [load_card(path.with_suffix(".json")) for path in paths]

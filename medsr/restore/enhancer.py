@@ -1,0 +1,190 @@
+"""`Enhancer`: a model ready to use, for Python programs and for the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from medsr.acquisition.acquisition import for_scan
+from medsr.diffusion.denoiser import Denoiser
+from medsr.diffusion.samplers import SAMPLERS
+from medsr.errors import InputError, UsageError
+from medsr.network.checkpoint import ModelCard, load_card, load_model
+from medsr.restore.enhance import Enhanced, Settings, enhance
+from medsr.restore.target import choose_target, guess_modality
+from medsr.volume.files import read
+from medsr.volume.volume import Modality, Volume
+
+__all__ = ["DEFAULT_STEPS", "Enhancer", "Options", "bundled_models", "choose_device", "model_path"]
+
+#: Steps of the default sample.
+DEFAULT_STEPS = 3
+DEFAULT_SAMPLER = "multistep"
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may ask of one enhancement; see `medsr enhance --help`."""
+
+    spacing_mm: float | None = None
+    scale: float | None = None
+    slice_thickness_mm: float | None = None
+    profile: str = "gaussian"
+    steps: int = DEFAULT_STEPS
+    samples: int = 1
+    seed: int = 0
+
+
+def bundled_models() -> dict[str, Path]:
+    """Name -> weights file of the models that come with the package."""
+    return {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
+
+
+def model_path(name: str) -> Path:
+    """The weights file of a bundled model's name, or of a path.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    bundled = bundled_models()
+    if name in bundled:
+        return bundled[name]
+    path = Path(name)
+    if path.suffix == ".safetensors" and path.exists():
+        return path
+    raise InputError(
+        f"{path.name}: there is no such model. Bundled: {', '.join(bundled) or 'none'}; "
+        "or give the path of a .safetensors file with its .json card beside it."
+    )
+
+
+def model_for(modality: Modality) -> str:
+    """The bundled model of a modality.
+
+    Raises:
+        InputError: there is none.
+    """
+    for name, path in bundled_models().items():
+        if load_card(path.with_suffix(".json")).modality == modality:
+            return name
+    raise InputError(f"There is no bundled model for {modality}; give one with --model PATH.")
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu, cuda, cuda:N or mps, as a device that is really there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu.")
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: torch sees no Apple GPU here; use --device cpu.")
+    if kind not in {"cpu", "cuda", "mps"}:
+        raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
+    return torch.device(name)
+
+
+def half_is_fast(device: torch.device) -> bool:
+    """Whether bfloat16 convolutions are worth it: a GPU, or a CPU with instructions for them."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+class Enhancer:
+    """A model ready to enhance scans.
+
+    >>> Enhancer.from_pretrained("mr-head").card.modality
+    'MR'
+    """
+
+    def __init__(self, denoiser: Denoiser, card: ModelCard, device: torch.device) -> None:
+        self.card = card
+        self.device = device
+        self.denoiser = denoiser.to(device).to(  # type: ignore[call-overload]
+            memory_format=torch.channels_last
+        )
+
+    @classmethod
+    def from_pretrained(cls, name: str, *, device: str = "auto") -> Enhancer:
+        """A bundled model by name, or a `.safetensors` file with its card beside it.
+
+        Raises:
+            InputError: there is no such model, or it is damaged.
+            UsageError: the device is not there.
+        """
+        denoiser, card = load_model(model_path(name))
+        return cls(denoiser, card, choose_device(device))
+
+    def enhance(self, scan: Volume | str | Path, *, steps: int = DEFAULT_STEPS) -> Volume:
+        """The enhanced scan at the default target; `run` has all the options."""
+        return self.run(scan, Options(steps=steps)).volume
+
+    def run(
+        self,
+        scan: Volume | str | Path,
+        options: Options,
+        progress: Callable[[float], None] | None = None,
+    ) -> Enhanced:
+        """Enhance a scan.
+
+        Args:
+            scan: a volume, or the path of one.
+            options: what to do.
+            progress: called with the share done, 0 to 1.
+
+        Raises:
+            InputError, Refused: the scan cannot be read, or there is nothing to do.
+            UsageError: options that do not make sense.
+        """
+        volume = scan if isinstance(scan, Volume) else read(scan)
+        modality: Modality = "CT" if self.card.modality == "CT" else "MR"
+        if volume.modality is None:
+            volume = replace(volume, modality=modality)
+        target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
+        acquisition = for_scan(
+            volume,
+            target.spacing_mm,
+            slice_thickness_mm=options.slice_thickness_mm,
+            profile=options.profile,
+        )
+        settings = Settings(
+            sampler=SAMPLERS[DEFAULT_SAMPLER],
+            steps=options.steps,
+            samples=options.samples,
+            seed=options.seed,
+            half=half_is_fast(self.device),
+            device=self.device,
+            progress=progress,
+        )
+        return enhance(
+            volume,
+            acquisition,
+            self.denoiser,
+            self.card.residual_std,
+            int(self.card.network["context"]),
+            modality,
+            settings,
+        )
+
+
+def modality_of(volume: Volume, said: Modality | None) -> tuple[Modality, str | None]:
+    """The modality to use, and a remark when it had to be guessed."""
+    if said is not None:
+        return said, None
+    if volume.modality is not None:
+        return volume.modality, None
+    guess = guess_modality(volume)
+    return guess, f"nothing says the modality; guessed {guess} from the intensities (--modality)."

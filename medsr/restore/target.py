@@ -1,0 +1,80 @@
+"""Which fine grid does a user mean, and is the model made for it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medsr.errors import Refused, UsageError
+from medsr.volume.volume import Modality, Volume
+
+__all__ = ["MAX_FACTOR", "Target", "choose_target", "guess_modality"]
+
+#: No axis is made finer than this many times: past it the scan says too little.
+MAX_FACTOR = 8.0
+
+#: A scan whose spacings agree within this ratio is isotropic.
+ISOTROPIC_RATIO = 1.1
+
+
+@dataclass(frozen=True)
+class Target:
+    """The spacing to restore to, mm, and what the user should be told about it."""
+
+    spacing_mm: tuple[float, float, float]
+    remarks: tuple[str, ...] = ()
+
+
+def choose_target(
+    volume: Volume, *, spacing_mm: float | None = None, scale: float | None = None
+) -> Target:
+    """The fine spacing along each axis.
+
+    By default the coarsest axis gets the spacing of the finer of the other two. `spacing_mm`
+    brings every axis coarser than it to it; `scale` makes every axis that many times finer.
+
+    Raises:
+        UsageError: both are given, or one is out of range.
+        Refused: there is nothing to do.
+    """
+    have = volume.spacing_mm
+    if spacing_mm is not None and scale is not None:
+        raise UsageError("--spacing and --scale say two different things; give one of them.")
+    if scale is not None:
+        if not 1 < scale <= MAX_FACTOR:
+            raise UsageError(f"--scale must be above 1 and at most 8, not {scale:g}.")
+        return Target((have[0] / scale, have[1] / scale, have[2] / scale))
+    if spacing_mm is not None:
+        if not spacing_mm > 0:
+            raise UsageError(f"--spacing must be a positive number of mm, not {spacing_mm:g}.")
+        wanted = [min(mm, spacing_mm) for mm in have]
+    else:
+        coarse = max(range(3), key=lambda k: have[k])
+        wanted = list(have)
+        wanted[coarse] = min(have[k] for k in range(3) if k != coarse)
+        if have[coarse] <= ISOTROPIC_RATIO * wanted[coarse]:
+            words = " x ".join(f"{mm:.3g}" for mm in have)
+            raise Refused(
+                f"{volume.name}: is isotropic already ({words} mm); there is nothing to do. "
+                "Give --spacing or --scale to make it finer all the same."
+            )
+    return _limited(volume, wanted)
+
+
+def _limited(volume: Volume, wanted: list[float]) -> Target:
+    have, remarks = volume.spacing_mm, []
+    for k in range(3):
+        if have[k] / wanted[k] > MAX_FACTOR * (1 + 1e-6):
+            remarks.append(
+                f"{have[k]:.3g} mm to {wanted[k]:.3g} mm is more than 8 times finer; "
+                f"stopped at {have[k] / MAX_FACTOR:.3g} mm."
+            )
+            wanted[k] = have[k] / MAX_FACTOR
+    if all(abs(have[k] / wanted[k] - 1) < 1e-6 for k in range(3)):
+        raise Refused(f"{volume.name}: no axis is coarser than that; there is nothing to do.")
+    return Target((wanted[0], wanted[1], wanted[2]), tuple(remarks))
+
+
+def guess_modality(volume: Volume) -> Modality:
+    """CT when a good part of the voxels is as dark as air in HU, MR otherwise."""
+    dark = float((volume.voxels < -300).mean())
+    return "CT" if dark > 0.02 else "MR"

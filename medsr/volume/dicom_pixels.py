@@ -1,0 +1,171 @@
+"""Pixels: stored numbers out of every transfer syntax, and values out of stored numbers.
+
+pydicom decodes (native, deflated, RLE, and through its plugins JPEG, JPEG-LS, JPEG 2000); this
+module guards it. A header may announce any size, so the size is held against the file before
+memory is taken. JPEG codecs return a picture with a blank end for a codestream that was cut, so
+the end marker (FFD9 in all of JPEG, JPEG-LS and JPEG 2000) is looked for first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels import pixel_array
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from medsr.errors import InputError, Refused
+from medsr.volume.dicom_frames import Frame
+from medsr.volume.dicom_head import Head
+from medsr.volume.dicom_open import PARSE_FAULTS, number, open_dataset
+
+__all__ = ["check_size", "decode", "is_packed", "read_values"]
+
+#: No scan is larger (1600 x 1600 x 1600); a header that says so is wrong.
+MAX_VOXELS = 4_000_000_000
+
+#: An image that packs better than this is a wrong header: an empty slice reaches about 1000.
+MAX_COMPRESSION = 5000
+
+#: With fewer compressed files the pool costs more than it saves.
+MIN_FILES_FOR_POOL = 8
+
+#: All that decoding needs of a file.
+PIXEL_TAGS = [
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "PixelData",
+]
+
+
+def check_size(head: Head) -> None:
+    """Refuse a size that the file cannot hold, before anything is allocated for it."""
+    rows, columns = head.shape or (0, 0)
+    voxels = rows * columns * head.frames
+    if voxels > MAX_VOXELS:
+        raise Refused(
+            f"{head.path.name}: the header gives {rows} x {columns} x {head.frames} = {voxels:.3g}"
+            f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
+        )
+    expected = voxels * int(number(head.header, "BitsAllocated") or 16) // 8
+    factor = MAX_COMPRESSION if is_packed(head.syntax) else 1
+    size = head.path.stat().st_size
+    if expected > size * factor:
+        raise InputError(
+            f"{head.path.name}: the header announces {expected} bytes of pixels and the whole file"
+            f" has {size}; it is cut. Copy or export it again."
+        )
+
+
+def is_packed(syntax: str) -> bool:
+    """Whether a transfer syntax compresses the pixels."""
+    uid = UID(syntax)
+    return bool(uid.is_transfer_syntax and (uid.is_encapsulated or uid.is_deflated))
+
+
+def decode(path: Path) -> NDArray[Any]:
+    """Stored values of one file, [frames, rows, columns], before rescaling.
+
+    Call it inside `parse_quietly()`.
+
+    Raises:
+        InputError: no pixel data, cut, damaged, or in a transfer syntax without a decoder.
+    """
+    dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
+    if not dataset.get("PixelData"):
+        raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
+    try:
+        _name_syntax(dataset)
+        whole = _is_whole(dataset)
+        pixels = pixel_array(dataset) if whole else None
+    except (*PARSE_FAULTS, MemoryError):
+        pixels = None
+    shape = (int(dataset.get("NumberOfFrames") or 1), dataset.get("Rows"), dataset.get("Columns"))
+    if pixels is None or pixels.size != np.prod(shape):
+        raise InputError(
+            f"{path.name}: the pixel data ({dataset.file_meta.TransferSyntaxUID.name}) cannot be "
+            "decoded; it is shorter than the header says or damaged. Copy or export it again."
+        )
+    return np.asarray(pixels).reshape(shape)
+
+
+def _name_syntax(dataset: Dataset) -> None:
+    """A file without a meta group is native; its parsing has shown in which of two ways."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        )
+
+
+def _is_whole(dataset: Dataset) -> bool:
+    """Whether each frame's codestream reaches its end marker; always true of other syntaxes."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated or syntax == RLELossless:
+        return True
+    count = int(dataset.get("NumberOfFrames") or 1)
+    frames = generate_frames(dataset.PixelData, number_of_frames=count)
+    return all(frame.rstrip(b"\x00")[-2:] == b"\xff\xd9" for frame in frames)
+
+
+def read_values(frames: Sequence[Frame], packed: bool) -> NDArray[np.float32]:
+    """Rescaled values of frames, [frames, rows, columns] float32, in the order given.
+
+    Args:
+        frames: of one shape.
+        packed: whether the files are compressed, so that a pool of threads pays.
+
+    Raises:
+        InputError: see `decode`.
+        Refused: the volume does not fit into memory.
+    """
+    try:
+        values = np.empty((len(frames), *frames[0].shape), dtype=np.float32)
+    except MemoryError:
+        raise Refused(
+            f"{frames[0].path.name}: {len(frames)} slices of this size do not fit into memory. "
+            "Crop the scan or use a larger machine."
+        ) from None
+    by_file: dict[Path, list[int]] = {}
+    for place, frame in enumerate(frames):
+        by_file.setdefault(frame.path, []).append(place)
+
+    def fill(path: Path) -> None:
+        pixels = decode(path)
+        for place in by_file[path]:
+            frame = frames[place]
+            if pixels.shape[1:] != frame.shape or frame.index >= len(pixels):
+                raise InputError(f"{path.name}: the pixels and the header differ in shape.")
+            _rescale(pixels[frame.index], frame, values[place])
+
+    if packed and len(by_file) >= MIN_FILES_FOR_POOL:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fill, by_file))
+    else:
+        for path in by_file:
+            fill(path)
+    return values
+
+
+def _rescale(pixels: NDArray[Any], frame: Frame, out: NDArray[np.float32]) -> None:
+    if frame.slope == 1 and frame.intercept == 0:
+        out[:] = pixels
+    else:
+        out[:] = pixels * np.float64(frame.slope) + frame.intercept
