@@ -162,7 +162,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
 def _override(raw: dict[str, Any], word: str) -> None:
     key, equals, value = word.partition("=")
     if not equals or not key:
-        raise UsageError(f"'{word}': a setting is given as key=value, for example trainer.steps=9.")
+        raise UsageError(
+            f"'{word}': a setting is given as key=value, for example trainer.steps=9."
+        )
     *outer, last = key.split(".")
     for part in outer:
         raw = raw.setdefault(part, {})

@@ -59,9 +59,7 @@ def ct_scaling() -> Scaling:
     return Scaling(offset=CT_FLOOR_HU, gain=CT_GAIN_HU)
 
 
-def scaling_for(
-    modality: Modality, low: NDArray[np.float32], name: str = "the scan"
-) -> Scaling:
+def scaling_for(modality: Modality, low: NDArray[np.float32], name: str = "the scan") -> Scaling:
     """The scaling that a model of this modality was trained with.
 
     Raises:

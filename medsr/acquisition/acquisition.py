@@ -40,7 +40,9 @@ class AxisSampling:
         if min(self.fine_count, self.low_count) < 1 or min(self.fine_mm, self.low_mm) <= 0:
             raise UsageError(f"An axis needs samples at a positive distance, found {self}.")
         if not (math.isfinite(self.width_mm) and self.width_mm >= 0):
-            raise UsageError(f"A slice profile needs a width of 0 mm or more, not {self.width_mm}.")
+            raise UsageError(
+                f"A slice profile needs a width of 0 mm or more, not {self.width_mm}."
+            )
 
     @property
     def factor(self) -> float:

@@ -49,8 +49,8 @@ def plan_degradation(
     fine_mm, length = spacing_mm[slice_axis], shape[slice_axis] * spacing_mm[slice_axis]
     if slice_spacing_mm < fine_mm * (1 - 1e-6):
         raise UsageError(
-            f"A slice spacing of {slice_spacing_mm:g} mm is finer than the scan's {fine_mm:.3g} mm "
-            "along that axis; degrading can only make it coarser."
+            f"A slice spacing of {slice_spacing_mm:g} mm is finer than the scan's {fine_mm:.3g} "
+            "mm along that axis; degrading can only make it coarser."
         )
     count = int(length / slice_spacing_mm + 1e-6)
     if count < 2:

@@ -19,10 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, special
+from scipy import special
 
 Matrix = NDArray[np.float64]
 
@@ -38,7 +39,8 @@ NARROWEST_VOXELS = 1e-3
 def _edges_and_centres(
     fine_count: int, fine_mm: float, low_count: int, low_mm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.arange(fine_count + 1) * fine_mm, (np.arange(low_count) + 0.5) * low_mm
+    edges = np.arange(fine_count + 1, dtype=np.float64) * fine_mm
+    return edges, (np.arange(low_count, dtype=np.float64) + 0.5) * low_mm
 
 
 def _normalised(cumulative: NDArray[np.float64]) -> Matrix:
@@ -53,8 +55,8 @@ def gaussian_matrix(
     """Gaussian profile of FWHM `width_mm`, integrated over each fine voxel: [low, fine].
 
     >>> gaussian_matrix(4, 1.0, 2, 2.0, 2.0).round(2)
-    array([[0.48, 0.41, 0.1 , 0.01],
-           [0.01, 0.1 , 0.41, 0.48]])
+    array([[0.43, 0.43, 0.13, 0.01],
+           [0.01, 0.13, 0.43, 0.43]])
     """
     edges, centres = _edges_and_centres(fine_count, fine_mm, low_count, low_mm)
     sigma = max(width_mm, NARROWEST_VOXELS * fine_mm) / FWHM_PER_SIGMA
@@ -118,19 +120,22 @@ def spline_matrix(
     3 the cubic B-spline interpolant (Unser 1999, IEEE Signal Processing Magazine 16(6):22).
     """
     coordinates = (np.arange(fine_count) + 0.5) * fine_mm / low_mm - 0.5
-    coefficients = np.eye(low_count)
-    if order > 1 and low_count > 1:
-        coefficients = ndimage.spline_filter1d(coefficients, order, axis=0, mode="reflect")
+    at_samples = _spline_basis(np.arange(low_count, dtype=np.float64), low_count, order)
+    matrix = _spline_basis(coordinates, low_count, order) @ np.linalg.inv(at_samples)
+    matrix.setflags(write=False)
+    return np.asarray(matrix)
+
+
+def _spline_basis(coordinates: NDArray[Any], low_count: int, order: int) -> Matrix:
+    """Each basis spline at each coordinate (in low samples), reflected: [coordinates, low]."""
     first = np.floor(coordinates - (order - 1) / 2).astype(int)
-    basis = np.zeros((fine_count, low_count))
+    basis = np.zeros((len(coordinates), low_count))
     for k in range(order + 1):
         index = (first + k) % (2 * low_count)
         index = np.where(index < low_count, index, 2 * low_count - 1 - index)
         weight = _cardinal_spline(np.abs(coordinates - first - k), order)
-        np.add.at(basis, (np.arange(fine_count), index), weight)
-    matrix = basis @ coefficients
-    matrix.setflags(write=False)
-    return np.asarray(matrix)
+        np.add.at(basis, (np.arange(len(coordinates)), index), weight)
+    return basis
 
 
 def _cardinal_spline(distance: NDArray[np.float64], order: int) -> NDArray[np.float64]:

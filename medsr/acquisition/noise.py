@@ -39,7 +39,7 @@ def filtered_backprojection_noise(
     spectrum = torch.fft.rfft2(noise) * power.sqrt()
     noise = torch.fft.irfft2(spectrum, s=noise.shape[1:])
     noise = noise * (sigma / noise.std().clamp(min=1e-12))
-    return x + noise.movedim(0, slice_axis)
+    return torch.add(x, noise.movedim(0, slice_axis))
 
 
 def estimate_noise(low: NDArray[np.float32], slice_axis: int, *, above: float) -> float:

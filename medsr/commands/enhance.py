@@ -16,9 +16,9 @@ from medsr.restore.enhancer import (
     DEFAULT_SAMPLER,
     Enhancer,
     Options,
+    modality_of,
     model_for,
     model_path,
-    modality_of,
 )
 from medsr.restore.target import choose_target
 from medsr.version import __version__
@@ -54,14 +54,18 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
     if not files.is_nifti(request.output):
         raise UsageError(f"{request.output.name}: the output must end in .nii or .nii.gz.")
     if request.output.exists() and not request.overwrite and not request.dry_run:
-        raise OutputError(f"{request.output.name}: exists already; give --overwrite to replace it.")
+        raise OutputError(
+            f"{request.output.name}: exists already; give --overwrite to replace it."
+        )
     if request.threads:
         torch.set_num_threads(request.threads)
     volume = files.read(request.source, series_uid=request.series_uid)
     modality, remark = modality_of(volume, request.modality)
     volume = replace(volume, modality=modality, unit="HU" if modality == "CT" else volume.unit)
     weights = model_path(request.model or model_for(modality))
-    enhancer = Enhancer.from_pretrained(request.model or model_for(modality), device=request.device)
+    enhancer = Enhancer.from_pretrained(
+        request.model or model_for(modality), device=request.device
+    )
     if enhancer.card.modality != modality:
         raise UsageError(
             f"{volume.name}: is {modality}, but model {enhancer.card.name} is for "

@@ -36,7 +36,7 @@ def run(
         MedsrError: see the tree in `medsr.errors`.
     """
     true = files.read(reference)
-    estimates = {"estimate": files.read(estimate)}
+    estimates: dict[str, Volume] = {"estimate": files.read(estimate)}
     if low is not None:
         measured = files.read(low)
         for label, order in (("linear", 1), ("cubic", 3)):
@@ -48,7 +48,8 @@ def run(
         same = {k: v for k, v in estimates.items() if v.shape == true.shape and k != "linear"}
         if "estimate" not in same:
             raise UsageError("A picture needs an estimate on the whole grid of the reference.")
-        panels = {k: np.asarray(same[k].voxels) for k in ("cubic", "estimate") if k in same}
+        labels: list[str] = [k for k in ("cubic", "estimate") if k in same]
+        panels = {k: np.asarray(same[k].voxels) for k in labels}
         figure = compare_figure(panels, np.asarray(true.voxels), true.spacing_mm, true.unit)
         save_picture(figure, picture)
     return evaluation

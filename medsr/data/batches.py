@@ -45,11 +45,13 @@ def fine_cases(volumes: Sequence[Volume], cases: Sequence[CaseConfig]) -> list[F
 class Batches(IterableDataset[Batch]):
     """The endless stream of training batches, from any step on.
 
-    A batch holds residual [n, 1, H, W], cond [n, C, H, W], features [n, F], sigma [n] and noise
-    [n, 1, H, W]; n = slices of this process's share of the scenes.
+    A batch holds residual [n, 1, H, W], cond [n, C, H, W], features [n, F], power [n] (mean square
+    residual of the scene), sigma [n] and noise [n, 1, H, W]; n = slices of this process's share.
     """
 
-    def __init__(self, fine: Sequence[Fine], config: TrainConfig, first: int, share: Share) -> None:
+    def __init__(
+        self, fine: Sequence[Fine], config: TrainConfig, first: int, share: Share
+    ) -> None:
         self.fine = list(fine)
         self.config = config
         self.first = first
@@ -112,6 +114,7 @@ def take_slices(scene: Scene, count: int, context: int, rng: np.random.Generator
         "residual": residual[index][:, None],
         "cond": cond,
         "features": scene.features[turn].expand(count, -1),
+        "power": scene.residual.square().mean().expand(count),
     }
 
 

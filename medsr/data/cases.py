@@ -29,9 +29,7 @@ __all__ = ["load_case", "load_cases"]
 MAX_UNPACKED_BYTES = 4 * 1024**3
 
 
-def load_cases(
-    cases: Sequence[CaseConfig], data: DataConfig, modality: Modality
-) -> list[Volume]:
+def load_cases(cases: Sequence[CaseConfig], data: DataConfig, modality: Modality) -> list[Volume]:
     """All scans of a list, in its order; see `load_case`."""
     return [load_case(case, data, modality) for case in cases]
 

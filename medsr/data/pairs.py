@@ -56,9 +56,7 @@ class Scene:
     single: bool
 
 
-def draw_scene(
-    fine: Fine, crop: int, draw: DrawConfig, rng: np.random.Generator
-) -> Scene:
+def draw_scene(fine: Fine, crop: int, draw: DrawConfig, rng: np.random.Generator) -> Scene:
     """A random crop of a scan with a random acquisition.
 
     Args:
@@ -139,7 +137,9 @@ def draw_acquisition(
     step = crop / count
     h = AxisSampling(crop, 1.0, crop, 1.0)
     if count < crop:
-        h = AxisSampling(crop, 1.0, count, step, step, "gaussian" if modality == "CT" else "kspace")
+        h = AxisSampling(
+            crop, 1.0, count, step, step, "gaussian" if modality == "CT" else "kspace"
+        )
     a = h if shape[0] == crop else AxisSampling(shape[0], 1.0, shape[0], 1.0)
     return Acquisition((a, h, w))
 

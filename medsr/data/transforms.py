@@ -34,7 +34,7 @@ from medsr.volume.volume import Volume
 __all__ = ["Acquired", "Liftd", "VolumeReader"]
 
 
-class VolumeReader(ImageReader):
+class VolumeReader(ImageReader):  # type: ignore[misc]
     """A MONAI `ImageReader` over `medsr.volume.files.read`: NIfTI, DICOM folder, zip or file."""
 
     def verify_suffix(self, filename: Sequence[Path | str] | Path | str) -> bool:
@@ -65,7 +65,7 @@ class VolumeReader(ImageReader):
         return np.array(img.voxels), meta
 
 
-class Acquired(MapTransform):
+class Acquired(MapTransform):  # type: ignore[misc]
     """Degrade [C, X, Y, Z] images as a scanner would: `medsr degrade` for MONAI.
 
     Args:
@@ -113,7 +113,7 @@ class Acquired(MapTransform):
         return result
 
 
-class Liftd(MapTransform):
+class Liftd(MapTransform):  # type: ignore[misc]
     """Interpolate degraded [C, X, Y, Z] images back to the fine grid of their acquisition.
 
     Args:

@@ -67,4 +67,5 @@ def denoising_loss(
     s = sigma[:, None, None, None]
     denoised = denoiser(clean + s * noise, sigma, cond, features)
     weight = (sigma**2 + 1) / sigma**2
-    return weight * (denoised - clean).square().mean(dim=(1, 2, 3))
+    error: Tensor = (denoised - clean).square().mean(dim=(1, 2, 3))
+    return weight * error

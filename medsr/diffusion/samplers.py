@@ -10,6 +10,7 @@ denoise(noise * sigma_max, sigma_max), the posterior mean.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -76,4 +77,4 @@ SAMPLERS: dict[str, Sampler] = {"euler": euler, "heun": heun, "multistep": multi
 
 def _pairs(sigmas: Tensor) -> list[tuple[float, float]]:
     levels = [float(s) for s in sigmas]
-    return list(zip(levels[:-1], levels[1:], strict=True))
+    return list(pairwise(levels))

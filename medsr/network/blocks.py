@@ -58,14 +58,14 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.film = nn.Linear(embedding, 2 * width)
-        nn.init.zeros_(self.film.weight)
-        nn.init.zeros_(self.film.bias)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for layer in (self.film, self.second):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
         """[B, width, H, W] and [B, embedding] -> [B, width, H, W]."""
         scale, shift = self.film(embedded)[:, :, None, None].chunk(2, dim=1)
         h = self.first(nn.functional.silu(x))
         h = torch.addcmul(shift, h, 1 + scale)
-        return x + self.second(nn.functional.silu(h))
+        change: Tensor = self.second(nn.functional.silu(h))
+        return x + change

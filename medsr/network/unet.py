@@ -72,8 +72,8 @@ class UNet(nn.Module):
         )
         self.up_blocks = nn.ModuleList(level(k) for k in inner)
         self.head = nn.Conv2d(widths[0], folded, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def multiple(self) -> tuple[int, int]:
@@ -94,14 +94,14 @@ class UNet(nn.Module):
         x = self.stem(x)
         skips = []
         for k, blocks in enumerate(self.down_blocks):
-            for block in blocks:  # type: ignore[union-attr]
+            for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, embedded)
             if k < len(self.shrink):
                 skips.append(x)
                 x = self.shrink[k](x)
         for k in reversed(range(len(self.grow))):
             x = skips[k] + unfold(self.grow[k](x), self.strides[k])
-            for block in self.up_blocks[k]:  # type: ignore[union-attr]
+            for block in self.up_blocks[k]:  # type: ignore[attr-defined]
                 x = block(x, embedded)
         out = unfold(self.head(nn.functional.silu(x)), self.fold)
         return out[..., :height, :width]

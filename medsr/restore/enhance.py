@@ -33,6 +33,8 @@ __all__ = ["Enhanced", "Settings", "enhance"]
 #: Voxels that go through the network at once; the result does not depend on it.
 VOXELS_PER_CALL = 600_000
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -55,7 +57,7 @@ class Settings:
     seed: int = 0
     half: bool = True
     voxels_per_call: int = VOXELS_PER_CALL
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:

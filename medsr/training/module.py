@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from medsr.acquisition.describe import FEATURES
 from medsr.config import TrainConfig
-from medsr.data.batches import Batch, Batches, Fine, Share, validation_batch
+from medsr.data.batches import Batch, Batches, Share, validation_batch
+from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import Denoiser, denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.network.build import build_network
@@ -22,6 +23,9 @@ __all__ = ["RestorationModule"]
 
 #: The validation's factor (4 mm slices of 1 mm voxels) and slices a person.
 VALIDATION_FACTOR, VALIDATION_SLICES = 4.0, 32
+
+#: Scenes with hardly any residual (over its mean square) must not dominate.
+POWER_FLOOR = 0.1
 
 
 class RestorationModule(pl.LightningModule):
@@ -32,6 +36,8 @@ class RestorationModule(pl.LightningModule):
         train, validate: the scans.
     """
 
+    residual_std: Tensor
+
     def __init__(self, config: TrainConfig, train: list[Fine], validate: list[Fine]) -> None:
         super().__init__()
         self.config = config
@@ -40,7 +46,7 @@ class RestorationModule(pl.LightningModule):
         self.denoiser = Denoiser(build_network(config.network.model_dump(), FEATURES))
         self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - 1 / config.optimizer.ema_steps
-        self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
         self.register_buffer("residual_std", torch.tensor(residual_std(config, train)))
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -68,6 +74,8 @@ class RestorationModule(pl.LightningModule):
             batch["sigma"],
             batch["noise"],
         )
+        # Easy and hard acquisitions weigh alike: errors count relative to the scene's residual.
+        loss = loss / (batch["power"] / self.residual_std**2 + POWER_FLOOR)
         top = batch["sigma"] == SIGMA_MAX
         self.log("loss", loss.mean(), prog_bar=True)
         if bool(top.any()):
@@ -92,7 +100,7 @@ class RestorationModule(pl.LightningModule):
         self.log(f"gain_db_{index}", gain, sync_dist=True, batch_size=1)
         self.log("gain_db", gain, sync_dist=True, batch_size=1, prog_bar=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW; linear warm-up, cosine decay."""
         settings = self.config.optimizer
         optimizer = torch.optim.AdamW(
@@ -108,7 +116,10 @@ class RestorationModule(pl.LightningModule):
             return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
 
 def residual_std(config: TrainConfig, train: list[Fine]) -> float:

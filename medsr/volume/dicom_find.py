@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom_head import Head, head_of
+from medsr.volume.dicom_open import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
 
 __all__ = ["Group", "group_heads", "heads_of", "opened"]
 
@@ -56,7 +57,11 @@ def opened(path: Path) -> Iterator[Path]:
         InputError: missing, no permission, or a zip that is damaged, locked or unsafe.
         Refused: a zip of unbelievable size.
     """
-    if not path.exists():
+    try:
+        there = path.exists()
+    except PermissionError:
+        raise InputError(f"{path.name}: no permission to look into its folder.") from None
+    if not there:
         raise InputError(f"{path.name}: there is no such file or folder.")
     if path.is_dir() or path.suffix.lower() != ".zip":
         yield path
@@ -86,7 +91,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
     members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) > MAX_FILES:
         raise Refused(f"{name}: holds {len(members)} files; the limit is {MAX_FILES}.")
-    allowance = MAX_ZIP_BYTES
+    allowance, unpacked = MAX_ZIP_BYTES, 0
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
@@ -94,16 +99,28 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
                 f"{name}: holds a member whose path points outside the archive, so medsr does not "
                 "unpack it. Get the zip again from a source you trust."
             )
-        if FORK_FOLDER in parts.parts:
+        if FORK_FOLDER in parts.parts or not _is_wanted(archive, member):
             continue
         target = folder / f"{number:06d}" / (re.sub(r"[^\w.\-]", "_", parts.name)[-80:] or "file")
         target.parent.mkdir()
+        unpacked += 1
         allowance -= _unpack_one(archive, member, target, allowance)
         if allowance < 0:
             raise Refused(
                 f"{name}: unpacks to more than {MAX_ZIP_BYTES / 1024**3:.3g} GiB, the limit. "
                 "Unpack it yourself and give the folder of one series."
             )
+    if not unpacked:
+        raise InputError(
+            f"{name}: holds no DICOM ({len(members)} other files). Give the zip of one scan."
+        )
+
+
+def _is_wanted(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether a member begins like DICOM or is named like it; the rest stays packed."""
+    with archive.open(member) as source:
+        start = source.read(START_BYTES)
+    return begins_like_dicom(start) or Path(member.filename).suffix.lower() in DICOM_SUFFIXES
 
 
 def _unpack_one(
@@ -131,7 +148,7 @@ def heads_of(path: Path, name: str) -> list[Head]:
     if path.is_dir():
         files = _walk(path, name)
         if not files:
-            raise InputError(f"{name}: is empty; expected a DICOM series.")
+            raise InputError(f"{name}: is an empty folder; expected a DICOM series.")
         heads = [head for head in map(head_of, files) if head is not None]
         if not heads:
             raise InputError(
@@ -146,7 +163,7 @@ def heads_of(path: Path, name: str) -> list[Head]:
         )
     if head.frames > 1:
         return [head]
-    return [head, *_siblings(head)]
+    return sorted([head, *_siblings(head)], key=lambda one: one.path)
 
 
 def _siblings(head: Head) -> list[Head]:

@@ -11,6 +11,7 @@ MONOCHROME1 says that a display should invert; the values mean the same and are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from medsr.volume.dicom_head import Head
 from medsr.volume.dicom_open import number, numbers, open_dataset, text, texts
 
 __all__ = ["Frame", "frames_of"]
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -69,11 +71,21 @@ def frames_of(head: Head) -> list[Frame]:
         missing = "ImagePositionPatient" if head.frames == 1 else _PER_FRAME
         fault = "is missing" if head.frames == 1 and not groups else fault
         raise Refused(f"{head.path.name}: {missing} {fault}, so {_NO_PLACE}")
+    _check_one_stack(groups, head.path.name)
     shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     return [
         _frame(head, index, [*_macros(group), *_macros(shared), header], _enhanced_marks(group))
         for index, group in enumerate(groups)
     ]
+
+
+def _check_one_stack(groups: Sequence[Dataset], name: str) -> None:
+    stacks = {_enhanced_marks(group).get("stack") for group in groups}
+    if len(stacks) > 1:
+        raise Refused(
+            f"{name}: holds {len(stacks)} stacks of slices; medsr takes one volume. Export each "
+            "stack on its own."
+        )
 
 
 _PER_FRAME = "PerFrameFunctionalGroupsSequence"

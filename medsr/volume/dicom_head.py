@@ -12,6 +12,7 @@ and the empty UID counts as one series.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,15 @@ SCAN_CLASSES = {
 
 #: Secondary Capture and its multi-frame relatives share this beginning.
 CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+
+#: The standard's own classes begin so; a maker's private one, or an emptied one, does not.
+STANDARD_CLASSES = "1.2.840.10008."
+
+#: Modality codes of objects that have rows and columns but are not pictures of a patient.
+OBJECTS = ("SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTIMAGE", "SR", "PR", "KO", "REG", "DOC")
+
+#: The largest integer string that DICOM allows (PS3.5 6.2, VR IS).
+MAX_FRAMES = 2**31 - 1
 
 LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM"}
 
@@ -132,16 +142,18 @@ def head_of(path: Path) -> Head | None:
     header = open_dataset(path, TAGS)
     meta = header.file_meta
     sop_class = text(header, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
-    modality = text(header, "Modality") or SCAN_CLASSES.get(sop_class, "")
+    modality = text(header, "Modality").upper() or SCAN_CLASSES.get(sop_class, "")
+    if not re.fullmatch("[A-Z]{2,10}", modality):
+        modality = ""  # free text, which may name a person
     if not (sop_class or modality):
         return None
-    rows, columns = number(header, "Rows"), number(header, "Columns")
-    if sop_class in SCAN_CLASSES and not (rows and columns):
+    rows, columns = number(header, "Rows") or 0, number(header, "Columns") or 0
+    shape = (int(rows), int(columns)) if min(rows, columns) >= 1 else None
+    if sop_class in SCAN_CLASSES and shape is None:
         raise InputError(
             f"{path.name}: the header ends before the image size (Rows, Columns); the file is cut."
             " Copy or export it again."
         )
-    shape = (int(rows), int(columns)) if rows and columns else None
     return Head(
         path=path,
         header=header,
@@ -149,7 +161,7 @@ def head_of(path: Path) -> Head | None:
         instance=text(header, "SOPInstanceUID"),
         modality=modality,
         kind=_kind(header, sop_class, modality) if shape else NOT_IMAGE,
-        frames=max(1, int(number(header, "NumberOfFrames") or 1)) if shape else 0,
+        frames=int(min(max(number(header, "NumberOfFrames") or 1, 1), MAX_FRAMES)) if shape else 0,
         shape=shape,
         syntax=text(meta, "TransferSyntaxUID"),
     )
@@ -158,12 +170,11 @@ def head_of(path: Path) -> Head | None:
 def _kind(header: Dataset, sop_class: str, modality: str) -> str:
     image_type = {word.upper() for word in texts(header, "ImageType")}
     capture = sop_class.startswith(CAPTURE_CLASS)
-    if sop_class and not capture and sop_class not in SCAN_CLASSES and modality in _OBJECTS:
+    known = not sop_class.startswith(STANDARD_CLASSES) or sop_class in SCAN_CLASSES or capture
+    if not known and modality in (*MODALITIES, *OBJECTS):
         return NOT_IMAGE
     if modality not in MODALITIES:
         return OTHER_MODALITY
-    if sop_class and not capture and sop_class not in SCAN_CLASSES and _is_standard(sop_class):
-        return NOT_IMAGE
     if _is_colour(header):
         return COLOUR
     if image_type & LOCALIZER_WORDS:
@@ -173,15 +184,6 @@ def _kind(header: Dataset, sop_class: str, modality: str) -> str:
     if capture and numbers(header, "ImagePositionPatient", 3) is None:
         return CAPTURE
     return IMAGE
-
-
-#: Modality codes of objects that have rows and columns but are not pictures of a patient.
-_OBJECTS = {"SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTIMAGE", "SR", "PR", "KO", "REG", "DOC"}
-
-
-def _is_standard(sop_class: str) -> bool:
-    """Whether the class is one of the standard's own, not a maker's private one."""
-    return sop_class.startswith("1.2.840.10008.")
 
 
 def _is_colour(header: Dataset) -> bool:

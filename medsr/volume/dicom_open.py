@@ -24,6 +24,9 @@ from pydicom.multival import MultiValue
 from medsr.errors import InputError, Refused
 
 __all__ = [
+    "DICOM_SUFFIXES",
+    "START_BYTES",
+    "begins_like_dicom",
     "looks_like_dicom",
     "number",
     "numbers",
@@ -32,6 +35,9 @@ __all__ = [
     "text",
     "texts",
 ]
+
+#: The preamble and its four letters.
+START_BYTES = 132
 
 #: Endings under which a file is surely meant to be DICOM.
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
@@ -79,6 +85,11 @@ def parse_quietly() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def begins_like_dicom(start: bytes) -> bool:
+    """Whether the first START_BYTES of a file are a preamble, or a data set without one."""
+    return start[128:132] == b"DICM" or _starts_like_dataset(start)
+
+
 def looks_like_dicom(path: Path) -> bool:
     """Whether a file starts like DICOM, with or without the preamble.
 
@@ -86,7 +97,7 @@ def looks_like_dicom(path: Path) -> bool:
         InputError: no permission, unreadable, or a file that is named like DICOM but is not.
     """
     start = _guard(path, lambda: _read_start(path))
-    if start[128:132] == b"DICM" or _starts_like_dataset(start):
+    if begins_like_dicom(start):
         return True
     if path.suffix.lower() in DICOM_SUFFIXES:
         fault = "is empty" if not start else "is named like DICOM but does not begin like it"
@@ -115,12 +126,12 @@ def _parse(path: Path, tags: list[str] | None, pixels: bool) -> Dataset:
 
 def _read_start(path: Path) -> bytes:
     with path.open("rb") as stream:
-        return stream.read(132)
+        return stream.read(START_BYTES)
 
 
 def _starts_like_dataset(start: bytes) -> bool:
     """Group 0002 or 0008 and a small element number, in either byte order."""
-    if len(start) < 132:
+    if len(start) < START_BYTES:
         return False
     little, big = struct.unpack("<HH", start[:4]), struct.unpack(">HH", start[:4])
     return any(group in (0x0002, 0x0008) and element <= 0x60 for group, element in (little, big))
@@ -180,7 +191,7 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
     value = _value(dataset, keyword)
     many = isinstance(value, MultiValue | list | tuple)
     try:
-        values = tuple(float(v) for v in (value if many else [value]))  # type: ignore[union-attr]
+        values = tuple(float(v) for v in (value if many else [value]))
     except (TypeError, ValueError):
         return None
     finite = all(abs(v) < float("inf") for v in values)

@@ -8,9 +8,7 @@ the end marker (FFD9 in all of JPEG, JPEG-LS and JPEG 2000) is looked for first.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import pixel_array
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from medsr.errors import InputError, Refused
@@ -26,16 +24,13 @@ from medsr.volume.dicom_frames import Frame
 from medsr.volume.dicom_head import Head
 from medsr.volume.dicom_open import PARSE_FAULTS, number, open_dataset
 
-__all__ = ["check_size", "decode", "is_packed", "read_values"]
+__all__ = ["check_size", "decode", "read_values"]
 
 #: No scan is larger (1600 x 1600 x 1600); a header that says so is wrong.
 MAX_VOXELS = 4_000_000_000
 
 #: An image that packs better than this is a wrong header: an empty slice reaches about 1000.
 MAX_COMPRESSION = 5000
-
-#: With fewer compressed files the pool costs more than it saves.
-MIN_FILES_FOR_POOL = 8
 
 #: All that decoding needs of a file.
 PIXEL_TAGS = [
@@ -65,7 +60,7 @@ def check_size(head: Head) -> None:
             f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
         )
     expected = voxels * int(number(head.header, "BitsAllocated") or 16) // 8
-    factor = MAX_COMPRESSION if is_packed(head.syntax) else 1
+    factor = MAX_COMPRESSION if _is_packed(head.syntax) else 1
     size = head.path.stat().st_size
     if expected > size * factor:
         raise InputError(
@@ -74,8 +69,7 @@ def check_size(head: Head) -> None:
         )
 
 
-def is_packed(syntax: str) -> bool:
-    """Whether a transfer syntax compresses the pixels."""
+def _is_packed(syntax: str) -> bool:
     uid = UID(syntax)
     return bool(uid.is_transfer_syntax and (uid.is_encapsulated or uid.is_deflated))
 
@@ -86,13 +80,16 @@ def decode(path: Path) -> NDArray[Any]:
     Call it inside `parse_quietly()`.
 
     Raises:
-        InputError: no pixel data, cut, damaged, or in a transfer syntax without a decoder.
+        InputError: no pixel data, cut, or damaged.
+        Refused: a transfer syntax without a decoder.
     """
     dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
     if not dataset.get("PixelData"):
         raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
+    _name_syntax(dataset)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    _check_decoder(syntax, path.name)
     try:
-        _name_syntax(dataset)
         whole = _is_whole(dataset)
         pixels = pixel_array(dataset) if whole else None
     except (*PARSE_FAULTS, MemoryError):
@@ -100,7 +97,7 @@ def decode(path: Path) -> NDArray[Any]:
     shape = (int(dataset.get("NumberOfFrames") or 1), dataset.get("Rows"), dataset.get("Columns"))
     if pixels is None or pixels.size != np.prod(shape):
         raise InputError(
-            f"{path.name}: the pixel data ({dataset.file_meta.TransferSyntaxUID.name}) cannot be "
+            f"{path.name}: the pixel data ({syntax.name}) cannot be "
             "decoded; it is shorter than the header says or damaged. Copy or export it again."
         )
     return np.asarray(pixels).reshape(shape)
@@ -115,6 +112,18 @@ def _name_syntax(dataset: Dataset) -> None:
         )
 
 
+def _check_decoder(syntax: UID, name: str) -> None:
+    try:
+        able = get_decoder(syntax).is_available
+    except NotImplementedError:
+        able = False
+    if not able:
+        raise Refused(
+            f"{name}: is compressed as {syntax.name}, for which there is no decoder here. Export "
+            "the scan without compression, or in JPEG 2000, JPEG-LS or RLE."
+        )
+
+
 def _is_whole(dataset: Dataset) -> bool:
     """Whether each frame's codestream reaches its end marker; always true of other syntaxes."""
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -125,12 +134,14 @@ def _is_whole(dataset: Dataset) -> bool:
     return all(frame.rstrip(b"\x00")[-2:] == b"\xff\xd9" for frame in frames)
 
 
-def read_values(frames: Sequence[Frame], packed: bool) -> NDArray[np.float32]:
+def read_values(frames: Sequence[Frame]) -> NDArray[np.float32]:
     """Rescaled values of frames, [frames, rows, columns] float32, in the order given.
+
+    One file after another: gdcm, pyjpegls and Pillow all hold Python's lock while they decode, so
+    a pool of threads was measured to gain nothing.
 
     Args:
         frames: of one shape.
-        packed: whether the files are compressed, so that a pool of threads pays.
 
     Raises:
         InputError: see `decode`.
@@ -147,20 +158,13 @@ def read_values(frames: Sequence[Frame], packed: bool) -> NDArray[np.float32]:
     for place, frame in enumerate(frames):
         by_file.setdefault(frame.path, []).append(place)
 
-    def fill(path: Path) -> None:
+    for path, places in by_file.items():
         pixels = decode(path)
-        for place in by_file[path]:
+        for place in places:
             frame = frames[place]
             if pixels.shape[1:] != frame.shape or frame.index >= len(pixels):
                 raise InputError(f"{path.name}: the pixels and the header differ in shape.")
             _rescale(pixels[frame.index], frame, values[place])
-
-    if packed and len(by_file) >= MIN_FILES_FOR_POOL:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, by_file))
-    else:
-        for path in by_file:
-            fill(path)
     return values
 
 

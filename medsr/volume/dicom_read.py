@@ -14,6 +14,7 @@ MR values are the scanner's own. Messages hold file names and UIDs, never a head
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,9 @@ from medsr.volume.dicom_find import Group, group_heads, heads_of, opened
 from medsr.volume.dicom_frames import Frame, frames_of
 from medsr.volume.dicom_head import IMAGE, Head, why_not
 from medsr.volume.dicom_open import parse_quietly
-from medsr.volume.dicom_pixels import check_size, is_packed, read_values
-from medsr.volume.series import Slices, stack_slices
+from medsr.volume.dicom_pixels import check_size, read_values
+from medsr.volume.series import stack_slices
+from medsr.volume.slices import Slices
 from medsr.volume.volume import Volume
 
 __all__ = ["AIR_HU", "SeriesSummary", "list_series", "read_series"]
@@ -153,7 +155,7 @@ def _volume(group: Group, name: str) -> Volume:
         _check_hounsfield(frames)
     stack = stack_slices(_slices(frames), name)
     ordered = [frames[i] for i in stack.order]
-    values = read_values(ordered, packed=is_packed(heads[0].syntax))
+    values = read_values(ordered)
     if group.modality == "CT":
         np.maximum(values, AIR_HU, out=values)
     return Volume(
@@ -187,12 +189,10 @@ def _slices(frames: Sequence[Frame]) -> Slices:
 
 def _without_copies(heads: Sequence[Head]) -> list[Head]:
     """Leave out files that are byte for byte copies of another with the same SOPInstanceUID."""
-    instances = [head.instance for head in heads]
-    if len(set(instances)) == len(instances):
-        return list(heads)
+    times = Counter(head.instance for head in heads)
     kept: dict[tuple[str, bytes | Path], Head] = {}
     for head in heads:
-        twice = bool(head.instance) and instances.count(head.instance) > 1
+        twice = bool(head.instance) and times[head.instance] > 1
         kept.setdefault((head.instance, _digest(head.path) if twice else head.path), head)
     return list(kept.values())
 
@@ -209,6 +209,6 @@ def _check_hounsfield(frames: Sequence[Frame]) -> None:
     for frame in frames:
         if frame.rescale_type not in HU_TYPES:
             raise Refused(
-                f"{frame.path.name}: its values are of RescaleType {frame.rescale_type[:16]!r}, "
-                "not Hounsfield units. Give the CT scan itself, not a map made from it."
+                f"{frame.path.name}: RescaleType says that its values are not Hounsfield units. "
+                "Give the CT scan itself, not a map made from it."
             )

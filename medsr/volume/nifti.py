@@ -16,6 +16,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
 from medsr.errors import InputError, OutputError, Refused
 from medsr.volume import geometry
@@ -64,7 +65,7 @@ def read_nifti(path: Path) -> Volume:
         raise InputError(f"{path.name}: there is no such file.") from None
     except PermissionError:
         raise InputError(f"{path.name}: no permission to read this file.") from None
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error):
+    except (ImageFileError, OSError, EOFError, ValueError, zlib.error):
         raise InputError(
             f"{path.name}: cannot be read as NIfTI; it is damaged, truncated or another format. "
             "Copy or convert it again."
@@ -100,7 +101,9 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        raise InputError(f"{sidecar.name}: cannot be read as JSON; correct or remove it.") from None
+        raise InputError(
+            f"{sidecar.name}: cannot be read as JSON; correct or remove it."
+        ) from None
     if not isinstance(facts, dict):
         raise InputError(f"{sidecar.name}: a sidecar must be a JSON object of settings.")
     return facts

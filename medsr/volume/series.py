@@ -17,8 +17,7 @@ All arrays have one row a slice: positions [N, 3], orientations [N, 6], pixel sp
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,28 +25,19 @@ from numpy.typing import NDArray
 
 from medsr.errors import Refused
 from medsr.volume.geometry import AXIS_TOLERANCE, Affine
+from medsr.volume.slices import (
+    POSITION_TOLERANCE_MM,
+    Floats,
+    Slices,
+    check_alike,
+    check_count,
+    check_repeats,
+)
 
-__all__ = [
-    "LPS_TO_RAS",
-    "MIN_SLICES",
-    "POSITION_TOLERANCE_MM",
-    "STEP_TOLERANCE",
-    "Slices",
-    "Stack",
-    "stack_slices",
-]
-
-Floats = NDArray[np.float64]
+__all__ = ["LPS_TO_RAS", "STEP_TOLERANCE", "Stack", "stack_slices"]
 
 #: x and y point to the left and the back in DICOM, to the right and the front in NIfTI.
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-#: With two slices there is one gap, so a missing slice between them could not be noticed.
-MIN_SLICES = 3
-
-#: Some scanners write positions to 0.1 mm, so a position is off by up to 0.05 mm and a distance
-#: between two by up to 0.1 mm. Less than that says nothing about geometry.
-POSITION_TOLERANCE_MM = 0.05
 
 #: Steps may differ by this fraction (of thick slices), or by rounding, whichever is larger ...
 STEP_TOLERANCE = 0.01
@@ -55,33 +45,8 @@ STEP_TOLERANCE = 0.01
 #: ... but rounding is never believed beyond this fraction of a step (thin slices).
 ROUNDING_LIMIT = 0.2
 
-#: Pixel spacings that agree to this fraction are one spacing (five printed digits).
-PIXEL_TOLERANCE = 1e-4
-
 #: Written direction cosines may be this far from unit length (two printed digits).
 UNIT_TOLERANCE = 1e-2
-
-
-@dataclass(frozen=True, eq=False)
-class Slices:
-    """What a series says of each slice, in any order.
-
-    Attributes:
-        positions: [N, 3] ImagePositionPatient, LPS+ mm.
-        orientations: [N, 6] ImageOrientationPatient, direction cosines.
-        pixel_spacings: [N, 2] PixelSpacing, mm: (between rows, between columns).
-        shapes: N pairs (rows, columns).
-        names: N file names, for messages.
-        marks: N mappings of what else a header says of the moment and manner of a slice (echo
-            time, temporal position, ...); they tell a 4-D series from doubled slices.
-    """
-
-    positions: Floats
-    orientations: Floats
-    pixel_spacings: Floats
-    shapes: Sequence[tuple[int, int]]
-    names: Sequence[str]
-    marks: Sequence[Mapping[str, object]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +75,12 @@ def stack_slices(slices: Slices, name: str) -> Stack:
         Refused: too few slices; mixed shape, orientation or pixel spacing; repeated positions
             (4-D or doubled); sheared (gantry tilt); a missing slice; variable spacing.
     """
-    _check_count(slices, name)
-    _check_alike(slices, name)
+    check_count(slices, name)
+    check_alike(slices, name)
     row, column, normal = _frame(slices.orientations[0], slices.names[0])
     along = slices.positions @ normal
     order = np.argsort(along, kind="stable")
-    _check_repeats(slices, along, order, name)
+    check_repeats(slices, along, order, name)
     positions, names = slices.positions[order], [slices.names[i] for i in order]
     step_vector = _step(positions, normal, names, name)
     affine = np.eye(4)
@@ -126,49 +91,6 @@ def stack_slices(slices: Slices, name: str) -> Stack:
     return Stack(order, LPS_TO_RAS @ affine, float(step_vector @ normal))
 
 
-def _check_count(slices: Slices, name: str) -> None:
-    count = len(slices.names)
-    if count == 1:
-        raise Refused(
-            f"{name}: holds a single slice ({slices.names[0]}), and a single slice has no third "
-            "dimension to restore. Give the whole series."
-        )
-    if count < MIN_SLICES:
-        raise Refused(
-            f"{name}: holds {count} slices; medsr needs at least {MIN_SLICES}, because with fewer "
-            "a missing slice cannot be noticed. Give the whole series."
-        )
-
-
-def _check_alike(slices: Slices, name: str) -> None:
-    """Shape, orientation and pixel spacing must be those of the first slice."""
-    for other, shape in zip(slices.names, slices.shapes, strict=True):
-        if shape != slices.shapes[0]:
-            raise Refused(
-                f"{name}: mixed shapes: {slices.names[0]} has {_by(slices.shapes[0])} (rows x "
-                f"columns) and {other} has {_by(shape)}. {_ONE_VOLUME}"
-            )
-    turned = np.abs(slices.orientations - slices.orientations[0]).max(axis=1)
-    worst = int(turned.argmax())
-    if turned[worst] > AXIS_TOLERANCE:
-        count = _count_distinct(slices.orientations, AXIS_TOLERANCE)
-        raise Refused(
-            f"{name}: mixed orientations: {slices.names[0]} and {slices.names[worst]} lie in "
-            f"different planes ({count} planes in all), as in a localizer. {_ONE_VOLUME}"
-        )
-    relative = np.abs(slices.pixel_spacings / slices.pixel_spacings[0] - 1).max(axis=1)
-    worst = int(relative.argmax())
-    if relative[worst] > PIXEL_TOLERANCE:
-        raise Refused(
-            f"{name}: mixed pixel spacings: {slices.names[0]} has "
-            f"{_mm(slices.pixel_spacings[0])} mm and {slices.names[worst]} has "
-            f"{_mm(slices.pixel_spacings[worst])} mm. {_ONE_VOLUME}"
-        )
-
-
-_ONE_VOLUME = "Give medsr the slices of one volume only."
-
-
 def _frame(orientation: Floats, name: str) -> tuple[Floats, Floats, Floats]:
     """Unit vectors: along a row, down a column, and the normal; LPS+."""
     row, column = orientation[:3], orientation[3:]
@@ -176,59 +98,14 @@ def _frame(orientation: Floats, name: str) -> tuple[Floats, Floats, Floats]:
     if max(abs(length - 1) for length in lengths) > UNIT_TOLERANCE or (
         abs(row @ column) > AXIS_TOLERANCE * lengths[0] * lengths[1]
     ):
+        words = ", ".join(f"{cosine:.4g}" for cosine in orientation)
         raise Refused(
-            f"{name}: ImageOrientationPatient {_mm(orientation)} is not a pair of perpendicular "
+            f"{name}: ImageOrientationPatient {words} is not a pair of perpendicular "
             "unit vectors, so the slice has no place in the patient. Export the series again."
         )
     row, column = row / lengths[0], column / lengths[1]
     normal = np.cross(row, column)
     return row, column, normal / np.linalg.norm(normal)
-
-
-def _check_repeats(slices: Slices, along: Floats, order: NDArray[np.intp], name: str) -> None:
-    """Two slices at one position are a 4-D series or a doubled one, never one volume."""
-    breaks = np.diff(along[order]) > _same_position_mm(along)
-    place = np.concatenate([[0], np.cumsum(breaks)])
-    counts = np.bincount(place)
-    if counts.max() == 1:
-        return
-    groups = [order[place == p] for p in np.flatnonzero(counts > 1)]
-    differing = _differing_marks([[slices.marks[i] for i in group] for group in groups])
-    because = f" (they differ in {', '.join(differing)})" if differing else ""
-    if len(counts) == 1:
-        raise Refused(
-            f"{name}: all {len(along)} slices lie at one position{because}: repeated pictures of "
-            "a single slice, not a volume. Give a series that covers a volume."
-        )
-    if counts.min() == counts.max() or differing:
-        often = f"{counts.min()}" if counts.min() == counts.max() else "1 to " + str(counts.max())
-        raise Refused(
-            f"{name}: is 4-D: {len(counts)} positions, each pictured {often} times{because}; "
-            "medsr takes one 3-D volume. Export each time, echo or contrast on its own."
-        )
-    first, second = (slices.names[i] for i in groups[0][:2])
-    raise Refused(
-        f"{name}: {first} and {second} lie at the same position but are not the same image "
-        f"({len(groups)} of {len(counts)} positions are held more than once). "
-        "Remove the ones that do not belong to this volume."
-    )
-
-
-def _same_position_mm(along: Floats) -> float:
-    """Slices closer than this share a position: rounding, or a tenth of the mean distance."""
-    mean_gap = float(np.ptp(along)) / max(len(along) - 1, 1)
-    return min(POSITION_TOLERANCE_MM, max(0.1 * mean_gap, 1e-3))
-
-
-def _differing_marks(groups: Sequence[Sequence[Mapping[str, object]]]) -> list[str]:
-    """The marks whose values differ within every group of slices at one position."""
-    keys = dict.fromkeys(key for group in groups for mark in group for key in mark)
-    return [
-        key
-        for key in keys
-        if all(len({str(mark.get(key)) for mark in group}) == len(group) for group in groups)
-        or all(len({str(mark.get(key)) for mark in group}) > 1 for group in groups)
-    ]
 
 
 def _step(positions: Floats, normal: Floats, names: Sequence[str], name: str) -> Floats:
@@ -301,15 +178,3 @@ def _common_gap(gaps: Floats) -> float:
         ordered, ordered - slack, "left"
     )
     return float(ordered[int(agreeing.argmax())])
-
-
-def _count_distinct(rows: Floats, tolerance: float) -> int:
-    return len(Counter(tuple(row) for row in np.rint(rows / (10 * tolerance))))
-
-
-def _by(pair: Sequence[int]) -> str:
-    return " x ".join(str(n) for n in pair)
-
-
-def _mm(values: Floats) -> str:
-    return " x ".join(f"{v:.4g}" for v in values)

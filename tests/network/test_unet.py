@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from medsr.diffusion.denoiser import Denoiser
+from medsr.errors import InputError
+from medsr.network.blocks import fold, unfold
+from medsr.network.build import build_network
+from medsr.network.checkpoint import ModelCard, load_model, save_model
+
+SMALL = {
+    "kind": "unet",
+    "context": 1,
+    "widths": (8, 16),
+    "blocks": (1, 1),
+    "strides": ((2, 2),),
+    "fold": (1, 4),
+    "embedding": 16,
+}
+
+
+def small_denoiser(seed=0):
+    torch.manual_seed(seed)
+    denoiser = Denoiser(build_network(SMALL, 4))
+    for parameter in denoiser.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return denoiser.eval()
+
+
+def card(**changes):
+    values = {
+        "name": "small",
+        "description": "for tests",
+        "modality": "MR",
+        "network": SMALL,
+        "features": 4,
+        "residual_std": 0.05,
+        "ranges": {},
+        "people": 0,
+        "data": {},
+        "training": {},
+        "results": {},
+        "limits": (),
+    }
+    return ModelCard(**{**values, **changes})
+
+
+def test_fold_and_unfold_are_inverse():
+    x = torch.randn(2, 3, 4, 8)
+    assert torch.equal(unfold(fold(x, (2, 4)), (2, 4)), x)
+    assert fold(x, (1, 4))[0, 1, 2, 1] == x[0, 0, 2, 5]
+
+
+@pytest.mark.parametrize("kind", ["unet", "monai"])
+@pytest.mark.filterwarnings("ignore")
+def test_any_size_goes_through(kind):
+    network = build_network({**SMALL, "kind": kind}, 4)
+    out = network(torch.randn(2, 6, 13, 19), torch.zeros(2), torch.zeros(2, 4))
+    assert out.shape == (2, 1, 13, 19)
+
+
+def test_weights_come_back(tmp_path):
+    denoiser = small_denoiser()
+    save_model(denoiser, card(), tmp_path / "small.safetensors")
+    again, read = load_model(tmp_path / "small.safetensors")
+    assert read.residual_std == 0.05
+    for a, b in zip(denoiser.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_damaged_weights_are_a_sentence(tmp_path):
+    path = tmp_path / "small.safetensors"
+    save_model(small_denoiser(), card(), path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="damaged"):
+        load_model(path)

@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from medsr.acquisition.acquisition import for_scan
+from medsr.acquisition.resample import lift
+from medsr.diffusion.samplers import SAMPLERS
+from medsr.errors import Refused, UsageError
+from medsr.restore.enhance import Settings, enhance
+from medsr.restore.target import choose_target
+from medsr.volume.geometry import corner_mm
+from tests.network.test_unet import small_denoiser
+
+
+def run(phantom, spacing=(1.0, 1.0, 1.0), **changes):
+    settings = replace(Settings(sampler=SAMPLERS["multistep"], steps=3, half=False), **changes)
+    plan = for_scan(phantom, spacing)
+    return enhance(phantom, plan, small_denoiser(), 0.05, 1, "MR", settings)
+
+
+@pytest.mark.parametrize("voxels", [1, 5_000, 10_000_000])
+def test_the_result_does_not_depend_on_the_batch(phantom, voxels):
+    whole = run(phantom).volume.voxels
+    part = run(phantom, voxels_per_call=voxels).volume.voxels
+    assert np.abs(whole - part).max() < 1e-3 * whole.max()
+
+
+def test_seeds_repeat_and_differ(phantom):
+    first = run(phantom, seed=1).volume.voxels
+    assert np.array_equal(first, run(phantom, seed=1).volume.voxels)
+    assert not np.array_equal(first, run(phantom, seed=2).volume.voxels)
+
+
+def test_the_world_is_kept(phantom):
+    out = run(phantom, (1.0, 1.0, 0.9)).volume
+    assert corner_mm(out.affine) == pytest.approx(corner_mm(phantom.affine), abs=1e-6)
+    assert out.shape == (24, 28, 36)
+    assert np.isfinite(out.voxels).all()
+
+
+def test_a_zero_network_gives_cubic_interpolation(phantom):
+    plan = for_scan(phantom, (1.0, 1.0, 1.0))
+    denoiser = small_denoiser()
+    for parameter in denoiser.parameters():
+        torch.nn.init.zeros_(parameter)
+    settings = Settings(sampler=SAMPLERS["euler"], steps=1, half=False)
+    out = enhance(phantom, plan, denoiser, 0.05, 1, "MR", settings).volume.voxels
+    cubic = lift(torch.from_numpy(np.array(phantom.voxels)), plan).clamp(min=0).numpy()
+    assert np.abs(out - cubic).max() < 0.01 * cubic.max()  # noise leaks in at 1 : 400
+
+
+def test_samples_have_a_spread(phantom):
+    out = run(phantom, samples=3)
+    assert out.spread is not None
+    assert float(out.spread.voxels.max()) > 0
+
+
+def test_targets(phantom):
+    assert choose_target(phantom).spacing_mm == (1.0, 1.0, 1.0)
+    assert choose_target(phantom, spacing_mm=2.0).spacing_mm == (1.0, 1.0, 2.0)
+    assert choose_target(phantom, scale=2).spacing_mm == (0.5, 0.5, 2.0)
+    thick = replace(phantom, affine=np.diag([0.5, 0.5, 6.0, 1.0]))
+    limited = choose_target(thick)
+    assert limited.spacing_mm == (0.5, 0.5, 0.75)
+    assert "8 times" in limited.remarks[0]
+    with pytest.raises(UsageError):
+        choose_target(phantom, scale=2, spacing_mm=1)
+    with pytest.raises(Refused, match="nothing to do"):
+        choose_target(replace(phantom, affine=np.eye(4)))
