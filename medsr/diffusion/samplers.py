@@ -31,8 +31,8 @@ def euler(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
     """
     x = noise * sigmas[0]
     for sigma, following in _pairs(sigmas):
-        slope = (x - denoise(x, sigma)) / sigma
-        x = x + (following - sigma) * slope
+        denoised = denoise(x, sigma)
+        x = denoised + following / sigma * (x - denoised)
     return x
 
 
@@ -40,9 +40,10 @@ def heun(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
     """Second order, two evaluations a step but the last (Karras et al. 2022, algorithm 1)."""
     x = noise * sigmas[0]
     for sigma, following in _pairs(sigmas):
-        slope = (x - denoise(x, sigma)) / sigma
-        guess = x + (following - sigma) * slope
+        denoised = denoise(x, sigma)
+        guess = denoised + following / sigma * (x - denoised)
         if following > 0:
+            slope = (x - denoised) / sigma
             corrected = (guess - denoise(guess, following)) / following
             guess = x + (following - sigma) * (slope + corrected) / 2
         x = guess

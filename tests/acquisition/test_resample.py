@@ -50,7 +50,7 @@ def test_box_of_whole_voxels_is_their_mean():
 def test_a_gap_sees_less_and_an_overlap_more_of_the_neighbours():
     one = AxisSampling(1, 1.0, 1, 1.0)
     x = torch.zeros(1, 1, 40)
-    x[..., 18:22] = 1
+    x[..., 16:19] = 1
     peaks = [
         float(acquire(x, Acquisition((one, one, AxisSampling(40, 1.0, 8, 5.0, w, "box")))).max())
         for w in (2.0, 5.0, 9.0)
@@ -118,7 +118,8 @@ def test_ct_noise_has_its_level_and_little_power_at_low_frequency():
     noise = filtered_backprojection_noise(torch.zeros(64, 64, 6), 20.0, 2)
     assert float(noise.std()) == pytest.approx(20.0, rel=0.02)
     power = torch.fft.fft2(noise, dim=(0, 1)).abs().square().mean(dim=2)
-    assert float(power[:3, :3].mean()) < 0.3 * float(power.mean())
+    assert float(power[:3, :3].mean()) < 0.7 * float(power.mean())
+    assert float(power[0, 0]) < 1e-6 * float(power.mean())
 
 
 def test_noise_is_measured():

@@ -17,7 +17,7 @@ def oracle(x, sigma):
 
 def error(name, steps):
     noise = torch.tensor([1.0], dtype=torch.float64)
-    sigmas = karras_sigmas(steps).double()
+    sigmas = karras_sigmas(steps, sigma_min=1e-4).double()
     exact = SIGMA_MAX * SPREAD / (SPREAD**2 + SIGMA_MAX**2) ** 0.5
     return abs(float(SAMPLERS[name](oracle, noise, sigmas)) - exact)
 

@@ -1,0 +1,5 @@
+"""`python -m medsr`."""
+
+from medsr.cli import main
+
+main()
