@@ -174,8 +174,8 @@ def _override(raw: dict[str, Any], word: str) -> None:
 
 
 def _words(fault: ValidationError) -> str:
-    """The first fault, as a sentence."""
-    first = fault.errors()[0]
+    """The first fault, as a sentence; unknown keys first, for they explain missing ones."""
+    first = min(fault.errors(), key=lambda e: e["type"] != "extra_forbidden")
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         nearest = difflib.get_close_matches(where[-1], _legal_keys(where[:-1]), n=1, cutoff=0.0)

@@ -82,8 +82,12 @@ class RestorationModule(pl.LightningModule):
             self.log("loss_mean_mode", loss[top].mean(), prog_bar=True)
         return loss.mean()
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Move the average; start it after the warm-up."""
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
+        """Step, then move the average; here, so that a checkpoint of this step holds both.
+
+        The average starts after the warm-up.
+        """
+        super().optimizer_step(*arguments, **named)
         if self.trainer.global_step < 2 * self.config.optimizer.warmup_steps:
             self.average.n_averaged.zero_()
         self.average.update_parameters(self.denoiser)

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from medsr.commands.train import run
+from medsr.config import load_config
+from medsr.errors import UsageError
+from medsr.network.checkpoint import load_model
+from medsr.training.run import check_split
+from medsr.volume.nifti import write_nifti
+from medsr.volume.volume import Volume
+from tests.conftest import smooth_head
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning and torch warn of each other
+
+
+@pytest.fixture
+def config(tmp_path):
+    for name, seed in (("a", 1), ("b", 2), ("c", 3)):
+        voxels = smooth_head((72, 70, 74), seed)
+        write_nifti(Volume(voxels=voxels, affine=np.eye(4)), tmp_path / f"{name}.nii")
+    page = {
+        "name": "t",
+        "modality": "MR",
+        "description": "for tests",
+        "out": str(tmp_path / "runs"),
+        "crop": 32,
+        "scenes": 2,
+        "slices": 2,
+        "reuse": 2,
+        "data": {
+            "root": str(tmp_path),
+            "cache": str(tmp_path / "cache"),
+            "train": [{"path": "a.nii", "person": "a"}, {"path": "b.nii", "person": "b"}],
+            "validate": [{"path": "c.nii", "person": "c"}],
+        },
+        "network": {"widths": [8, 8], "blocks": [1, 1], "strides": [[2, 2]], "embedding": 8},
+        "optimizer": {"warmup_steps": 2, "ema_steps": 3},
+        "trainer": {
+            "steps": 7,
+            "checkpoint_every": 3,
+            "validate_every": 4,
+            "progress": False,
+            "accelerator": "cpu",
+            "threads": 1,
+        },
+    }
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump(page))
+    return path
+
+
+def weights(path):
+    denoiser, _ = load_model(path)
+    return torch.cat([p.ravel() for p in denoiser.parameters()])
+
+
+def test_a_killed_training_resumes_to_the_same_weights(config):
+    class Killed(Exception):
+        pass
+
+    whole = weights(run(config, ["name=whole"], resume=False))
+
+    from medsr.training.module import RestorationModule
+
+    step = RestorationModule.training_step
+
+    def dies(self, batch, index):
+        if self.trainer.global_step == 5:
+            raise Killed
+        return step(self, batch, index)
+
+    RestorationModule.training_step = dies
+    try:
+        with pytest.raises(Killed):
+            run(config, ["name=cut"], resume=False)
+    finally:
+        RestorationModule.training_step = step
+    resumed = weights(run(config, ["name=cut"], resume=True))
+    assert torch.equal(whole, resumed)
+
+
+def test_nobody_is_on_both_sides(config):
+    both = load_config(config, ["data.validate=[{path: a.nii, person: a}]"])
+    with pytest.raises(UsageError, match="both train and validate"):
+        check_split(both)
+
+
+def test_an_unknown_key_names_the_nearest(config):
+    with pytest.raises(UsageError, match="Did you mean 'learning_rate'"):
+        load_config(config, ["optimizer.learning_rat=1"])
+    with pytest.raises(UsageError, match="Did you mean 'person'"):
+        load_config(config, ["data.validate=[{path: a.nii, persn: a}]"])
+    with pytest.raises(UsageError, match=r"trainer\.steps"):
+        load_config(config, ["trainer.steps=0"])
+
+
+@pytest.mark.parametrize("name", ["mr-head", "ct-body", "tiny"])
+def test_bundled_configurations_load_and_split_by_person(name, request):
+    path = request.config.rootpath / "configs" / f"{name}.yaml"
+    check_split(load_config(path))
