@@ -104,11 +104,7 @@ def half_is_fast(device: torch.device) -> bool:
 
 
 class Enhancer:
-    """A model ready to enhance scans.
-
-    >>> Enhancer.from_pretrained("mr-head").card.modality
-    'MR'
-    """
+    """A model ready to enhance scans: `Enhancer.from_pretrained("mr-head").enhance(path)`."""
 
     def __init__(self, denoiser: Denoiser, card: ModelCard, device: torch.device) -> None:
         self.card = card

@@ -158,7 +158,7 @@ def _check_steps(gaps: Floats, names: Sequence[str], name: str) -> None:
     if whole.all():
         lost = int((multiples - 1).sum())
         missing = "1 slice is missing" if lost == 1 else f"{lost} slices are missing"
-        places = "" if len(odd) == 1 else f" (and {len(odd) - 1} more gaps)"
+        places = "" if len(odd) == 1 else f" (and {len(odd) - 1} more)"
         raise Refused(
             f"{name}: gap of {gaps[first]:.2f} mm after {names[first]}{places}, others are "
             f"{step:.2f} mm; {missing}. Copy or export the series again, complete."
