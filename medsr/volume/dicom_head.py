@@ -145,11 +145,13 @@ def head_of(path: Path) -> Head | None:
     modality = text(header, "Modality").upper() or SCAN_CLASSES.get(sop_class, "")
     if not re.fullmatch("[A-Z]{2,10}", modality):
         modality = ""  # free text, which may name a person
-    if not (sop_class or modality):
+    if not (sop_class or modality) and header.preamble is None:
         return None
     rows, columns = number(header, "Rows") or 0, number(header, "Columns") or 0
     shape = (int(rows), int(columns)) if min(rows, columns) >= 1 else None
-    if sop_class in SCAN_CLASSES and shape is None:
+    if shape is None and (
+        sop_class in SCAN_CLASSES or (not sop_class and modality in ("", *MODALITIES))
+    ):
         raise InputError(
             f"{path.name}: the header ends before the image size (Rows, Columns); the file is cut."
             " Copy or export it again."
