@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom_head import Head
-from medsr.volume.dicom_open import number, numbers, open_dataset, text, texts
+from medsr.volume.dicom_open import items, number, numbers, open_dataset, text, texts
 
 __all__ = ["Frame", "frames_of"]
 
@@ -65,16 +65,20 @@ def frames_of(head: Head) -> list[Frame]:
     if head.frames == 1 and numbers(head.header, "ImagePositionPatient", 3) is not None:
         return [_frame(head, 0, [head.header], _classic_marks(head.header))]
     header = open_dataset(head.path)
-    groups = header.get("PerFrameFunctionalGroupsSequence") or []
+    groups = items(header, _PER_FRAME)
     if len(groups) != head.frames:
         fault = f"describes {len(groups)} of its {head.frames} frames" if groups else "is missing"
         missing = "ImagePositionPatient" if head.frames == 1 else _PER_FRAME
         fault = "is missing" if head.frames == 1 and not groups else fault
         raise Refused(f"{head.path.name}: {missing} {fault}, so {_NO_PLACE}")
     _check_one_stack(groups, head.path.name)
-    shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    shared = [
+        macro
+        for group in items(header, "SharedFunctionalGroupsSequence")[:1]
+        for macro in _macros(group)
+    ]
     return [
-        _frame(head, index, [*_macros(group), *_macros(shared), header], _enhanced_marks(group))
+        _frame(head, index, [*_macros(group), *shared, header], _enhanced_marks(group))
         for index, group in enumerate(groups)
     ]
 
@@ -97,8 +101,7 @@ _NO_PLACE = (
 
 def _macros(group: Dataset) -> list[Dataset]:
     """The first items of the functional group macros that place and scale a frame."""
-    sequences = (group.get(keyword) for keyword in _MACROS)
-    return [sequence[0] for sequence in sequences if sequence]
+    return [macro for keyword in _MACROS for macro in items(group, keyword)[:1]]
 
 
 _MACROS = (
@@ -111,7 +114,7 @@ _MACROS = (
 
 def _frame(head: Head, index: int, sources: list[Dataset], marks: dict[str, object]) -> Frame:
     name, header = head.path.name, head.header
-    if header.get("ModalityLUTSequence"):
+    if items(header, "ModalityLUTSequence"):
         raise Refused(
             f"{name}: its values pass through a Modality LUT (a table), which medsr does not "
             "apply. Export the scan with RescaleSlope and RescaleIntercept instead."
@@ -182,9 +185,8 @@ _CLASSIC_MARKS = {
 def _enhanced_marks(group: Dataset) -> dict[str, object]:
     found: dict[str, object] = {}
     for words, sequence_keyword, keyword in _ENHANCED_MARKS:
-        sequence = group.get(sequence_keyword)
-        if sequence:
-            found[words] = texts(sequence[0], keyword)
+        for macro in items(group, sequence_keyword)[:1]:
+            found[words] = texts(macro, keyword)
     return found
 
 

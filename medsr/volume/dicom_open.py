@@ -18,15 +18,16 @@ from typing import Any, TypeVar
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
-from medsr.errors import InputError, Refused
+from medsr.errors import InputError, MedsrError, Refused
 
 __all__ = [
     "DICOM_SUFFIXES",
     "START_BYTES",
     "begins_like_dicom",
+    "items",
     "looks_like_dicom",
     "number",
     "numbers",
@@ -46,24 +47,6 @@ DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 MAX_INFLATED_BYTES = 4 * 1024**3
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
-
-#: What pydicom, its decoders and Python raise on a damaged file.
-PARSE_FAULTS = (
-    AttributeError,
-    EOFError,
-    IndexError,
-    InvalidDicomError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 T = TypeVar("T")
 
@@ -162,11 +145,13 @@ def _check_inflated(path: Path) -> None:
 def _guard(path: Path, work: Callable[[], T]) -> T:
     try:
         return work()
+    except MedsrError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path.name}: there is no such file.") from None
     except PermissionError:
         raise InputError(f"{path.name}: no permission to read this file.") from None
-    except PARSE_FAULTS:
+    except Exception:  # on damaged bytes pydicom raises whatever it met first
         raise InputError(
             f"{path.name}: cannot be read as DICOM; it is damaged or cut. Copy or export it again."
         ) from None
@@ -204,8 +189,14 @@ def number(dataset: Dataset, keyword: str) -> float | None:
     return values[0] if values else None
 
 
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; empty when it is absent or unreadable."""
+    value = _value(dataset, keyword)
+    return list(value) if isinstance(value, Sequence) else []
+
+
 def _value(dataset: Dataset, keyword: str) -> Any:
     try:
         return dataset.get(keyword)
-    except PARSE_FAULTS:
+    except Exception:  # pydicom converts a value only now, and may fail in any way
         return None

@@ -164,12 +164,18 @@ def _volume(group: Group, name: str) -> Volume:
         modality=cast(Literal["MR", "CT"], group.modality),
         unit="HU" if group.modality == "CT" else "scanner units",
         slice_axis=2,
-        slice_thickness_mm=ordered[0].thickness_mm,
+        slice_thickness_mm=_thickness(frames),
         stored_as_integers=all(
             frame.slope.is_integer() and frame.intercept.is_integer() for frame in frames
         ),
         name=name,
     )
+
+
+def _thickness(frames: Sequence[Frame]) -> float | None:
+    """The slices' common thickness, mm; None when they say none or disagree by over 1 percent."""
+    said = [frame.thickness_mm or 0.0 for frame in frames]
+    return said[0] if min(said) > 0 and max(said) <= 1.01 * min(said) else None
 
 
 def _slices(frames: Sequence[Frame]) -> Slices:

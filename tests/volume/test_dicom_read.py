@@ -197,9 +197,19 @@ def test_subfolders_and_foreign_files_are_no_obstacle(tmp_path):
     files = dicom_series(tmp_path / "scan" / "deep" / "er")
     files[0].rename(tmp_path / "scan" / "first.dcm")
     (tmp_path / "scan" / "note.txt").write_text("seen by the doctor")
+    index = pydicom.dcmread(tmp_path / "scan" / "first.dcm")
+    index.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    for keyword in ("SOPClassUID", "Modality", "Rows", "Columns", "PixelData"):
+        del index[keyword]
+    index.save_as(tmp_path / "scan" / "DICOMDIR")
     (tmp_path / "scan" / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(300))
     (tmp_path / "scan" / "._IMG0001.dcm").write_bytes(b"\0\5\26\7" + bytes(60))
     assert read_series(tmp_path / "scan").shape == (10, 8, 5)
+
+
+def test_slices_of_different_thickness_have_no_common_one(tmp_path):
+    edit(dicom_series(tmp_path / "scan")[3], SliceThickness=4)
+    assert read_series(tmp_path / "scan").slice_thickness_mm is None
 
 
 def test_a_file_copied_twice_counts_once(tmp_path):
