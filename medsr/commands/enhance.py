@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from medsr.acquisition.acquisition import for_scan
 from medsr.errors import OutputError, UsageError
 from medsr.network.checkpoint import weights_digest
 from medsr.restore.enhancer import (
@@ -20,6 +21,7 @@ from medsr.restore.enhancer import (
     model_for,
     model_path,
 )
+from medsr.restore.ranges import remarks_on_range
 from medsr.restore.target import choose_target
 from medsr.version import __version__
 from medsr.volume import files, nifti
@@ -73,6 +75,13 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
         )
     options = request.options
     target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
+    acquisition = for_scan(
+        volume,
+        target.spacing_mm,
+        slice_thickness_mm=options.slice_thickness_mm,
+        profile=options.profile,
+    )
+    outside = remarks_on_range(acquisition, enhancer.card.ranges)
     facts: dict[str, Any] = {
         "Description": "Enhanced by medsr. Research use only, not for diagnosis.",
         "Modality": modality,
@@ -90,7 +99,7 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
         "Samples": options.samples,
         "Seed": options.seed,
         "Device": str(enhancer.device),
-        "Remarks": [r for r in (remark, *target.remarks) if r],
+        "Remarks": [r for r in (remark, *target.remarks, *outside) if r],
     }
     if request.dry_run:
         return facts
