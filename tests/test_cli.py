@@ -87,6 +87,21 @@ def test_degrade_then_evaluate(tmp_path, phantom, capsys):
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 
+def test_a_scan_of_another_modality_is_refused(phantom, model, tmp_path, capsys):
+    ct = tmp_path / "ct.nii"
+    write_nifti(replace(phantom, modality="CT", unit="HU"), ct, {"Modality": "CT"})
+    assert call("enhance", ct, "-o", tmp_path / "out.nii", "--model", model) == 4
+    assert "is CT, but model small is for MR" in capsys.readouterr().err
+
+
+def test_info_says_what_would_not_be_done(phantom, tmp_path, capsys):
+    colour = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.save(nibabel.Nifti1Image(colour, np.eye(4)), tmp_path / "rgb.nii")
+    assert call("info", tmp_path / "rgb.nii") == 0
+    assert "cannot enhance this" in capsys.readouterr().out
+    assert call("info", tmp_path / "none") == 3
+
+
 def test_info_and_models(scan, capsys):
     assert call("info", scan) == 0
     assert "4 mm apart, 4 mm thick" in capsys.readouterr().out

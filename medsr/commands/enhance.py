@@ -10,19 +10,17 @@ from typing import Any
 
 import torch
 
-from medsr.acquisition.acquisition import for_scan
 from medsr.errors import OutputError, UsageError
 from medsr.network.checkpoint import weights_digest
 from medsr.restore.enhancer import (
     DEFAULT_SAMPLER,
     Enhancer,
     Options,
+    Plan,
     modality_of,
     model_for,
     model_path,
 )
-from medsr.restore.ranges import remarks_on_range
-from medsr.restore.target import choose_target
 from medsr.version import __version__
 from medsr.volume import files, nifti
 from medsr.volume.volume import Modality
@@ -64,47 +62,14 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
     volume = files.read(request.source, series_uid=request.series_uid)
     modality, remark = modality_of(volume, request.modality)
     volume = replace(volume, modality=modality, unit="HU" if modality == "CT" else volume.unit)
-    weights = model_path(request.model or model_for(modality))
-    enhancer = Enhancer.from_pretrained(
-        request.model or model_for(modality), device=request.device
-    )
-    if enhancer.card.modality != modality:
-        raise UsageError(
-            f"{volume.name}: is {modality}, but model {enhancer.card.name} is for "
-            f"{enhancer.card.modality}. Choose another with --model, or correct --modality."
-        )
-    options = request.options
-    target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
-    acquisition = for_scan(
-        volume,
-        target.spacing_mm,
-        slice_thickness_mm=options.slice_thickness_mm,
-        profile=options.profile,
-    )
-    outside = remarks_on_range(acquisition, enhancer.card.ranges)
-    facts: dict[str, Any] = {
-        "Description": "Enhanced by medsr. Research use only, not for diagnosis.",
-        "Modality": modality,
-        "Model": enhancer.card.name,
-        "ModelSHA256": weights_digest(weights),
-        "MedsrVersion": __version__,
-        "InputSHA256": files.digest(request.source),
-        "InputSpacing": volume.spacing_mm,
-        "OutputSpacing": target.spacing_mm,
-        "Factor": [a / b for a, b in zip(volume.spacing_mm, target.spacing_mm, strict=True)],
-        "AssumedSliceProfile": options.profile,
-        "AssumedSliceThickness": options.slice_thickness_mm or volume.slice_thickness_mm,
-        "Sampler": DEFAULT_SAMPLER,
-        "Steps": options.steps,
-        "Samples": options.samples,
-        "Seed": options.seed,
-        "Device": str(enhancer.device),
-        "Remarks": [r for r in (remark, *target.remarks, *outside) if r],
-    }
+    name = request.model or model_for(modality)
+    enhancer = Enhancer.from_pretrained(name, device=request.device)
+    plan = enhancer.plan(volume, request.options)
+    facts = _facts(request, enhancer, plan, weights_digest(model_path(name)))
+    facts["Remarks"] = [r for r in (remark, *plan.remarks) if r]
     if request.dry_run:
         return facts
-    result = enhancer.run(volume, options, progress)
-    facts["SliceThickness"] = min(target.spacing_mm)
+    result = enhancer.run(plan, request.options, progress)
     facts["Seconds"] = round(time.monotonic() - began, 2)
     if result.spread is not None:
         name = nifti.strip_suffix(request.output)
@@ -112,3 +77,28 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
         nifti.write_nifti(result.spread, request.output.with_name(f"{name}_std{suffix}"))
     nifti.write_nifti(result.volume, request.output, facts)
     return facts
+
+
+def _facts(request: Request, enhancer: Enhancer, plan: Plan, model_digest: str) -> dict[str, Any]:
+    """What the sidecar records of an enhancement before it is done."""
+    options, axes = request.options, plan.acquisition.axes
+    coarse = axes[plan.acquisition.coarse_axis]
+    return {
+        "Description": "Enhanced by medsr. Research use only, not for diagnosis.",
+        "Modality": enhancer.modality,
+        "Model": enhancer.card.name,
+        "ModelSHA256": model_digest,
+        "MedsrVersion": __version__,
+        "InputSHA256": files.digest(request.source),
+        "InputSpacing": [axis.low_mm for axis in axes],
+        "OutputSpacing": [axis.fine_mm for axis in axes],
+        "Factor": [axis.factor for axis in axes],
+        "AssumedSliceProfile": coarse.profile,
+        "AssumedSliceThickness": coarse.width_mm,
+        "SliceThickness": coarse.fine_mm,
+        "Sampler": DEFAULT_SAMPLER,
+        "Steps": options.steps,
+        "Samples": options.samples,
+        "Seed": options.seed,
+        "Device": str(enhancer.device),
+    }

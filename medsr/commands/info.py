@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medsr.errors import Refused
 from medsr.volume import files, geometry
+from medsr.volume.dicom_read import SeriesSummary, list_series
 from medsr.volume.volume import Volume
 
 __all__ = ["describe", "run"]
 
 
 def run(source: Path, series_uid: str | None) -> list[str]:
-    """Lines of words about a scan.
+    """Lines of words: the series at a path, the scan among them, and what medsr would do with it.
 
     Raises:
-        InputError, Refused: it cannot be read as one volume, with the reason.
+        InputError: nothing there can be read.
     """
-    return describe(files.read(source, series_uid=series_uid))
+    lines = []
+    if source.exists() and not files.is_nifti(source):
+        lines = [_series_words(series) for series in list_series(source)]
+    try:
+        return lines + describe(files.read(source, series_uid=series_uid))
+    except Refused as reason:
+        return [*lines, f"medsr cannot enhance this: {reason}"]
+
+
+def _series_words(series: SeriesSummary) -> str:
+    shape = "" if series.shape is None else " of " + " x ".join(str(n) for n in series.shape[:2])
+    return (
+        f"series {series.uid or '(no UID)'}: {series.modality}, {series.kind}, "
+        f"{series.slices} images{shape} in {series.files} files"
+    )
 
 
 def describe(volume: Volume) -> list[str]:

@@ -8,17 +8,26 @@ from pathlib import Path
 
 import torch
 
-from medsr.acquisition.acquisition import for_scan
+from medsr.acquisition.acquisition import Acquisition, for_scan
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import SAMPLERS
-from medsr.errors import InputError, UsageError
+from medsr.errors import InputError, Refused, UsageError
 from medsr.network.checkpoint import ModelCard, load_card, load_model
 from medsr.restore.enhance import Enhanced, Settings, enhance
+from medsr.restore.ranges import remarks_on_range
 from medsr.restore.target import choose_target, guess_modality
 from medsr.volume.files import read
 from medsr.volume.volume import Modality, Volume
 
-__all__ = ["DEFAULT_STEPS", "Enhancer", "Options", "bundled_models", "choose_device", "model_path"]
+__all__ = [
+    "DEFAULT_STEPS",
+    "Enhancer",
+    "Options",
+    "Plan",
+    "bundled_models",
+    "choose_device",
+    "model_path",
+]
 
 #: Steps of the default sample.
 DEFAULT_STEPS = 3
@@ -38,6 +47,21 @@ class Options:
     steps: int = DEFAULT_STEPS
     samples: int = 1
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One enhancement, decided but not done.
+
+    Attributes:
+        volume: the scan, its modality known.
+        acquisition: how it was made, as seen from the fine grid.
+        remarks: what the user should be told.
+    """
+
+    volume: Volume
+    acquisition: Acquisition
+    remarks: tuple[str, ...]
 
 
 def bundled_models() -> dict[str, Path]:
@@ -125,30 +149,30 @@ class Enhancer:
         return cls(denoiser, card, choose_device(device))
 
     def enhance(self, scan: Volume | str | Path, *, steps: int = DEFAULT_STEPS) -> Volume:
-        """The enhanced scan at the default target; `run` has all the options."""
-        return self.run(scan, Options(steps=steps)).volume
+        """The enhanced scan at the default target; `plan` and `run` have all the options."""
+        options = Options(steps=steps)
+        return self.run(self.plan(scan, options), options).volume
 
-    def run(
-        self,
-        scan: Volume | str | Path,
-        options: Options,
-        progress: Callable[[float], None] | None = None,
-    ) -> Enhanced:
-        """Enhance a scan.
+    def plan(self, scan: Volume | str | Path, options: Options) -> Plan:
+        """What would be done to a scan, without doing it.
 
         Args:
             scan: a volume, or the path of one.
             options: what to do.
-            progress: called with the share done, 0 to 1.
 
         Raises:
-            InputError, Refused: the scan cannot be read, or there is nothing to do.
+            InputError: the scan cannot be read.
+            Refused: there is nothing to do, or the scan is of another modality than the model.
             UsageError: options that do not make sense.
         """
         volume = scan if isinstance(scan, Volume) else read(scan)
-        modality: Modality = "CT" if self.card.modality == "CT" else "MR"
         if volume.modality is None:
-            volume = replace(volume, modality=modality)
+            volume = replace(volume, modality=self.modality)
+        if volume.modality != self.modality:
+            raise Refused(
+                f"{volume.name}: is {volume.modality}, but model {self.card.name} is for "
+                f"{self.modality}. Choose another with --model, or correct --modality."
+            )
         target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
         acquisition = for_scan(
             volume,
@@ -156,6 +180,22 @@ class Enhancer:
             slice_thickness_mm=options.slice_thickness_mm,
             profile=options.profile,
         )
+        remarks = target.remarks + remarks_on_range(acquisition, self.card.ranges)
+        return Plan(volume, acquisition, remarks)
+
+    def run(
+        self, plan: Plan, options: Options, progress: Callable[[float], None] | None = None
+    ) -> Enhanced:
+        """Carry out a plan.
+
+        Args:
+            plan: from `plan`, with the same options.
+            options: what to do.
+            progress: called with the share done, 0 to 1.
+
+        Raises:
+            Refused: the scan is empty.
+        """
         settings = Settings(
             sampler=SAMPLERS[DEFAULT_SAMPLER],
             steps=options.steps,
@@ -166,14 +206,19 @@ class Enhancer:
             progress=progress,
         )
         return enhance(
-            volume,
-            acquisition,
+            plan.volume,
+            plan.acquisition,
             self.denoiser,
             self.card.residual_std,
             int(self.card.network["context"]),
-            modality,
+            self.modality,
             settings,
         )
+
+    @property
+    def modality(self) -> Modality:
+        """What the model was trained on."""
+        return "CT" if self.card.modality == "CT" else "MR"
 
 
 def modality_of(volume: Volume, said: Modality | None) -> tuple[Modality, str | None]:
