@@ -86,8 +86,9 @@ class NetworkConfig(_Page):
 
 
 class OptimizerConfig(_Page):
-    """AdamW with a linear warm-up and a cosine decay to zero."""
+    """AdamW or Muon with a linear warm-up and a cosine decay to zero."""
 
+    kind: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     warmup_steps: int = Field(100, ge=1)
@@ -118,8 +119,9 @@ class TrainConfig(_Page):
     out: str = "runs"
     seed: int = 0
     crop: int = Field(96, ge=32)  # side of a training slice
-    scenes: int = Field(4, ge=1)  # degraded blocks that a batch draws from
-    slices: int = Field(12, ge=1)  # slices of each scene in a batch
+    depth: int = Field(16, ge=1)  # slices that a degraded block stacks
+    scenes: int = Field(48, ge=1)  # degraded blocks that a batch draws from
+    slices: int = Field(1, ge=1)  # slices of each scene in a batch
     reuse: int = Field(4, ge=1)  # steps before the scenes are drawn anew
     log_sigma_mean: float = -0.4
     log_sigma_std: float = 1.2

@@ -81,7 +81,7 @@ class Batches(IterableDataset[Batch]):
     def _scene(self, group: int, slot: int) -> Scene:
         rng = np.random.default_rng([self.config.seed, 1, group, slot])
         fine = self.fine[int(rng.choice(len(self.fine), p=self.chances))]
-        return draw_scene(fine, self.config.crop, self.config.draw, rng)
+        return draw_scene(fine, self.config.crop, self.config.depth, self.config.draw, rng)
 
     def _slices(self, scene: Scene, step: int, slot: int) -> Batch:
         rng = np.random.default_rng([self.config.seed, 2, step, slot])
@@ -99,21 +99,19 @@ class Batches(IterableDataset[Batch]):
 
 
 def take_slices(scene: Scene, count: int, context: int, rng: np.random.Generator) -> Batch:
-    """Random slices of one of the two orientations of a scene, those with anatomy preferred."""
-    turn = 0 if scene.single else int(rng.integers(2))
-    lifted = scene.lifted if turn == 0 else scene.lifted.transpose(0, 1)
-    residual = scene.residual if turn == 0 else scene.residual.transpose(0, 1)
-    interest = residual.square().mean(dim=(1, 2)).sqrt().numpy() + 1e-6
-    index = torch.from_numpy(rng.choice(len(lifted), size=count, p=interest / interest.sum()))
-    use = 0 if scene.single else context
-    cond = condition_slices(lifted, index, use, scene.phase)
-    if scene.single and context:
-        copies = cond[:, :1].expand(-1, 2 * context, -1, -1)
-        cond = torch.cat([cond[:, :1], copies, cond[:, 1:]], dim=1)
+    """Random slices of a scene, those with much to restore preferred."""
+    interest = scene.residual.square().mean(dim=(1, 2)).sqrt().numpy() + 1e-6
+    index = torch.from_numpy(rng.choice(len(interest), size=count, p=interest / interest.sum()))
+    if scene.single:  # each slice stands alone, its own neighbour
+        alone = [scene.lifted[k][None] for k in index]
+        first = torch.zeros(1, dtype=torch.int64)
+        cond = torch.cat([condition_slices(s, first, context, scene.phase) for s in alone])
+    else:
+        cond = condition_slices(scene.lifted, index, context, scene.phase)
     return {
-        "residual": residual[index][:, None],
+        "residual": scene.residual[index][:, None],
         "cond": cond,
-        "features": scene.features[turn].expand(count, -1),
+        "features": scene.features.expand(count, -1),
         "power": scene.residual.square().mean().expand(count),
     }
 

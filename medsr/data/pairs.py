@@ -39,14 +39,14 @@ class Fine:
 
 @dataclass(frozen=True)
 class Scene:
-    """One degraded block, axes ordered (A, B, W) with the coarse axis last.
+    """One degraded block, axes ordered (stack, H, W) with the coarse axis last.
 
     Attributes:
-        residual: clean minus lifted, in the network's range, [A, B, W].
-        lifted: in the network's range, [A, B, W].
-        features: one vector for each slice orientation (A, B, W) and (B, A, W), [2, FEATURES].
+        residual: clean minus lifted, in the network's range, [A, H, W].
+        lifted: in the network's range, [A, H, W].
+        features: the acquisition's vector, [FEATURES].
         phase: [2, W].
-        single: whether only slices (B, W) may be used, and neighbours not.
+        single: whether neighbours along the stack are too far away to be of use.
     """
 
     residual: Tensor
@@ -56,22 +56,27 @@ class Scene:
     single: bool
 
 
-def draw_scene(fine: Fine, crop: int, draw: DrawConfig, rng: np.random.Generator) -> Scene:
+def draw_scene(
+    fine: Fine, crop: int, depth: int, draw: DrawConfig, rng: np.random.Generator
+) -> Scene:
     """A random crop of a scan with a random acquisition.
 
     Args:
         fine: the scan.
-        crop: side of the block in voxels.
+        crop: height and width of the block in voxels.
+        depth: how many slices the block stacks.
         draw: ranges to draw from.
         rng: the only source of randomness.
     """
     w_axis = int(rng.integers(2 if fine.in_plane_only else 3))
     others = [k for k in (2, 1, 0) if k != w_axis]
+    if not fine.in_plane_only and rng.random() < 0.5:
+        others.reverse()
     voxels = fine.voxels.permute(others[0], others[1], w_axis)
-    block = _crop(voxels, crop, fine, draw, rng)
+    block = _crop(voxels, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
     block = torch.flip(block, [k for k in range(3) if rng.random() < 0.5])
     block = _contrast(block, draw, rng) if fine.modality == "MR" else block
-    acquisition = draw_acquisition(block.shape, crop, draw, rng, fine.modality)
+    acquisition = draw_acquisition(block.shape, draw, rng, fine.modality)
     level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
     trim = MARGIN + int(rng.integers(-4, 5))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -107,20 +112,19 @@ def scene_from(
     part = slice(window[0], window[0] + window[1])
     lifted = lifted[..., part].contiguous()
     target = ((clean - scaling.offset) / scaling.gain)[..., part]
-    features = [feature_vector(acquisition, h, 2, seen / scaling.gain) for h in (1, 0)]
     return Scene(
         residual=target - lifted,
         lifted=lifted,
-        features=torch.stack(features),
+        features=feature_vector(acquisition, 1, 2, seen / scaling.gain),
         phase=phase_channels(acquisition.axes[2])[:, part],
         single=single,
     )
 
 
 def draw_acquisition(
-    shape: Sequence[int], crop: int, draw: DrawConfig, rng: np.random.Generator, modality: Modality
+    shape: Sequence[int], draw: DrawConfig, rng: np.random.Generator, modality: Modality
 ) -> Acquisition:
-    """Random factors, thickness and profile for a block [A, B, W] of unit voxels."""
+    """Random factors, thickness and profile for a block [A, H, W] of unit voxels."""
     factor = float(np.exp(rng.uniform(*np.log(draw.factor))))
     if rng.random() < draw.whole_factor_chance:
         factor = float(np.clip(round(factor), 2, draw.factor[1]))
@@ -133,28 +137,32 @@ def draw_acquisition(
     in_plane = 1.0
     if rng.random() < draw.in_plane_chance:
         in_plane = float(rng.uniform(1.0, draw.in_plane))
-    count = max(8, round(crop / in_plane))
-    step = crop / count
-    h = AxisSampling(crop, 1.0, crop, 1.0)
-    if count < crop:
-        h = AxisSampling(
-            crop, 1.0, count, step, step, "gaussian" if modality == "CT" else "kspace"
-        )
-    a = h if shape[0] == crop else AxisSampling(shape[0], 1.0, shape[0], 1.0)
+    profile = "gaussian" if modality == "CT" else "kspace"
+    a, h = (_in_plane_axis(n, in_plane, profile) for n in shape[:2])
     return Acquisition((a, h, w))
 
 
+def _in_plane_axis(count: int, factor: float, profile: str) -> AxisSampling:
+    """An axis of unit voxels seen at about 1 / factor of its resolution."""
+    low = max(4, round(count / factor))
+    if low >= count:
+        return AxisSampling(count, 1.0, count, 1.0)
+    return AxisSampling(count, 1.0, low, count / low, count / low, profile)
+
+
 def _crop(
-    voxels: Tensor, crop: int, fine: Fine, draw: DrawConfig, rng: np.random.Generator
+    voxels: Tensor,
+    wanted: tuple[int, int, int],
+    fine: Fine,
+    draw: DrawConfig,
+    rng: np.random.Generator,
 ) -> Tensor:
-    """A block [crop or few slices, crop, crop + 2 MARGIN + 8], perhaps on coarser voxels."""
-    wanted = [min(crop, voxels.shape[0]) if fine.in_plane_only else crop, crop]
-    wanted.append(crop + 2 * MARGIN + 8)
+    """A block of the wanted shape around a voxel of the body, perhaps on coarser voxels."""
+    if fine.in_plane_only:
+        wanted = (min(wanted[0], voxels.shape[0]), *wanted[1:])
     zoom = float(rng.uniform(draw.zoom, 1.0)) if rng.random() < draw.zoom_chance else 1.0
     zooms = [1.0 if fine.in_plane_only else zoom, zoom, zoom]
     taken = [int(np.ceil(n / z)) for n, z in zip(wanted, zooms, strict=True)]
-    if fine.in_plane_only:
-        taken[0] = wanted[0] = min(16, wanted[0])
     centre = _foreground_voxel(voxels, fine.modality, rng)
     starts = [
         int(np.clip(c - n // 2 + rng.integers(-n // 4, n // 4 + 1), 0, max(0, size - n)))

@@ -18,6 +18,7 @@ from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import Denoiser, denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.network.build import build_network
+from medsr.training.optimizer import OPTIMIZERS
 
 __all__ = ["RestorationModule"]
 
@@ -105,14 +106,9 @@ class RestorationModule(pl.LightningModule):
         self.log("gain_db", gain, sync_dist=True, batch_size=1, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; linear warm-up, cosine decay."""
+        """The configured optimiser; linear warm-up, cosine decay."""
         settings = self.config.optimizer
-        optimizer = torch.optim.AdamW(
-            self.denoiser.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            betas=(0.9, 0.98),
-        )
+        optimizer = OPTIMIZERS[settings.kind](self.denoiser, settings)
         total = self.config.trainer.steps
 
         def rate(step: int) -> float:
