@@ -74,8 +74,8 @@ class Acquisition:
 
     @property
     def coarse_axis(self) -> int:
-        """The axis with the largest factor; the last of equals."""
-        return max(range(3), key=lambda k: (round(self.axes[k].factor, 6), k))
+        """The axis with the largest factor; of equals the one with the coarsest samples."""
+        return max(range(3), key=lambda k: (round(self.axes[k].factor, 4), self.axes[k].low_mm, k))
 
 
 def plan_axis(
@@ -93,7 +93,7 @@ def for_scan(
     fine_spacing_mm: Sequence[float],
     *,
     slice_thickness_mm: float | None = None,
-    profile: str = "gaussian",
+    profile: str | None = None,
 ) -> Acquisition:
     """How `volume` was acquired, as seen from a finer grid.
 
@@ -102,7 +102,8 @@ def for_scan(
         fine_spacing_mm: spacing of the fine grid along each axis, (3,), mm.
         slice_thickness_mm: overrides the volume's own; where neither is known the slices are
             taken to touch (thickness = spacing).
-        profile: slice profile, a key of `kernels.PROFILES`. The other axes lose resolution by
+        profile: slice profile, a key of `kernels.PROFILES`; overrides the volume's own; Gaussian
+            where neither is known. The other axes lose resolution by
             k-space truncation in MR and by a Gaussian of one sample's width in CT.
 
     Returns:
@@ -113,6 +114,7 @@ def for_scan(
     if slice_axis is None:
         slice_axis = max(range(3), key=lambda k: spacing[k])
     thickness = slice_thickness_mm or volume.slice_thickness_mm or spacing[slice_axis]
+    slice_profile = profile or volume.slice_profile or "gaussian"
     in_plane = "gaussian" if volume.modality == "CT" else "kspace"
     axes = [
         plan_axis(
@@ -120,7 +122,7 @@ def for_scan(
             spacing[k],
             fine_spacing_mm[k],
             thickness if k == slice_axis else spacing[k],
-            profile if k == slice_axis else in_plane,
+            slice_profile if k == slice_axis else in_plane,
         )
         for k in range(3)
     ]

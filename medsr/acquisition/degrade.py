@@ -47,10 +47,10 @@ def plan_degradation(
         UsageError: slices finer than the scan's, fewer than two of them, or a factor below 1.
     """
     fine_mm, length = spacing_mm[slice_axis], shape[slice_axis] * spacing_mm[slice_axis]
-    if slice_spacing_mm < fine_mm * (1 - 1e-6):
+    if not fine_mm * (1 - 1e-6) <= slice_spacing_mm < float("inf"):
         raise UsageError(
-            f"A slice spacing of {slice_spacing_mm:g} mm is finer than the scan's {fine_mm:.3g} "
-            "mm along that axis; degrading can only make it coarser."
+            f"A slice spacing of {slice_spacing_mm:g} mm is not coarser than the scan's "
+            f"{fine_mm:.3g} mm along that axis; degrading can only make it coarser."
         )
     count = int(length / slice_spacing_mm + 1e-6)
     if count < 2:
@@ -58,7 +58,7 @@ def plan_degradation(
             f"A slice spacing of {slice_spacing_mm:g} mm leaves fewer than 2 slices of the "
             f"{length:.0f} mm that the scan covers."
         )
-    if in_plane < 1:
+    if not 1 <= in_plane < float("inf"):
         raise UsageError(f"An in-plane factor must be 1 or more, not {in_plane:g}.")
     thickness = slice_spacing_mm if slice_thickness_mm is None else slice_thickness_mm
     axes = []
@@ -89,7 +89,12 @@ def degrade(
 
     Returns:
         Volume on the low grid, with its slice thickness noted.
+
+    Raises:
+        UsageError: a negative noise level.
     """
+    if not 0 <= noise < float("inf"):
+        raise UsageError(f"A noise level must be 0 or more, not {noise:g}.")
     low = acquire(torch.from_numpy(np.array(volume.voxels)), acquisition)
     generator = torch.Generator().manual_seed(seed)
     if noise > 0 and volume.modality == "CT":

@@ -32,6 +32,9 @@ __all__ = ["PROFILES", "Matrix", "box_matrix", "gaussian_matrix", "kspace_matrix
 #: FWHM = 2 sqrt(2 ln 2) sigma of a Gaussian.
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
+#: A frequency this near to the limit, relatively, is on it: files round spacings to float32.
+AT_LIMIT = 1e-5
+
 #: A slice narrower than this fraction of a fine voxel sees that voxel alone anyway.
 NARROWEST_VOXELS = 1e-3
 
@@ -87,8 +90,8 @@ def kspace_matrix(
     """
     frequencies = np.arange(fine_count // 2 + 1) / (fine_count * fine_mm)
     limit = 0.5 / max(width_mm, fine_mm)
-    weights = np.where(frequencies < limit * (1 - 1e-9), 2.0, 0.0)
-    weights[np.isclose(frequencies, limit, rtol=1e-9)] = 1.0
+    weights = np.where(frequencies < limit * (1 - AT_LIMIT), 2.0, 0.0)
+    weights[np.isclose(frequencies, limit, rtol=AT_LIMIT)] = 1.0
     weights[0] = 1.0
     fine = (np.arange(fine_count) + 0.5) * fine_mm
     low = (np.arange(low_count) + 0.5) * low_mm

@@ -11,7 +11,7 @@ from torch import Tensor
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.kernels import PROFILES, Matrix, spline_matrix
 
-__all__ = ["acquire", "acquire_adjoint", "along_axis", "lift"]
+__all__ = ["acquire", "acquire_adjoint", "along_axis", "axis_matrices", "lift"]
 
 
 def along_axis(x: Tensor, matrix: Matrix, axis: int) -> Tensor:
@@ -24,7 +24,7 @@ def along_axis(x: Tensor, matrix: Matrix, axis: int) -> Tensor:
     return torch.matmul(weights, flat).reshape(*before, len(matrix), *after)
 
 
-def _matrices(acquisition: Acquisition) -> list[Matrix | None]:
+def axis_matrices(acquisition: Acquisition) -> list[Matrix | None]:
     """One [low, fine] matrix an axis; None where the axis is sampled as it is."""
     return [
         None
@@ -38,7 +38,7 @@ def _matrices(acquisition: Acquisition) -> list[Matrix | None]:
 
 def acquire(x: Tensor, acquisition: Acquisition) -> Tensor:
     """A: the noise-free scan [..., X, Y, Z] (low) of a fine image [..., X', Y', Z']."""
-    for k, matrix in enumerate(_matrices(acquisition)):
+    for k, matrix in enumerate(axis_matrices(acquisition)):
         if matrix is not None:
             x = along_axis(x, matrix, x.ndim - 3 + k)
     return x
@@ -46,7 +46,7 @@ def acquire(x: Tensor, acquisition: Acquisition) -> Tensor:
 
 def acquire_adjoint(y: Tensor, acquisition: Acquisition) -> Tensor:
     """A^T: <A x, y> = <x, A^T y>; from the low grid [..., X, Y, Z] to the fine one."""
-    for k, matrix in enumerate(_matrices(acquisition)):
+    for k, matrix in enumerate(axis_matrices(acquisition)):
         if matrix is not None:
             y = along_axis(y, matrix.T, y.ndim - 3 + k)
     return y
