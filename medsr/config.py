@@ -24,6 +24,7 @@ __all__ = [
     "OptimizerConfig",
     "TrainConfig",
     "TrainerConfig",
+    "fault_words",
     "load_config",
 ]
 
@@ -67,6 +68,7 @@ class DrawConfig(_Page):
     noise_chance: float = 0.4
     zoom: float = 0.65  # smallest size of the anatomy in voxels
     zoom_chance: float = 0.5
+    stretch: float = Field(0.0, ge=0, lt=1)  # axes shrink apart by up to this share when zoomed
     contrast_chance: float = 0.5
     log_gamma: float = 0.5
     bias: float = 0.3
@@ -117,6 +119,7 @@ class TrainConfig(_Page):
     modality: Literal["MR", "CT"]
     description: str
     out: str = "runs"
+    init: str | None = None  # weights to start from: a .safetensors file with its card
     seed: int = 0
     crop: int = Field(96, ge=32)  # side of a training slice
     depth: int = Field(16, ge=1)  # slices that a degraded block stacks
@@ -158,7 +161,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     try:
         return TrainConfig.model_validate(raw)
     except ValidationError as fault:
-        raise UsageError(f"{path.name}: {_words(fault)}") from None
+        raise UsageError(f"{path.name}: {fault_words(fault, TrainConfig)}") from None
 
 
 def _override(raw: dict[str, Any], word: str) -> None:
@@ -172,22 +175,30 @@ def _override(raw: dict[str, Any], word: str) -> None:
         raw = raw.setdefault(part, {})
         if not isinstance(raw, dict):
             raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
-    raw[last] = yaml.safe_load(value)
+    try:
+        raw[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"'{word}': the value is not valid YAML.") from None
 
 
-def _words(fault: ValidationError) -> str:
-    """The first fault, as a sentence; unknown keys first, for they explain missing ones."""
+def fault_words(fault: ValidationError, page: Any) -> str:
+    """The first fault, as a sentence; unknown keys first, for they explain missing ones.
+
+    Args:
+        fault: of a validation.
+        page: the pydantic model that was validated.
+    """
     first = min(fault.errors(), key=lambda e: e["type"] != "extra_forbidden")
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(where[-1], _legal_keys(where[:-1]), n=1, cutoff=0.0)
+        legal = _legal_keys(where[:-1], page)
+        nearest = difflib.get_close_matches(where[-1], legal, n=1, cutoff=0.0)
         hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
         return f"there is no setting '{'.'.join(where)}'.{hint}"
     return f"setting '{'.'.join(where)}': {first['msg']}."
 
 
-def _legal_keys(outer: Iterable[str]) -> list[str]:
-    page: Any = TrainConfig
+def _legal_keys(outer: Iterable[str], page: Any) -> list[str]:
     for part in outer:
         if part.isdigit():
             continue

@@ -161,7 +161,11 @@ def _crop(
     if fine.in_plane_only:
         wanted = (min(wanted[0], voxels.shape[0]), *wanted[1:])
     zoom = float(rng.uniform(draw.zoom, 1.0)) if rng.random() < draw.zoom_chance else 1.0
-    zooms = [1.0 if fine.in_plane_only else zoom, zoom, zoom]
+    zooms = [zoom] * 3
+    if zoom < 1.0 and draw.stretch:
+        zooms = [zoom * float(rng.uniform(1 - draw.stretch, 1)) for _ in range(3)]
+    if fine.in_plane_only:
+        zooms[0] = 1.0
     taken = [int(np.ceil(n / z)) for n, z in zip(wanted, zooms, strict=True)]
     centre = _foreground_voxel(voxels, fine.modality, rng)
     starts = [

@@ -13,6 +13,7 @@ position and refuses what is not a volume.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from monai.data import MetaTensor
 from monai.data.image_reader import ImageReader
 from monai.transforms import MapTransform
 
-from medsr.acquisition.acquisition import Acquisition
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.degrade import plan_degradation
 from medsr.acquisition.resample import acquire, lift
 from medsr.errors import UsageError
@@ -75,7 +76,8 @@ class Acquired(MapTransform):  # type: ignore[misc]
         profile: gaussian or box.
         axis: the axis to thicken (0, 1, 2 of X, Y, Z).
 
-    The acquisition is put beside each image as `<key>_acquisition` for `Liftd`.
+    The acquisition is put beside each image as `<key>_acquisition`, plain numbers, for `Liftd`,
+    which takes it away.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class Acquired(MapTransform):  # type: ignore[misc]
             )
             low_mm = [axis.low_mm for axis in acquisition.axes]
             result[key] = _on_grid(acquire(image.as_tensor(), acquisition), image, low_mm)
-            result[f"{key}_acquisition"] = acquisition
+            result[f"{key}_acquisition"] = asdict(acquisition)
         return result
 
 
@@ -130,7 +132,8 @@ class Liftd(MapTransform):  # type: ignore[misc]
         result = dict(data)
         for key in self.key_iterator(result):
             image = result[key]
-            acquisition: Acquisition = result[f"{key}_acquisition"]
+            a, b, c = (AxisSampling(**axis) for axis in result.pop(f"{key}_acquisition")["axes"])
+            acquisition = Acquisition((a, b, c))
             fine_mm = [axis.fine_mm for axis in acquisition.axes]
             lifted = lift(image.as_tensor(), acquisition, order=self.order)
             result[key] = _on_grid(lifted, image, fine_mm)
@@ -141,4 +144,5 @@ def _on_grid(voxels: torch.Tensor, like: MetaTensor, spacing_mm: Sequence[float]
     affine, _ = geometry.refined_grid(
         np.asarray(like.affine, dtype=np.float64), tuple(like.shape[1:]), spacing_mm
     )
-    return MetaTensor(voxels, affine=torch.from_numpy(affine), meta=dict(like.meta))
+    meta = {name: value for name, value in like.meta.items() if name != "affine"}
+    return MetaTensor(voxels, affine=torch.from_numpy(affine), meta=meta)

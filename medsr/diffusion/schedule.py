@@ -17,7 +17,7 @@ __all__ = ["SIGMA_MAX", "SIGMA_MIN", "karras_sigmas", "training_sigmas"]
 #: At SIGMA_MAX the noisy image says nothing (signal to noise 1 : 400), so that a denoiser
 #: evaluated there returns the posterior mean given the condition alone.
 SIGMA_MAX = 20.0
-SIGMA_MIN = 0.02
+SIGMA_MIN = 0.1
 
 
 def karras_sigmas(

@@ -7,21 +7,27 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Embedding", "ResidualBlock", "fold", "unfold"]
+__all__ = ["Embedding", "ResidualBlock", "fold", "full_precision", "unfold"]
 
 
 def fold(x: Tensor, factors: tuple[int, int]) -> Tensor:
-    """Space to depth: [B, C, H, W] -> [B, C fh fw, H / fh, W / fw]."""
+    """Space to depth: [B, C, H, W] -> [B, C fh fw, H / fh, W / fw], channels last in memory."""
     (b, c, h, w), (fh, fw) = x.shape, factors
-    x = x.reshape(b, c, h // fh, fh, w // fw, fw)
-    return x.permute(0, 1, 3, 5, 2, 4).reshape(b, c * fh * fw, h // fh, w // fw)
+    x = x.reshape(b, c, h // fh, fh, w // fw, fw).permute(0, 2, 4, 1, 3, 5)
+    return x.reshape(b, h // fh, w // fw, c * fh * fw).permute(0, 3, 1, 2)
 
 
 def unfold(x: Tensor, factors: tuple[int, int]) -> Tensor:
     """Depth to space, the inverse of `fold`: [B, C fh fw, H, W] -> [B, C, H fh, W fw]."""
     (b, c, h, w), (fh, fw) = x.shape, factors
-    x = x.reshape(b, c // (fh * fw), fh, fw, h, w)
-    return x.permute(0, 1, 4, 2, 5, 3).reshape(b, c // (fh * fw), h * fh, w * fw)
+    c //= fh * fw
+    x = x.permute(0, 2, 3, 1).reshape(b, h, w, c, fh, fw).permute(0, 1, 4, 2, 5, 3)
+    return x.reshape(b, h * fh, w * fw, c).permute(0, 3, 1, 2)
+
+
+def full_precision(x: Tensor) -> torch.autocast:
+    """No autocast inside: small matrices in bfloat16 are slow on a CPU, and lose digits."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 class Embedding(nn.Module):
@@ -64,8 +70,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
         """[B, width, H, W] and [B, embedding] -> [B, width, H, W]."""
-        scale, shift = self.film(embedded)[:, :, None, None].chunk(2, dim=1)
         h = self.first(nn.functional.silu(x))
+        with full_precision(x):
+            film = self.film(embedded)[:, :, None, None].to(h.dtype)
+        scale, shift = film.chunk(2, dim=1)
         h = torch.addcmul(shift, h, 1 + scale)
         change: Tensor = self.second(nn.functional.silu(h))
         return x + change

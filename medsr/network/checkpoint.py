@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class ModelCard:
         data: scans and people.
         training: steps, seconds, versions, seed.
         results: what was measured, and on whom.
+        intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
         limits: known failures, in words.
         use: who may use it.
     """
@@ -60,6 +61,7 @@ class ModelCard:
     training: Mapping[str, Any]
     results: Mapping[str, Any]
     limits: tuple[str, ...]
+    intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     use: str = "Research use only, not for diagnosis."
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from medsr.errors import UsageError
-from medsr.network.blocks import Embedding, ResidualBlock, fold, unfold
+from medsr.network.blocks import Embedding, ResidualBlock, fold, full_precision, unfold
 
 __all__ = ["UNet"]
 
@@ -89,9 +88,9 @@ class UNet(nn.Module):
         pad = (-width % self.multiple[1], -height % self.multiple[0])
         if any(pad):
             image = nn.functional.pad(image, (0, pad[0], 0, pad[1]), mode="replicate")
-        x = fold(image, self.fold).contiguous(memory_format=torch.channels_last)
-        embedded = self.embed(c_noise, features)
-        x = self.stem(x)
+        with full_precision(image):
+            embedded = self.embed(c_noise, features)
+        x = self.stem(fold(image, self.fold))
         skips = []
         for k, blocks in enumerate(self.down_blocks):
             for block in blocks:  # type: ignore[attr-defined]

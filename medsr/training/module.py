@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -18,6 +19,7 @@ from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import Denoiser, denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.network.build import build_network
+from medsr.network.checkpoint import load_model
 from medsr.training.optimizer import OPTIMIZERS
 
 __all__ = ["RestorationModule"]
@@ -45,10 +47,16 @@ class RestorationModule(pl.LightningModule):
         self.train_cases, self.validation_cases = train, validate
         torch.manual_seed(config.seed)
         self.denoiser = Denoiser(build_network(config.network.model_dump(), FEATURES))
+        unit = residual_std(config, train)
+        if config.init is not None:
+            start, card = load_model(Path(config.init))
+            self.denoiser.load_state_dict(start.state_dict())
+            unit = card.residual_std
         self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - 1 / config.optimizer.ema_steps
         self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
-        self.register_buffer("residual_std", torch.tensor(residual_std(config, train)))
+        self.average.requires_grad_(False)
+        self.register_buffer("residual_std", torch.tensor(unit))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from the current step on: also after a resume."""
@@ -78,7 +86,7 @@ class RestorationModule(pl.LightningModule):
         # Easy and hard acquisitions weigh alike: errors count relative to the scene's residual.
         loss = loss / (batch["power"] / self.residual_std**2 + POWER_FLOOR)
         top = batch["sigma"] == SIGMA_MAX
-        self.log("loss", loss.mean(), prog_bar=True)
+        self.log("loss", loss.mean(), prog_bar=True, sync_dist=True)
         if bool(top.any()):
             self.log("loss_mean_mode", loss[top].mean(), prog_bar=True)
         return loss.mean()

@@ -1,3 +1,7 @@
+import csv
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -56,11 +60,14 @@ def weights(path):
     return torch.cat([p.ravel() for p in denoiser.parameters()])
 
 
-def test_a_killed_training_resumes_to_the_same_weights(config):
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_a_killed_training_resumes_to_the_same_weights(config, kind):
+    optimizer = f"optimizer.kind={kind}"
+
     class Killed(Exception):
         pass
 
-    whole = weights(run(config, ["name=whole"], resume=False))
+    whole = weights(run(config, ["name=whole", optimizer], resume=False))
 
     from medsr.training.module import RestorationModule
 
@@ -74,11 +81,35 @@ def test_a_killed_training_resumes_to_the_same_weights(config):
     RestorationModule.training_step = dies
     try:
         with pytest.raises(Killed):
-            run(config, ["name=cut"], resume=False)
+            run(config, ["name=cut", optimizer], resume=False)
     finally:
         RestorationModule.training_step = step
-    resumed = weights(run(config, ["name=cut"], resume=True))
+    resumed = weights(run(config, ["name=cut", optimizer], resume=True))
     assert torch.equal(whole, resumed)
+
+
+def test_a_training_may_start_from_other_weights(config):
+    first = run(config, ["name=first"], resume=False)
+    words = ["name=second", f"init={first}", "optimizer.learning_rate=1.0e-12", "draw.stretch=0.2"]
+    second = run(config, words, resume=False)
+    assert torch.allclose(weights(first), weights(second), atol=1e-6)
+    assert load_model(first)[1].residual_std == load_model(second)[1].residual_std
+
+
+def test_two_processes_train_as_one(config):
+    """Lightning's DDP on two CPU processes: the same global batch, the same curve and weights."""
+    curves, found = [], []
+    for devices in (1, 2):
+        words = [f"name=d{devices}", f"trainer.devices={devices}", "trainer.precision=32-true"]
+        command = [sys.executable, "-m", "medsr", "train", str(config), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        folder = config.parent / "runs" / f"d{devices}"
+        with (folder / "csv" / "metrics.csv").open() as stream:
+            curves.append([float(r["gain_db"]) for r in csv.DictReader(stream) if r["gain_db"]])
+        found.append(weights(folder / f"d{devices}.safetensors"))
+    assert curves[0] == pytest.approx(curves[1], abs=1e-4)
+    assert torch.allclose(found[0], found[1], atol=1e-5)
 
 
 def test_nobody_is_on_both_sides(config):
