@@ -131,6 +131,6 @@ def _other_grid(
         f"{words(shape)}; the reference {reference.name} has spacing "
         f"{words(reference.spacing_mm)} mm and shape {words(reference.shape)}. "
         f"{why if same else ''}Interpolating here would change the numbers: it must be made on "
-        f"the reference's grid, for example with `medsr enhance --spacing "
-        f"{' '.join(f'{s:.6g}' for s in reference.spacing_mm)}`, or a whole-voxel crop of it."
+        "the reference's grid or a whole-voxel crop of it. `medsr enhance --spacing MM` brings "
+        "each axis that is coarser than MM to MM and leaves the others."
     )

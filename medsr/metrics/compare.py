@@ -11,26 +11,44 @@ changes by that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, UsageError
-from medsr.metrics import foreground
+from medsr.metrics import consistency, foreground
 from medsr.metrics.common_box import Box, Placed, common_box, place, words
-from medsr.metrics.evaluation import Evaluation, Row, Ruler, Score
+from medsr.metrics.evaluation import Evaluation, Ruler
 from medsr.metrics.fidelity import ssim_voxels
-from medsr.metrics.table import METRICS
-from medsr.volume import geometry
+from medsr.metrics.remarks import warnings_of
+from medsr.metrics.ruler import ruler_of
+from medsr.metrics.scores import Row, Score
+from medsr.metrics.shift import find_shift
+from medsr.metrics.table import ALL_METRICS, METRICS, OTHER_NUMBERS
+from medsr.metrics.tissue import Tissue, compare_tissues
 from medsr.volume.volume import Modality, Volume
 
-__all__ = ["evaluate_pair"]
+__all__ = ["Measured", "evaluate_pair"]
 
-#: A scan of unknown modality with more than this per cent of voxels below
-#: `foreground.CT_THRESHOLD_HU` is taken as CT: no magnitude image is that negative.
-AIR_PERCENT = 1.0
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The scan that an enhancement started from, and how a scanner would see an estimate.
+
+    Attributes:
+        volume: the measured scan.
+        slice_axis: its slices are stacked along this voxel axis.
+        predict: A of an estimate: voxels on the measured scan's grid; raises `Refused` where the
+            estimate's grid is not a fine grid of the scan.
+    """
+
+    volume: Volume
+    slice_axis: int
+    predict: Callable[[Volume], NDArray[np.float32]]
 
 
 def evaluate_pair(
@@ -38,6 +56,8 @@ def evaluate_pair(
     estimates: Mapping[str, Volume],
     mask: Volume | None = None,
     data_range: float | None = None,
+    measured: Measured | None = None,
+    labels: Volume | None = None,
 ) -> Evaluation:
     """Compare estimates with their reference, voxel by voxel.
 
@@ -49,6 +69,9 @@ def evaluate_pair(
             `foreground.foreground_mask` of the reference.
         data_range: R > 0 in the reference's unit; None for `foreground.robust_range` of the whole
             reference.
+        measured: the low scan, for the consistency with it; None leaves those numbers out.
+        labels: a label map of the reference, on its grid, for the tissue numbers; None leaves
+            them out.
 
     Returns:
         Evaluation; a metric that has no value here (a volume too thin for SSIM) says why.
@@ -62,18 +85,24 @@ def evaluate_pair(
         raise UsageError("There is no estimate to compare with the reference; give at least one.")
     for volume in estimates.values():
         _check_modality(volume, reference)
-    ruler = _ruler(reference, data_range)
+    ruler = ruler_of(reference, data_range)
     placed = {label: place(volume, reference) for label, volume in estimates.items()}
+    placed_labels = None if labels is None else place(labels, reference)
     placed_mask, mask_how = _placed_mask(mask, reference, ruler.modality)
-    box = common_box(reference.shape, [*placed.values(), placed_mask])
+    more = [placed_mask] if placed_labels is None else [placed_mask, placed_labels]
+    box = common_box(reference.shape, [*placed.values(), *more])
     chosen = placed_mask.cut(box) != 0
     if not chosen.any():
         raise Refused(f"{mask_how}: marks no voxel that all scans share. Give a larger mask.")
+    case = _Case(reference, ruler, box, chosen, measured)
     x = _counted(_whole(reference), box, ruler)
-    rows = []
-    for label, part in placed.items():
-        scores = _scores(x, _counted(part, box, ruler), ruler, chosen)
-        rows.append(Row(label, estimates[label].name, _notes(part, reference), scores))
+    images = {label: _counted(placed[label], box, ruler) for label in estimates}
+    tissues = _tissues(x, images, placed_labels, box, reference.spacing_mm)
+    own = case.scores(x, x, reference, tissues.get("reference"))
+    rows = [
+        case.row(x, images[label], label, volume, placed[label], tissues.get(label))
+        for label, volume in estimates.items()
+    ]
     return Evaluation(
         reference=reference.name,
         reference_shape=reference.shape,
@@ -86,22 +115,51 @@ def evaluate_pair(
         ssim_3d_voxels=ssim_voxels(x.shape, chosen),
         ssim_slice_voxels=ssim_voxels(x.shape, chosen, axis=ruler.slice_axis),
         rows=tuple(rows),
+        reference_scores=tuple(s for s in own if _is_own(s.metric)),
+        tissues=tissues,
     )
 
 
-def _ruler(reference: Volume, data_range: float | None) -> Ruler:
-    modality, modality_how = _modality(reference)
-    floor = foreground.intensity_floor(modality)
-    axis, axis_how = _slice_axis(reference)
-    if data_range is None:
-        value = foreground.robust_range(reference.voxels, modality=modality)
-        how = (
-            f"{foreground.TOP_PERCENTILE}th percentile of the whole reference, "
-            f"{value + floor:.6g}, minus {floor:g}"
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What every estimate of one reference is measured with."""
+
+    reference: Volume
+    ruler: Ruler
+    box: Box
+    mask: NDArray[np.bool_]
+    measured: Measured | None
+
+    def scores(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        volume: Volume,
+        tissues: tuple[Tissue, ...] | None,
+    ) -> tuple[Score, ...]:
+        """All numbers of an image y but its shift."""
+        return (
+            *_scores(x, y, self.ruler, self.mask, self.reference.spacing_mm),
+            *_consistency(volume, self.measured, self.ruler),
+            *_tissue_scores(tissues),
         )
-    else:
-        value, how = float(data_range), "as given"
-    return Ruler(modality, modality_how, floor, value, how, axis, axis_how)
+
+    def row(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        label: str,
+        volume: Volume,
+        part: Placed,
+        tissues: tuple[Tissue, ...] | None,
+    ) -> Row:
+        """One estimate: its numbers, where it lies, and what to warn of."""
+        spacing = self.reference.spacing_mm
+        shift = find_shift(x, y, spacing_mm=spacing, mask=self.mask)
+        scores = (*self.scores(x, y, volume, tissues), Score("shift_mm", shift.mm))
+        warnings = warnings_of(scores, shift, self.ruler.data_range)
+        notes = _notes(part, self.reference)
+        return Row(label, volume.name, notes, scores, shift.voxels, warnings)
 
 
 def _whole(volume: Volume) -> Placed:
@@ -118,10 +176,17 @@ def _scores(
     y: NDArray[np.float64],
     ruler: Ruler,
     mask: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
 ) -> tuple[Score, ...]:
-    known: dict[str, Any] = {"data_range": ruler.data_range, "axis": ruler.slice_axis}
+    known: dict[str, Any] = {
+        "data_range": ruler.data_range,
+        "axis": ruler.slice_axis,
+        "spacing_mm": spacing_mm,
+    }
     scores = []
     for name, metric in METRICS.items():
+        if metric.function is None:
+            continue
         needed = {key: known[key] for key in metric.needs}
         try:
             scores.append(Score(name, metric.function(x, y, mask=mask, **needed)))
@@ -130,18 +195,47 @@ def _scores(
     return tuple(scores)
 
 
-def _modality(reference: Volume) -> tuple[Modality, str]:
-    if reference.modality is not None:
-        return reference.modality, "as the reference's file says"
-    if reference.unit == "HU":
-        return "CT", "since the unit is HU"
-    limit = foreground.CT_THRESHOLD_HU
-    if float(np.percentile(reference.voxels, AIR_PERCENT)) < limit:
-        return "CT", (
-            f"assumed: the file does not say, and more than {AIR_PERCENT:g} % of the voxels are "
-            f"below {limit:g}"
+def _is_own(name: str) -> bool:
+    """Whether a number of the reference against itself says something about the reference."""
+    return ALL_METRICS[name].better == "reference" or name in OTHER_NUMBERS
+
+
+def _consistency(volume: Volume, measured: Measured | None, ruler: Ruler) -> tuple[Score, ...]:
+    """The two numbers of `consistency`, where there is a measured scan."""
+    if measured is None:
+        return ()
+    try:
+        predicted = measured.predict(volume).astype(np.float64) - ruler.intensity_floor
+        y = measured.volume.voxels.astype(np.float64) - ruler.intensity_floor
+        worst, _ = consistency.worst_slice(y, predicted, axis=measured.slice_axis)
+        return (
+            Score("consistency", consistency.residual(y, predicted)),
+            Score("consistency_worst", worst),
         )
-    return "MR", "assumed: the file does not say, and the intensities do not look like HU"
+    except Refused as why:
+        return Score("consistency", None, str(why)), Score("consistency_worst", None, str(why))
+
+
+def _tissues(
+    x: NDArray[np.float64],
+    images: Mapping[str, NDArray[np.float64]],
+    labels: Placed | None,
+    box: Box,
+    spacing_mm: tuple[float, float, float],
+) -> dict[str, tuple[Tissue, ...]]:
+    if labels is None:
+        return {}
+    found = np.rint(labels.cut(box)).astype(np.int64)
+    return compare_tissues(x, images, found, math.prod(spacing_mm) / 1000)
+
+
+def _tissue_scores(tissues: tuple[Tissue, ...] | None) -> tuple[Score, ...]:
+    if tissues is None:
+        return ()
+    return (
+        Score("tissue_dice", float(np.mean([t.dice for t in tissues]))),
+        Score("tissue_volume", float(np.mean([abs(t.change_percent) for t in tissues]))),
+    )
 
 
 def _check_modality(volume: Volume, reference: Volume) -> None:
@@ -166,15 +260,6 @@ def _placed_mask(mask: Volume | None, reference: Volume, modality: Modality) -> 
     )
     how = f"foreground of the reference ({threshold}, holes filled, largest component)"
     return Placed(found.astype(np.float32), (0, 0, 0), False), how
-
-
-def _slice_axis(reference: Volume) -> tuple[int, str]:
-    """The axis of the slice-wise SSIM: the reference's own, else the one nearest to foot-head."""
-    if reference.slice_axis is not None:
-        direction = geometry.axis_words(reference.affine, reference.slice_axis)
-        return reference.slice_axis, f"the reference's slices, stacked {direction}"
-    axis = int(np.abs(reference.affine[2, :3] / reference.spacing_mm).argmax())
-    return axis, "slices stacked foot-head; the reference does not say how it was sliced"
 
 
 def _notes(part: Placed, reference: Volume) -> tuple[str, ...]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medsr.metrics.common_box import Box, words
-from medsr.metrics.table import IMAGE_UNIT, METRICS
+from medsr.metrics.scores import Row, Score
+from medsr.metrics.table import ALL_METRICS, BETTER_WORDS, IMAGE_UNIT
+from medsr.metrics.tissue import Tissue
 from medsr.volume.volume import Modality
 
-__all__ = ["Evaluation", "Row", "Ruler", "Score"]
+__all__ = ["Evaluation", "Ruler", "cell"]
 
 
 @dataclass(frozen=True)
@@ -38,31 +41,6 @@ class Ruler:
 
 
 @dataclass(frozen=True)
-class Score:
-    """One number of one estimate.
-
-    Attributes:
-        metric: a key of `table.METRICS`.
-        value: the number, infinite for the PSNR of identical images; None where it has no value.
-        why_none: why it has none.
-    """
-
-    metric: str
-    value: float | None
-    why_none: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One estimate: label, file name, what was done to lay it on the grid, scores."""
-
-    label: str
-    name: str
-    notes: tuple[str, ...]
-    scores: tuple[Score, ...]
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """Estimates against one reference, on one box, with one mask and one range.
 
@@ -76,6 +54,8 @@ class Evaluation:
         mask_how, mask_voxels: what the mask is, and how many voxels it marks in the box.
         ssim_3d_voxels, ssim_slice_voxels: how many of them the two SSIM are averaged over.
         rows: one for each estimate.
+        reference_scores: numbers that the reference has by itself: rise, consistency, tissue.
+        tissues: "reference" and each label -> its tissues, where a label map was given.
     """
 
     reference: str
@@ -89,6 +69,8 @@ class Evaluation:
     ssim_3d_voxels: int
     ssim_slice_voxels: int
     rows: tuple[Row, ...]
+    reference_scores: tuple[Score, ...] = ()
+    tissues: Mapping[str, tuple[Tissue, ...]] = field(default_factory=dict)
 
     @property
     def box_shape(self) -> tuple[int, int, int]:
@@ -104,9 +86,20 @@ class Evaluation:
         """
         return {(r.label, s.metric): s.value for r in self.rows for s in r.scores}[label, metric]
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The numbers that were asked for, in the order shown."""
+        return tuple(s.metric for s in self.rows[0].scores)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know before the numbers."""
+        return tuple(f"{row.label} {warning}" for row in self.rows for warning in row.warnings)
+
     def to_json(self) -> dict[str, Any]:
         """Everything, in JSON's own types; an infinite PSNR is the text "infinity"."""
         return {
+            "warnings": list(self.warnings),
             "reference": {
                 "name": self.reference,
                 "shape": list(self.reference_shape),
@@ -132,38 +125,47 @@ class Evaluation:
             "slices": {"axis": self.ruler.slice_axis, "how": self.ruler.slice_axis_how},
             "metrics": {
                 name: {
-                    "definition": metric.definition,
-                    "unit": self._unit(name),
-                    "better": metric.better,
+                    "definition": ALL_METRICS[name].definition,
+                    "unit": self.unit_of(name),
+                    "better": ALL_METRICS[name].better,
                 }
-                for name, metric in METRICS.items()
+                for name in self.metrics
             },
+            "reference_scores": {s.metric: s.value for s in self.reference_scores},
+            "tissues": {name: [asdict(t) for t in each] for name, each in self.tissues.items()},
             "estimates": {row.label: _row_json(row) for row in self.rows},
         }
 
     def to_text(self) -> str:
-        """The table and, below it, what its numbers mean; lines of at most 99 characters."""
-        heads = ["estimate", *(self._heading(name) for name in METRICS)]
-        cells = [heads, *([row.label, *map(_cell, row.scores)] for row in self.rows)]
+        """Warnings, the table, and what its numbers mean; lines of at most 99 characters."""
+        own = {s.metric: s for s in self.reference_scores}
+        cells = [["", "reference", *(row.label for row in self.rows)]]
+        for i, name in enumerate(self.metrics):
+            scores = [own.get(name), *(row.scores[i] for row in self.rows)]
+            cells.append([self.heading(name), *map(cell, scores)])
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
             "  ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+                text.ljust(width) if i == 0 else text.rjust(width)
+                for i, (text, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in cells
         ]
-        return "\n".join([*lines, "", *self._explanations()]) + "\n"
+        warnings = [line for w in self.warnings for line in _wrapped(f"WARNING: {w}")]
+        return "\n".join([*warnings, *lines, "", *self._explanations()]) + "\n"
 
-    def _unit(self, name: str) -> str:
-        unit = METRICS[name].unit
+    def unit_of(self, name: str) -> str:
+        """The unit of a number; empty for a pure one."""
+        unit = ALL_METRICS[name].unit
         return self.unit if unit == IMAGE_UNIT else unit
 
-    def _heading(self, name: str) -> str:
-        unit = self._unit(name)
-        return METRICS[name].title + (f" [{unit}]" if unit else "")
+    def heading(self, name: str) -> str:
+        """Title and unit of a number."""
+        unit = self.unit_of(name)
+        return ALL_METRICS[name].title + (f" [{unit}]" if unit else "")
 
-    def _explanations(self) -> list[str]:
+    def facts(self) -> list[str]:
+        """Sentences: what was compared, with which range, mask and slices, what has no number."""
         voxels = math.prod(self.box_shape)
         facts = [
             f"Reference: {self.reference}, {self.ruler.modality} ({self.ruler.modality_how}), "
@@ -181,12 +183,19 @@ class Evaluation:
         for row in self.rows:
             facts += [f"{row.label}: {note}." for note in row.notes]
             facts += [
-                f"{row.label}: no {METRICS[score.metric].title}: {score.why_none}"
+                f"{row.label}: no {ALL_METRICS[score.metric].title}: {score.why_none}"
                 for score in row.scores
                 if score.value is None
             ]
-        facts += [f"{m.title} ({m.better} is closer): {m.definition}" for m in METRICS.values()]
-        return [line for fact in facts for line in textwrap.wrap(fact, 99, subsequent_indent="  ")]
+        return facts
+
+    def definitions(self) -> list[str]:
+        """One sentence a number."""
+        chosen = [ALL_METRICS[name] for name in self.metrics]
+        return [f"{m.title} ({BETTER_WORDS[m.better]}): {m.definition}" for m in chosen]
+
+    def _explanations(self) -> list[str]:
+        return [line for s in [*self.facts(), *self.definitions()] for line in _wrapped(s)]
 
     def _box_words(self) -> str:
         if self.box_shape == self.reference_shape:
@@ -198,19 +207,26 @@ class Evaluation:
         )
 
 
+def cell(score: Score | None) -> str:
+    """A number as a table shows it."""
+    if score is None or score.value is None:
+        return "-"
+    return f"{score.value:.{ALL_METRICS[score.metric].digits}f}"
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, 99, subsequent_indent="  ")
+
+
 def _row_json(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "notes": list(row.notes),
+        "warnings": list(row.warnings),
+        "shift_voxels": list(row.shift_voxels),
         "scores": {
             score.metric: "infinity" if score.value == math.inf else score.value
             for score in row.scores
         },
         "missing": {s.metric: s.why_none for s in row.scores if s.value is None},
     }
-
-
-def _cell(score: Score) -> str:
-    if score.value is None:
-        return "-"
-    return f"{score.value:.{METRICS[score.metric].digits}f}"

@@ -28,18 +28,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr.errors import Refused, UsageError
+from medsr.metrics.checks import Array, Mask, check_pair, check_range
 
 __all__ = [
     "SSIM_RADIUS",
     "SSIM_SIGMA",
     "SSIM_WINDOW",
+    "gaussian_means",
+    "inside_window",
     "mae",
     "nrmse",
     "psnr",
@@ -47,9 +49,6 @@ __all__ = [
     "ssim_slice_mean",
     "ssim_voxels",
 ]
-
-Array = NDArray[Any]
-Mask = NDArray[np.bool_]
 
 SSIM_SIGMA = 1.5  # voxels, Wang et al. 2004
 SSIM_RADIUS = 5  # voxels: 3.5 sigma, rounded
@@ -81,7 +80,7 @@ def psnr(
     >>> psnr(np.zeros((2, 2, 2)), np.full((2, 2, 2), 0.1), data_range=1.0)
     20.0
     """
-    _check_range(data_range)
+    check_range(data_range)
     mse = _mse(reference, estimate, mask)
     return math.inf if mse == 0 else 20 * math.log10(data_range) - 10 * math.log10(mse)
 
@@ -102,7 +101,7 @@ def nrmse(
     >>> nrmse(np.zeros((2, 2, 2)), np.full((2, 2, 2), 5.0), data_range=100.0)
     0.05
     """
-    _check_range(data_range)
+    check_range(data_range)
     return math.sqrt(_mse(reference, estimate, mask)) / data_range
 
 
@@ -175,7 +174,7 @@ def ssim_voxels(shape: Sequence[int], mask: Mask | None = None, *, axis: int | N
     >>> ssim_voxels((20, 20, 12)), ssim_voxels((20, 20, 12), axis=2), ssim_voxels((20, 20, 9))
     (200, 1200, 0)
     """
-    inside = _inside(shape, (0, 1, 2) if axis is None else _in_plane(axis))
+    inside = inside_window(shape, (0, 1, 2) if axis is None else _in_plane(axis))
     if mask is None:
         return math.prod(max(0, side.stop - side.start) for side in inside)
     return int(np.count_nonzero(mask[inside]))
@@ -187,7 +186,7 @@ def _in_plane(axis: int) -> tuple[int, ...]:
     return tuple(a for a in range(3) if a != axis)
 
 
-def _inside(shape: Sequence[int], window_axes: Sequence[int]) -> tuple[slice, ...]:
+def inside_window(shape: Sequence[int], window_axes: Sequence[int]) -> tuple[slice, ...]:
     """The part of a volume in which a window along the given axes lies wholly inside it."""
     return tuple(
         slice(SSIM_RADIUS, n - SSIM_RADIUS) if a in window_axes else slice(0, n)
@@ -198,8 +197,8 @@ def _inside(shape: Sequence[int], window_axes: Sequence[int]) -> tuple[slice, ..
 def _mean_ssim(
     x: Array, y: Array, data_range: float, mask: Mask | None, *, window_axes: tuple[int, ...]
 ) -> float:
-    _check_range(data_range)
-    _check_pair(x, y, mask)
+    check_range(data_range)
+    check_pair(x, y, mask)
     shape, halo = x.shape, SSIM_RADIUS if 0 in window_axes else 0
     if min(shape[a] for a in window_axes) < SSIM_WINDOW:
         raise Refused(
@@ -210,7 +209,7 @@ def _mean_ssim(
     for start in range(halo, shape[0] - halo, SLAB):
         stop = min(start + SLAB, shape[0] - halo)
         rows = slice(start - halo, stop + halo)
-        inside = _inside((stop - start + 2 * halo, *shape[1:]), window_axes)
+        inside = inside_window((stop - start + 2 * halo, *shape[1:]), window_axes)
         chosen = None if mask is None else mask[rows][inside]
         if chosen is not None and not chosen.any():
             continue
@@ -231,15 +230,16 @@ def _ssim_map(
     """SSIM at every voxel; right where the whole window lies inside. Wang et al. 2004, eq. 13."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    m_x, m_y = _windowed(x, window_axes), _windowed(y, window_axes)
+    m_x, m_y = gaussian_means(x, window_axes), gaussian_means(y, window_axes)
     m_xx, m_yy, m_xy = m_x * m_x, m_y * m_y, m_x * m_y
-    s_xy = _windowed(x * y, window_axes) - m_xy
-    s_xx_yy = _windowed(x * x + y * y, window_axes) - m_xx - m_yy
+    s_xy = gaussian_means(x * y, window_axes) - m_xy
+    s_xx_yy = gaussian_means(x * x + y * y, window_axes) - m_xx - m_yy
     ssim = (2 * m_xy + c1) * (2 * s_xy + c2) / ((m_xx + m_yy + c1) * (s_xx_yy + c2))
     return np.asarray(ssim)
 
 
-def _windowed(values: NDArray[np.float64], window_axes: Sequence[int]) -> NDArray[np.float64]:
+def gaussian_means(values: NDArray[np.float64], window_axes: Sequence[int]) -> NDArray[np.float64]:
+    """The mean under SSIM's Gaussian window at every voxel; right where the window lies inside."""
     steps = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
     weights = np.exp(-0.5 * (steps / SSIM_SIGMA) ** 2)
     weights /= weights.sum()
@@ -257,33 +257,7 @@ def _chosen(
     x: Array, y: Array, mask: Mask | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The voxels compared, as float64."""
-    _check_pair(x, y, mask)
+    check_pair(x, y, mask)
     if mask is not None:
         x, y = x[mask], y[mask]
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-
-
-def _check_range(data_range: float) -> None:
-    if not (math.isfinite(data_range) and data_range > 0):
-        raise UsageError(
-            f"data_range is {data_range}; it must be a positive number in the images' unit, such "
-            "as the reference's 99.9th percentile."
-        )
-
-
-def _check_pair(x: Array, y: Array, mask: Mask | None) -> None:
-    if x.ndim != 3 or x.shape != y.shape:
-        raise UsageError(
-            f"The reference has shape {x.shape}, the estimate {y.shape}; both must be [X, Y, Z] "
-            "on one grid."
-        )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise UsageError("A voxel is not a finite number (NaN or infinity); replace it first.")
-    if mask is None:
-        return
-    if mask.dtype != np.bool_ or mask.shape != x.shape:
-        raise UsageError(
-            f"The mask is {mask.dtype} of shape {mask.shape}; it must be bool of shape {x.shape}."
-        )
-    if not mask.any():
-        raise UsageError("The mask is empty: it marks no voxel to compare.")

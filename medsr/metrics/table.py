@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from medsr.metrics import fidelity
+from medsr.metrics import agreement, detail, fidelity, ring_correlation, sharpness, structure
 
-__all__ = ["IMAGE_UNIT", "METRICS", "Metric"]
+__all__ = ["ALL_METRICS", "IMAGE_UNIT", "METRICS", "OTHER_NUMBERS", "Metric", "badness"]
+
+#: Which value is closest to the reference: as high as can be, as low as can be, 0, 1, or the
+#: reference's own value of the same number.
+Better = Literal["higher", "lower", "zero", "one", "reference"]
+
+#: `Better` in words.
+BETTER_WORDS = {
+    "higher": "higher is closer",
+    "lower": "lower is closer",
+    "zero": "0 is closest",
+    "one": "1 is closest",
+    "reference": "the reference's own value is closest",
+}
 
 #: Stands for the unit of the images themselves; a report puts theirs in its place.
 IMAGE_UNIT = "unit of the image"
@@ -19,7 +33,8 @@ class Metric:
     """One number that says how close an estimate is to its reference.
 
     Attributes:
-        function: called as function(reference, estimate, mask=..., and what `needs` names).
+        function: called as function(reference, estimate, mask=..., and what `needs` names); None
+            for a number that is made of more than two images (`OTHER_NUMBERS`).
         needs: the keywords that the function asks for besides `mask`.
         title: the column's heading.
         unit: of the number; empty for a pure number.
@@ -28,16 +43,36 @@ class Metric:
         definition: one sentence for reports.
     """
 
-    function: Callable[..., float]
-    needs: tuple[Literal["data_range", "axis"], ...]
+    function: Callable[..., float] | None
+    needs: tuple[Literal["data_range", "axis", "spacing_mm"], ...]
     title: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Better
     digits: int
     definition: str
 
 
-METRICS = {
+def badness(metric: Metric, value: float, reference_value: float | None = None) -> float:
+    """How far a number is from the best it could be; comparisons of methods rank by this.
+
+    Args:
+        metric: whose number it is.
+        value: of an estimate.
+        reference_value: the reference's own, for metrics whose `better` is "reference".
+
+    >>> badness(METRICS["psnr"], 30.0) > badness(METRICS["psnr"], 31.0)
+    True
+    """
+    if metric.better == "higher":
+        return -value
+    if metric.better == "lower":
+        return value
+    if metric.better == "reference" and reference_value is not None:
+        return abs(value - reference_value)
+    return abs(value - (1.0 if metric.better == "one" else 0.0))
+
+
+METRICS: dict[str, Metric] = {
     "psnr": Metric(
         function=fidelity.psnr,
         needs=("data_range",),
@@ -55,8 +90,8 @@ METRICS = {
         unit="",
         better="higher",
         digits=4,
-        definition="Structural similarity (Wang et al. 2004, K1 = 0.01, K2 = 0.03) under an "
-        "11 x 11 x 11 voxel Gaussian window (sigma 1.5 voxels): mean of its map over the "
+        definition="Structural similarity (Wang et al. 2004, K1 = 0.01, K2 = 0.03) under an 11 x "
+        "11 x 11 voxel Gaussian window (sigma 1.5 voxels): mean of its map over the "
         "voxels of the mask at least 5 voxels inside the compared box.",
     ),
     "ssim_slice_mean": Metric(
@@ -67,8 +102,8 @@ METRICS = {
         better="higher",
         digits=4,
         definition="Structural similarity (Wang et al. 2004, K1 = 0.01, K2 = 0.03) in each slice "
-        "under an 11 x 11 voxel Gaussian window (sigma 1.5 voxels): mean of its maps over the "
-        "voxels of the mask at least 5 voxels inside their slice.",
+        "under an 11 x 11 voxel Gaussian window (sigma 1.5 voxels): mean of its maps "
+        "over the voxels of the mask at least 5 voxels inside their slice.",
     ),
     "nrmse": Metric(
         function=fidelity.nrmse,
@@ -89,4 +124,188 @@ METRICS = {
         digits=3,
         definition="Mean absolute error over the mask, in the unit of the image; no range enters.",
     ),
+    "ms_ssim": Metric(
+        function=structure.ms_ssim,
+        needs=("data_range",),
+        title="MS-SSIM",
+        unit="",
+        better="higher",
+        digits=4,
+        definition="Multi-scale structural similarity (Wang et al. 2003) in 3-D at three scales, "
+        "weights 0.0448, 0.2856, 0.3001 divided by their sum, windows and constants as "
+        "SSIM 3-D: over the voxels of the mask with a whole window at each scale.",
+    ),
+    "gmsd": Metric(
+        function=structure.gmsd,
+        needs=("data_range", "axis"),
+        title="GMSD",
+        unit="",
+        better="lower",
+        digits=4,
+        definition="Gradient magnitude similarity deviation (Xue et al. 2014) in each slice after "
+        "averages over 2 x 2 pixels: standard deviation over the mask, mean over "
+        "slices weighted by their pixels in the mask.",
+    ),
+    "doubtful_share": Metric(
+        function=ring_correlation.doubtful_share,
+        needs=("data_range", "axis"),
+        title="doubtful patches",
+        unit="",
+        better="lower",
+        digits=3,
+        definition="Share of 32 x 32 pixel patches, in slices that hold the slice axis, whose "
+        "Fourier ring correlation with the reference falls below 0.5 before 0.125 cycles a "
+        "pixel (after sFRC, Kc et al. 2026): structure added or lost there.",
+    ),
+    "hfen": Metric(
+        function=detail.hfen,
+        needs=(),
+        title="HFEN",
+        unit="",
+        better="lower",
+        digits=4,
+        definition="High-frequency error norm (Ravishankar and Bresler 2011): norm of the "
+        "difference of the two images under a 3-D Laplacian of Gaussian (sigma 1.5 "
+        "voxels, 15 voxels wide) over the mask, divided by the norm of the reference "
+        "under the same filter.",
+    ),
+    "hf_ratio_0": Metric(
+        function=partial(detail.high_frequency_ratio, axis=0),
+        needs=(),
+        title="HF energy axis 0",
+        unit="",
+        better="one",
+        digits=3,
+        definition="High-frequency energy ratio along voxel axis 0: energy of the estimate above "
+        "half of Nyquist's frequency, over that of the reference, of Hann-tapered "
+        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
+    ),
+    "hf_ratio_1": Metric(
+        function=partial(detail.high_frequency_ratio, axis=1),
+        needs=(),
+        title="HF energy axis 1",
+        unit="",
+        better="one",
+        digits=3,
+        definition="High-frequency energy ratio along voxel axis 1: energy of the estimate above "
+        "half of Nyquist's frequency, over that of the reference, of Hann-tapered "
+        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
+    ),
+    "hf_ratio_2": Metric(
+        function=partial(detail.high_frequency_ratio, axis=2),
+        needs=(),
+        title="HF energy axis 2",
+        unit="",
+        better="one",
+        digits=3,
+        definition="High-frequency energy ratio along voxel axis 2: energy of the estimate above "
+        "half of Nyquist's frequency, over that of the reference, of Hann-tapered "
+        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
+    ),
+    "rise_slices": Metric(
+        function=sharpness.rise_across_slices,
+        needs=("spacing_mm", "axis"),
+        title="Rise across slices",
+        unit="mm",
+        better="reference",
+        digits=2,
+        definition="Edge sharpness: median 10-90 % rise, read in this image, of the strongest "
+        "tenth of the reference's edges in the mask that lie along the slice axis.",
+    ),
+    "rise_in_plane": Metric(
+        function=sharpness.rise_in_plane,
+        needs=("spacing_mm", "axis"),
+        title="Rise in plane",
+        unit="mm",
+        better="reference",
+        digits=2,
+        definition="Edge sharpness: the same for edges along the two axes within the slices.",
+    ),
+    "bias": Metric(
+        function=agreement.bias,
+        needs=(),
+        title="Bias",
+        unit=IMAGE_UNIT,
+        better="zero",
+        digits=3,
+        definition="Bland-Altman bias: mean of estimate minus reference over the mask.",
+    ),
+    "half_limits": Metric(
+        function=agreement.half_limits,
+        needs=(),
+        title="Limits +-",
+        unit=IMAGE_UNIT,
+        better="lower",
+        digits=3,
+        definition="Bland-Altman limits of agreement: bias plus or minus this, 1.96 standard "
+        "deviations of the difference over the mask.",
+    ),
+    "proportional_bias": Metric(
+        function=agreement.proportional_bias,
+        needs=(),
+        title="Prop. bias",
+        unit="",
+        better="zero",
+        digits=4,
+        definition="Bland-Altman proportional bias: slope over the mask of the difference on the "
+        "mean of the two images; 0.05 is about 5 % too much contrast.",
+    ),
 }
+
+#: Numbers that are made of more than two images; `compare` fills them in.
+OTHER_NUMBERS: dict[str, Metric] = {
+    "shift_mm": Metric(
+        function=None,
+        needs=(),
+        title="Shift",
+        unit="mm",
+        better="lower",
+        digits=3,
+        definition="Length of the sub-voxel shift between estimate and reference (Gauss-Newton "
+        "registration over the mask, both images smoothed by 1.5 voxels); measured and "
+        "reported, never undone.",
+    ),
+    "consistency": Metric(
+        function=None,
+        needs=(),
+        title="Consistency",
+        unit="",
+        better="lower",
+        digits=4,
+        definition="Consistency with the measured scan y: norm of A x - y over the norm of y, "
+        "over the whole measured grid, A the assumed acquisition of the estimate x; "
+        "the reference's own value is the floor.",
+    ),
+    "consistency_worst": Metric(
+        function=None,
+        needs=(),
+        title="Consistency, worst",
+        unit="",
+        better="lower",
+        digits=4,
+        definition="The same for the worst slice, over the root mean square of all slices.",
+    ),
+    "tissue_dice": Metric(
+        function=None,
+        needs=(),
+        title="Tissue Dice",
+        unit="",
+        better="higher",
+        digits=4,
+        definition="Dice overlap with the given label map of a Gaussian mixture segmentation of "
+        "this image inside the map, mean over labels; the reference's own value is the ceiling.",
+    ),
+    "tissue_volume": Metric(
+        function=None,
+        needs=(),
+        title="Tissue volume error",
+        unit="%",
+        better="lower",
+        digits=2,
+        definition="Absolute volume change of each label in that segmentation against the same "
+        "segmentation of the reference, mean over labels.",
+    ),
+}
+
+#: All numbers of an evaluation, in the order shown.
+ALL_METRICS: dict[str, Metric] = METRICS | OTHER_NUMBERS

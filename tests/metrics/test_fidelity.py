@@ -42,7 +42,8 @@ def measure(name, x, y, mask=None):
     return metric.function(x, y, mask=mask, **{key: known[key] for key in metric.needs})
 
 
-every_metric = pytest.mark.parametrize("name", METRICS)
+FIDELITY = ("psnr", "ssim_3d", "ssim_slice_mean", "nrmse", "mae")
+every_metric = pytest.mark.parametrize("name", FIDELITY)
 
 
 class TestByHand:
@@ -168,14 +169,14 @@ class TestLaws:
 
 class TestFaults:
     @pytest.mark.parametrize("bad", [0, -1.0, math.nan, math.inf])
-    @pytest.mark.parametrize("name", [n for n, m in METRICS.items() if "data_range" in m.needs])
+    @pytest.mark.parametrize("name", [n for n in FIDELITY if "data_range" in METRICS[n].needs])
     def test_range_must_be_positive(self, name, bad):
         x, y = pair((12, 12, 12))
         more = {"axis": 0} if "axis" in METRICS[name].needs else {}
         with pytest.raises(UsageError, match="data_range is"):
             METRICS[name].function(x, y, data_range=bad, **more)
 
-    @pytest.mark.parametrize("name", [n for n, m in METRICS.items() if "data_range" in m.needs])
+    @pytest.mark.parametrize("name", [n for n in FIDELITY if "data_range" in METRICS[n].needs])
     def test_range_must_be_given(self, name):
         x, y = pair((12, 12, 12))
         with pytest.raises(TypeError, match="data_range"):
