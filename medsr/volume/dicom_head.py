@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError
@@ -27,6 +28,7 @@ from medsr.volume.dicom_open import (
     text,
     texts,
 )
+from medsr.volume.dicom_quick import quick_header
 
 __all__ = [
     "CAPTURE",
@@ -103,6 +105,9 @@ TAGS = [
     "TriggerTime",
 ]
 
+#: The same as numbers, with SpecificCharacterSet, which says how texts are written.
+TAG_NUMBERS = frozenset({0x00080005, *map(tag_for_keyword, TAGS)})
+
 
 @dataclass(frozen=True, eq=False)
 class Head:
@@ -139,7 +144,7 @@ def head_of(path: Path) -> Head | None:
     """
     if not looks_like_dicom(path):
         return None
-    header = open_dataset(path, TAGS)
+    header = _header(path)
     meta = header.file_meta
     sop_class = text(header, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
     modality = text(header, "Modality").upper() or SCAN_CLASSES.get(sop_class, "")
@@ -167,6 +172,14 @@ def head_of(path: Path) -> Head | None:
         shape=shape,
         syntax=text(meta, "TransferSyntaxUID"),
     )
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        quick = quick_header(path, TAG_NUMBERS)
+    except OSError:
+        quick = None  # the full parser says why
+    return open_dataset(path, TAGS) if quick is None else quick
 
 
 def _kind(header: Dataset, sop_class: str, modality: str) -> str:

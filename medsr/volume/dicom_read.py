@@ -25,14 +25,23 @@ import numpy as np
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom_find import Group, group_heads, heads_of, opened
 from medsr.volume.dicom_frames import Frame, frames_of
-from medsr.volume.dicom_head import IMAGE, Head, why_not
+from medsr.volume.dicom_head import IMAGE, Head, head_of, why_not
 from medsr.volume.dicom_open import parse_quietly
 from medsr.volume.dicom_pixels import check_size, read_values
-from medsr.volume.series import stack_slices
+from medsr.volume.series import Stack, stack_slices
 from medsr.volume.slices import Slices
 from medsr.volume.volume import Volume
 
-__all__ = ["AIR_HU", "SeriesSummary", "list_series", "read_series"]
+__all__ = [
+    "AIR_HU",
+    "SeriesSummary",
+    "known_group",
+    "list_series",
+    "pick_group",
+    "read_files",
+    "read_series",
+    "stacked_frames",
+]
 
 #: The lower end of the Hounsfield scale as scanners store it (12 bits from -1024).
 AIR_HU = -1024.0
@@ -110,12 +119,48 @@ def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
     """
     path = Path(path)
     with parse_quietly(), opened(path) as place:
-        group = _pick(group_heads(heads_of(place, path.name)), series_uid, path.name)
+        group = pick_group(group_heads(heads_of(place, path.name)), series_uid, path.name)
         return _volume(group, path.name)
 
 
-def _pick(groups: Sequence[Group], series_uid: str | None, name: str) -> Group:
-    """The one image series, or the sentence that says why there is not exactly one."""
+def read_files(paths: Sequence[Path], name: str) -> Volume:
+    """Read one MR or CT series whose files are known.
+
+    Args:
+        paths: all files of the series, and no others.
+        name: what to call the series in messages.
+
+    Returns:
+        Volume: as `read_series`.
+
+    Raises:
+        InputError: a file is missing, damaged, cut, or no longer DICOM.
+        Refused: the files are not one regular volume.
+    """
+    with parse_quietly():
+        return _volume(known_group(paths, name), name)
+
+
+def known_group(paths: Sequence[Path], name: str) -> Group:
+    """The one image series that known files are.
+
+    Raises:
+        InputError, Refused: as `read_files`, but for faults in the pixels.
+    """
+    heads = [head for head in map(head_of, paths) if head is not None]
+    if len(heads) < len(paths):
+        raise InputError(
+            f"{name}: {len(paths) - len(heads)} of its {len(paths)} files are no longer DICOM."
+        )
+    return pick_group(group_heads(heads), None, name)
+
+
+def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Group:
+    """The one image series among groups.
+
+    Raises:
+        Refused: there is not exactly one; the sentence says why.
+    """
     images = [group for group in groups if group.kind == IMAGE]
     if series_uid is not None:
         chosen = [group for group in groups if group.uid == series_uid]
@@ -146,7 +191,13 @@ def _listing(groups: Sequence[Group]) -> str:
     return "; ".join(listed) + (f"; and {more} more" if more else "")
 
 
-def _volume(group: Group, name: str) -> Volume:
+def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
+    """The frames of a group in the order of position, and their grid; headers only.
+
+    Raises:
+        InputError: a file is damaged.
+        Refused: the frames are not one regular volume.
+    """
     heads = _without_copies(group.heads)
     for head in heads:
         check_size(head)
@@ -154,8 +205,12 @@ def _volume(group: Group, name: str) -> Volume:
     if group.modality == "CT":
         _check_hounsfield(frames)
     stack = stack_slices(_slices(frames), name)
-    ordered = [frames[i] for i in stack.order]
-    values = read_values(ordered)
+    return [frames[i] for i in stack.order], stack
+
+
+def _volume(group: Group, name: str) -> Volume:
+    frames, stack = stacked_frames(group, name)
+    values = read_values(frames)
     if group.modality == "CT":
         np.maximum(values, AIR_HU, out=values)
     return Volume(

@@ -10,21 +10,50 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from isal import igzip
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
 
-from medsr.errors import InputError, OutputError, Refused
+from medsr.errors import InputError, OutputError, Refused, SeveralVolumes
 from medsr.volume import geometry
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.volume import Modality, Volume, check_affine, check_shape
 
-__all__ = ["read_nifti", "read_sidecar", "sidecar_path", "strip_suffix", "write_nifti"]
+__all__ = [
+    "NiftiHead",
+    "nifti_bytes",
+    "read_nifti",
+    "read_nifti_head",
+    "read_sidecar",
+    "save_image",
+    "sidecar_path",
+    "strip_suffix",
+    "write_nifti",
+]
 
 SUFFIXES = (".nii.gz", ".nii")
+
+#: What nibabel raises for bytes that are no image.
+DAMAGED = (
+    ImageFileError,
+    HeaderDataError,
+    WrapStructError,
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+)
 
 #: A sidecar is a page of settings; anything larger is not one.
 MAX_SIDECAR_BYTES = 4 * 1024 * 1024
@@ -57,34 +86,92 @@ def read_nifti(path: Path) -> Volume:
         InputError: the file is missing, unreadable, truncated or not NIfTI.
         Refused: the image is colour, complex, 4-D, or its grid is not valid.
     """
-    try:
-        image = nibabel.Nifti1Image.from_filename(path)
+    with _faults_in_words(path):
+        image = nibabel.load(path)  # NIfTI-1 or NIfTI-2
         _check_kind(image, path.name)
         voxels = np.asarray(image.dataobj, dtype=np.float32)
-    except FileNotFoundError:
-        raise InputError(f"{path.name}: there is no such file.") from None
-    except PermissionError:
-        raise InputError(f"{path.name}: no permission to read this file.") from None
-    except (ImageFileError, OSError, EOFError, ValueError, zlib.error):
-        raise InputError(
-            f"{path.name}: cannot be read as NIfTI; it is damaged, truncated or another format. "
-            "Copy or convert it again."
-        ) from None
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     facts = read_sidecar(path)
-    modality = _modality(facts)
-    spacing = geometry.spacing_mm(np.asarray(image.affine, dtype=np.float64))
+    modality = _modality(facts, path.name)
+    affine = _affine_mm(image)
+    spacing = geometry.spacing_mm(affine)
     return Volume(
         voxels=voxels,
-        affine=image.affine,
+        affine=affine,
         modality=modality,
         unit="HU" if modality == "CT" else "scanner units",
         slice_axis=_slice_axis(image, spacing),
         slice_thickness_mm=_positive(facts.get("SliceThickness")),
+        slice_profile=_profile(facts),
         stored_as_integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
         name=path.name,
     )
+
+
+@dataclass(frozen=True)
+class NiftiHead:
+    """One NIfTI file without its voxels.
+
+    Attributes:
+        shape: (X, Y, Z).
+        spacing_mm: along each axis.
+        modality: "MR", "CT", or None when the sidecar does not say.
+        integers: whether it holds whole numbers.
+        facts: the sidecar; empty when there is none.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    modality: Modality | None
+    integers: bool
+    facts: dict[str, Any]
+
+
+def read_nifti_head(path: Path) -> NiftiHead:
+    """Read the header and the sidecar of a 3-D scan, and check the grid.
+
+    Raises:
+        InputError: the file is missing, unreadable, or not NIfTI.
+        SeveralVolumes: it is 4-D.
+        Refused: the image is colour or complex, or its grid is not valid.
+    """
+    with _faults_in_words(path):
+        image = nibabel.load(path)
+        _check_kind(image, path.name)
+    shape = tuple(int(n) for n in image.shape)
+    check_shape(shape[:3], path.name)
+    affine = _affine_mm(image)
+    check_affine(affine, path.name)
+    facts = read_sidecar(path)
+    x, y, z = geometry.spacing_mm(affine)
+    return NiftiHead(
+        shape=(shape[0], shape[1], shape[2]),
+        spacing_mm=(float(x), float(y), float(z)),
+        modality=_modality(facts, path.name),
+        integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
+        facts=facts,
+    )
+
+
+@contextmanager
+def _faults_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path.name}: there is no such file.") from None
+    except PermissionError:
+        raise InputError(f"{path.name}: no permission to read this file.") from None
+    except DAMAGED:
+        raise InputError(
+            f"{path.name}: cannot be read as NIfTI; it is damaged, truncated or another format. "
+            "Copy or convert it again."
+        ) from None
+    except (MemoryError, OverflowError):
+        raise InputError(
+            f"{path.name}: the header announces more voxels than fit into memory; it is damaged, "
+            "or the scan must be cropped first."
+        ) from None
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
@@ -117,21 +204,12 @@ def write_nifti(volume: Volume, path: Path, facts: dict[str, Any] | None = None)
     Raises:
         OutputError: the folder or file cannot be written.
     """
-    voxels: np.ndarray[Any, Any] = np.asarray(volume.voxels)
-    if volume.unit == "HU" and volume.stored_as_integers:
-        voxels = np.clip(np.rint(voxels), -32768, 32767).astype(np.int16)
-    image = nibabel.Nifti1Image(voxels, volume.affine)
-    image.set_sform(volume.affine, code=1)
-    image.set_qform(volume.affine, code=1)
-    image.header.set_xyzt_units("mm", "sec")
-    if volume.slice_axis is not None:
-        image.header.set_dim_info(slice=volume.slice_axis)
     suffix = ".nii.gz" if path.name.lower().endswith(".gz") else ".nii"
     partial = path.with_name(f".{strip_suffix(path)}.{os.getpid()}.partial{suffix}")
     sidecar_partial = sidecar_path(partial)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        nibabel.save(image, partial)
+        save_image(volume, partial)
         if facts is not None:
             sidecar_partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
             sidecar_partial.replace(sidecar_path(path))
@@ -142,8 +220,47 @@ def write_nifti(volume: Volume, path: Path, facts: dict[str, Any] | None = None)
             "Choose a folder that exists, is yours and has room."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
-        sidecar_partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may not be one
+            partial.unlink(missing_ok=True)
+            sidecar_partial.unlink(missing_ok=True)
+
+
+def nifti_bytes(
+    stored: NDArray[np.integer[Any]],
+    affine: NDArray[np.float64],
+    *,
+    slope: float,
+    intercept: float,
+) -> bytes:
+    """A NIfTI file in memory: value = slope * stored + intercept, no other header fields."""
+    image = nibabel.Nifti1Image(stored, affine)
+    image.header.set_slope_inter(slope, intercept)
+    image.header.set_xyzt_units("mm")
+    content: bytes = image.to_bytes()
+    return content
+
+
+def save_image(volume: Volume, path: Path) -> None:
+    """Write the image alone, in place; the same volume gives the same bytes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    voxels: np.ndarray[Any, Any] = np.asarray(volume.voxels)
+    if volume.unit == "HU" and volume.stored_as_integers:
+        voxels = np.clip(np.rint(voxels), -32768, 32767).astype(np.int16)
+    image = nibabel.Nifti1Image(voxels, volume.affine)
+    image.set_sform(volume.affine, code=1)
+    image.set_qform(volume.affine, code=1)
+    image.header.set_xyzt_units("mm", "sec")
+    if volume.slice_axis is not None:
+        image.header.set_dim_info(slice=volume.slice_axis)
+    with path.open("wb") as raw:
+        if path.suffix != ".gz":
+            image.to_stream(raw)
+            return
+        with igzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
+            image.to_stream(packed)
 
 
 def _check_kind(image: Any, name: str) -> None:
@@ -153,17 +270,37 @@ def _check_kind(image: Any, name: str) -> None:
         raise Refused(f"{name}: holds complex numbers; give medsr the magnitude image.")
     shape = tuple(int(n) for n in image.shape)
     if len(shape) > 3 and math.prod(shape[3:]) > 1:
-        raise Refused(
+        raise SeveralVolumes(
             f"{name}: has {len(shape)} axes (shape {shape}); medsr takes one 3-D volume. "
             "Split a 4-D series into single volumes first."
         )
 
 
-def _modality(facts: dict[str, Any]) -> Modality | None:
+def _modality(facts: dict[str, Any], name: str) -> Modality | None:
     said = str(facts.get("Modality", "")).upper()
-    if said in {"MR", "MRI"} or "MagneticFieldStrength" in facts:
+    if said == "CT":
+        return "CT"
+    if said in {"MR", "MRI"}:
         return "MR"
-    return "CT" if said == "CT" else None
+    if re.fullmatch("[A-Z]{2,4}", said):
+        raise Refused(
+            f"{name}: has modality {said} by its sidecar; medsr is trained on MR and CT. Correct "
+            "the sidecar if that is wrong."
+        )
+    return "MR" if "MagneticFieldStrength" in facts else None
+
+
+def _profile(facts: dict[str, Any]) -> str | None:
+    """SliceProfile as `medsr degrade` writes it."""
+    said = facts.get("SliceProfile")
+    return str(said) if said in ("gaussian", "box") else None
+
+
+def _affine_mm(image: Any) -> np.ndarray[Any, Any]:
+    """The affine in mm, whatever unit of length the header names; no unit means mm."""
+    affine = np.array(image.affine, dtype=np.float64)
+    affine[:3] *= {"meter": 1000.0, "micron": 0.001}.get(image.header.get_xyzt_units()[0], 1.0)
+    return affine
 
 
 def _slice_axis(image: Any, spacing: np.ndarray[Any, Any]) -> int | None:
@@ -176,6 +313,9 @@ def _slice_axis(image: Any, spacing: np.ndarray[Any, Any]) -> int | None:
 
 
 def _positive(value: object) -> float | None:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return float(value)
     return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.errors import Refused
+from medsr.errors import Refused, SeveralVolumes
 from medsr.volume.geometry import AXIS_TOLERANCE
 
 __all__ = [
@@ -126,7 +126,7 @@ def check_repeats(slices: Slices, along: Floats, order: NDArray[np.intp], name: 
     even = counts.min() == counts.max()
     if even or set(differing) - WEAK_MARKS:
         often = f"{counts.max()}" if even else f"{counts.min()} to {counts.max()}"
-        raise Refused(
+        raise SeveralVolumes(
             f"{name}: is 4-D: {len(counts)} positions, each pictured {often} times{because}; "
             "medsr takes one 3-D volume. Export each time, echo or contrast on its own."
         )

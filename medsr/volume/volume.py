@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.errors import Refused
-from medsr.volume import geometry
+from medsr.errors import Refused, SeveralVolumes
+from medsr.volume import geometry, preview
 
 Modality = Literal["MR", "CT"]
 
-__all__ = ["Modality", "Volume"]
+__all__ = ["Modality", "Volume", "check_affine", "check_shape"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class Volume:
         slice_axis: the voxel axis along which slices are stacked, or None when unknown.
         slice_thickness_mm: the nominal width of the slice profile, not the distance between
             slices; None when nothing says it.
+        slice_profile: gaussian or box, where the file says it.
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
 
@@ -41,6 +42,7 @@ class Volume:
     unit: str = "scanner units"
     slice_axis: int | None = None
     slice_thickness_mm: float | None = None
+    slice_profile: str | None = None
     stored_as_integers: bool = False
     name: str = "volume"
 
@@ -48,7 +50,7 @@ class Volume:
         voxels = np.asarray(self.voxels, dtype=np.float32)
         affine = np.array(self.affine, dtype=np.float64)
         _check_voxels(voxels, self.name)
-        _check_affine(affine, self.name)
+        check_affine(affine, self.name)
         voxels = voxels.view()
         voxels.setflags(write=False)
         affine.setflags(write=False)
@@ -67,18 +69,33 @@ class Volume:
         x, y, z = geometry.spacing_mm(self.affine)
         return float(x), float(y), float(z)
 
+    def _repr_png_(self) -> bytes:
+        """Three planes, which a notebook shows."""
+        return preview.three_planes(self.voxels, self.affine)
 
-def _check_voxels(voxels: NDArray[np.float32], name: str) -> None:
-    if voxels.ndim != 3:
-        raise Refused(
-            f"{name}: has {voxels.ndim} axes (shape {voxels.shape}); medsr takes one 3-D volume. "
+
+def check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Refuse what is not three axes of at least two voxels.
+
+    Raises:
+        SeveralVolumes: more than three axes.
+        Refused: fewer axes, or an axis of a single voxel.
+    """
+    if len(shape) != 3:
+        kind = SeveralVolumes if len(shape) > 3 else Refused
+        raise kind(
+            f"{name}: has {len(shape)} axes (shape {shape}); medsr takes one 3-D volume. "
             "Split a 4-D series into single volumes first."
         )
-    if min(voxels.shape) < 2:
+    if min(shape) < 2:
         raise Refused(
-            f"{name}: has shape {voxels.shape}; a volume needs at least 2 voxels along each axis. "
+            f"{name}: has shape {shape}; a volume needs at least 2 voxels along each axis. "
             "A single slice has no third dimension to restore."
         )
+
+
+def _check_voxels(voxels: NDArray[np.float32], name: str) -> None:
+    check_shape(voxels.shape, name)
     bad = int(voxels.size - np.isfinite(voxels).sum())
     if bad:
         raise Refused(
@@ -87,7 +104,12 @@ def _check_voxels(voxels: NDArray[np.float32], name: str) -> None:
         )
 
 
-def _check_affine(affine: NDArray[np.float64], name: str) -> None:
+def check_affine(affine: NDArray[np.float64], name: str) -> None:
+    """Refuse an affine that places no rectangular grid in millimetres.
+
+    Raises:
+        Refused: not finite, spacing beyond belief, or sheared axes.
+    """
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise Refused(f"{name}: the affine must be a finite 4 x 4 matrix, found {affine.shape}.")
     spacing = geometry.spacing_mm(affine)

@@ -1,0 +1,196 @@
+"""The sending side: the outbox to an archive by C-STORE, each instance once.
+
+Before an instance goes out the journal says `sending NAME`, after the archive's answer `sent
+NAME`. A kill or a broken line between the two leaves one instance in doubt; before it is sent
+again the archive is asked for it by C-FIND (PS3.4 C.6.2.1). An archive that cannot answer gets it
+again: the same UID with the same bytes.
+
+A destination that is down is tried again after `retry_seconds`, then twice as long, up to
+`longest_retry_seconds`. An archive's refusal of one series does not hold up the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
+
+from medsr.node.receive import IMAGES
+from medsr.node.rules import NodeSettings
+
+__all__ = ["Destination", "Waits", "forward_due"]
+
+log = logging.getLogger("medsr.node")
+
+#: Statuses of C-STORE (PS3.4 B.2.3, PS3.7 C): taken, taken with a warning, there already.
+TAKEN = (0x0000, 0xB000, 0xB006, 0xB007, 0x0111)
+
+#: Status of C-FIND with a match to come.
+PENDING = (0xFF00, 0xFF01)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """An archive."""
+
+    ae_title: str
+    host: str
+    port: int
+
+
+@dataclass
+class Waits:
+    """When to try what again; key of a series, or "" for the destination itself."""
+
+    settings: NodeSettings
+    tries: dict[str, int] = field(default_factory=dict)
+    due: dict[str, float] = field(default_factory=dict)
+
+    def failed(self, key: str, now: float) -> float:
+        """Note a failure; the wait in seconds."""
+        doubled = self.settings.retry_seconds * 2.0 ** min(self.tries.get(key, 0), 30)
+        wait = min(doubled, self.settings.longest_retry_seconds)
+        self.tries[key] = self.tries.get(key, 0) + 1
+        self.due[key] = now + wait
+        return wait
+
+    def worked(self, key: str) -> None:
+        """Forget failures."""
+        self.tries.pop(key, None)
+        self.due.pop(key, None)
+
+    def is_due(self, key: str, now: float) -> bool:
+        """Whether it may be tried now."""
+        return now >= self.due.get(key, 0.0)
+
+
+def forward_due(
+    spool: Path, ae_title: str, destination: Destination, waits: Waits, now: float
+) -> None:
+    """Send what waits in the outbox and is due.
+
+    Args:
+        spool: of the node.
+        ae_title: its own.
+        destination: where to.
+        waits: failures so far.
+        now: seconds, of any clock.
+    """
+    jobs = sorted((spool / "outbox").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    due = [job for job in jobs if waits.is_due(job.name, now)]
+    if not due or not waits.is_due("", now):
+        return
+    with _association(ae_title, destination) as association:
+        if association is None:
+            wait = waits.failed("", now)
+            log.warning("destination does not answer; %d series wait, %g s", len(jobs), wait)
+            return
+        waits.worked("")
+        for job in due:
+            if _send(job, association):
+                waits.worked(job.name)
+                _forget(spool, job)
+                log.info("series %s: sent on", job.name)
+            else:
+                wait = waits.failed(job.name, now)
+                log.warning("series %s: not taken; tried again in %g s", job.name, wait)
+            if not association.is_established:
+                return
+
+
+@contextmanager
+def _association(ae_title: str, destination: Destination) -> Iterator[Any]:
+    """An association with the archive, released at the end; None when there is none."""
+    entity = AE(ae_title=ae_title)
+    entity.connection_timeout, entity.acse_timeout = 10, 30
+    entity.dimse_timeout, entity.network_timeout = 120, 120
+    for image in IMAGES:
+        entity.add_requested_context(image, ExplicitVRLittleEndian)
+    entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+    association = entity.associate(
+        destination.host, destination.port, ae_title=destination.ae_title
+    )
+    if not association.is_established:
+        yield None
+        return
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _send(job: Path, association: Any) -> bool:
+    """Send what the journal does not call sent; whether all of it is now."""
+    journal = job / "journal"
+    begun, sent = _read_journal(journal)
+    for file in sorted(job.glob("enhanced*/*.dcm")):
+        name = f"{file.parent.name}/{file.name}"
+        if name in sent:
+            continue
+        if name not in begun:
+            _note(journal, "sending", name)
+        elif _is_there(file, association):
+            _note(journal, "sent", name)
+            continue
+        if not _store(file, association):
+            return False
+        _note(journal, "sent", name)
+    return True
+
+
+def _store(file: Path, association: Any) -> bool:
+    try:
+        status = association.send_c_store(pydicom.dcmread(file))
+    except (RuntimeError, ValueError):  # not established any more, or no context accepted
+        return False
+    return "Status" in status and status.Status in TAKEN
+
+
+def _is_there(file: Path, association: Any) -> bool:
+    """Whether the archive holds an instance; False when it does not say."""
+    header = pydicom.dcmread(file, stop_before_pixels=True)
+    query = Dataset()
+    query.QueryRetrieveLevel = "IMAGE"
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(query, keyword, header[keyword].value)
+    try:
+        answers = association.send_c_find(query, StudyRootQueryRetrieveInformationModelFind)
+        return any(
+            "Status" in status
+            and status.Status in PENDING
+            and found is not None
+            and found.get("SOPInstanceUID") == header.SOPInstanceUID
+            for status, found in list(answers)
+        )
+    except (RuntimeError, ValueError):
+        return False
+
+
+def _read_journal(journal: Path) -> tuple[set[str], set[str]]:
+    lines = journal.read_text().split("\n") if journal.exists() else []
+    begun = {line.removeprefix("sending ") for line in lines if line.startswith("sending ")}
+    return begun, {line.removeprefix("sent ") for line in lines if line.startswith("sent ")}
+
+
+def _note(journal: Path, word: str, name: str) -> None:
+    with journal.open("a") as stream:
+        stream.write(f"{word} {name}\n")
+
+
+def _forget(spool: Path, job: Path) -> None:
+    """One rename takes a sent job out of the outbox; what follows is only cleaning."""
+    gone = spool / "work" / f"{job.name}.sent"
+    shutil.rmtree(gone, ignore_errors=True)
+    job.rename(gone)
+    shutil.rmtree(gone)

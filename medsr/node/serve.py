@@ -1,0 +1,111 @@
+"""The node as a whole: receive in the background, enhance in one thread, send in another."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsr.node.forward import Destination, Waits, forward_due
+from medsr.node.process import IDLE_SECONDS, Enhance, enhance_next, promote
+from medsr.node.receive import Intake, start_receiving
+from medsr.node.rules import NodeSettings
+from medsr.node.spool import forget_old, held_bytes, open_spool
+from medsr.volume.dicom_open import parse_quietly
+
+__all__ = ["Node", "serve"]
+
+log = logging.getLogger("medsr.node")
+
+
+@dataclass(frozen=True)
+class Node:
+    """Who listens where, and what for.
+
+    Attributes:
+        ae_title: its own.
+        host, port: to listen at.
+        destination: where results go.
+        spool: folder of all that waits.
+        settings: rules and limits.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    destination: Destination
+    spool: Path
+    settings: NodeSettings
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """AE titles that may send: those of the settings, and the destination."""
+        return (*dict.fromkeys((*self.settings.allow, self.destination.ae_title)),)
+
+
+def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
+    """Run until `stop` is set.
+
+    Args:
+        node: who and where.
+        enhance: does the work of one series.
+        stop: set it to end; a series that is being enhanced is finished first.
+
+    Raises:
+        OutputError: the spool or the port cannot be had.
+    """
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # its words quote headers
+    lock = open_spool(node.spool)
+    try:
+        with parse_quietly():  # and so do pydicom's
+            _run(node, enhance, stop)
+    finally:
+        os.close(lock)
+
+
+def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:
+    intake = Intake(node.spool, node.settings)
+    server = start_receiving(
+        intake, ae_title=node.ae_title, host=node.host, port=node.port, allow=node.allowed
+    )
+    who = ", ".join(node.allowed)
+    log.info("listening as %s on %s:%d for %s", node.ae_title, node.host, node.port, who)
+    sender = threading.Thread(target=_send_until, args=(node, stop), daemon=True)
+    sender.start()
+    try:
+        _work_until(intake, enhance, stop)
+    finally:
+        stop.set()
+        server.shutdown()
+        sender.join(timeout=30)
+
+
+def _work_until(intake: Intake, enhance: Enhance, stop: threading.Event) -> None:
+    cleaned = time.monotonic()
+    while not stop.is_set():
+        try:
+            promote(intake, time.time())
+            wait = enhance_next(intake, enhance)
+        except OSError as fault:  # a full disk passes; what could not be moved is where it was
+            log.error("the spool cannot be written (%s)", fault.strerror)
+            wait = intake.settings.retry_seconds
+        with intake.lock:
+            intake.held = held_bytes(intake.spool)
+            if time.monotonic() - cleaned > 3600:
+                forget_old(intake.spool)
+                cleaned = time.monotonic()
+        stop.wait(wait)
+
+
+def _send_until(node: Node, stop: threading.Event) -> None:
+    waits = Waits(node.settings)
+    while not stop.is_set():
+        try:
+            forward_due(node.spool, node.ae_title, node.destination, waits, time.monotonic())
+        except Exception as fault:  # the thread must live; its words may quote a header
+            wait = waits.failed("", time.monotonic())
+            log.error("sending failed with %s; again in %g s", type(fault).__name__, wait)
+        stop.wait(IDLE_SECONDS)
