@@ -6,21 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from medsr.acquisition.acquisition import Acquisition, for_scan
+from medsr.audit.interval import Interval
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.errors import InputError, Refused, UsageError
+from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard, load_card, load_model
 from medsr.restore.enhance import Enhanced, Settings, enhance
-from medsr.restore.ranges import remarks_on_range
-from medsr.restore.target import choose_target, guess_modality
+from medsr.restore.options import DEFAULT_SAMPLER, DEFAULT_STEPS, Consistency, Options
+from medsr.restore.ranges import familiarity, remarks_on_range
+from medsr.restore.target import check_memory, choose_target, guess_modality
 from medsr.volume.files import read
 from medsr.volume.volume import Modality, Volume
 
 __all__ = [
+    "DEFAULT_SAMPLER",
     "DEFAULT_STEPS",
+    "Consistency",
     "Enhancer",
     "Options",
     "Plan",
@@ -29,24 +35,7 @@ __all__ = [
     "model_path",
 ]
 
-#: Steps of the default sample.
-DEFAULT_STEPS = 3
-DEFAULT_SAMPLER = "multistep"
-
 WEIGHTS = Path(__file__).parents[1] / "weights"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may ask of one enhancement; see `medsr enhance --help`."""
-
-    spacing_mm: float | None = None
-    scale: float | None = None
-    slice_thickness_mm: float | None = None
-    profile: str = "gaussian"
-    steps: int = DEFAULT_STEPS
-    samples: int = 1
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,12 +151,14 @@ class Enhancer:
 
         Raises:
             InputError: the scan cannot be read.
-            Refused: there is nothing to do, or the scan is of another modality than the model.
+            Refused: there is nothing to do, the scan is of another modality than the model, or
+                it is unlike all that the model learned on and `force` is not given.
             UsageError: options that do not make sense.
         """
         volume = scan if isinstance(scan, Volume) else read(scan)
         if volume.modality is None:
-            volume = replace(volume, modality=self.modality)
+            unit = "HU" if self.modality == "CT" else volume.unit
+            volume = replace(volume, modality=self.modality, unit=unit)
         if volume.modality != self.modality:
             raise Refused(
                 f"{volume.name}: is {volume.modality}, but model {self.card.name} is for "
@@ -180,7 +171,9 @@ class Enhancer:
             slice_thickness_mm=options.slice_thickness_mm,
             profile=options.profile,
         )
+        check_memory(acquisition.fine_shape, volume.name)
         remarks = target.remarks + remarks_on_range(acquisition, self.card.ranges)
+        remarks += self._on_familiarity(volume, acquisition.coarse_axis, options)
         return Plan(volume, acquisition, remarks)
 
     def run(
@@ -201,6 +194,9 @@ class Enhancer:
             steps=options.steps,
             samples=options.samples,
             seed=options.seed,
+            consistency=options.consistency,
+            interval=interval_for(self.card, options) if options.interval else None,
+            unseen_map=options.unseen_map,
             half=half_is_fast(self.device),
             device=self.device,
             progress=progress,
@@ -215,10 +211,46 @@ class Enhancer:
             settings,
         )
 
+    def _on_familiarity(self, volume: Volume, axis: int, options: Options) -> tuple[str, ...]:
+        """Remarks on how the scan differs from the training's."""
+        scaling = scaling_for(self.modality, np.asarray(volume.voxels), volume.name)
+        scan = (np.asarray(volume.voxels) - scaling.offset) / scaling.gain
+        return familiarity(
+            scan,
+            axis,
+            volume.spacing_mm,
+            self.card.ranges.get("portrait", {}),
+            volume.name,
+            force=options.force,
+        )
+
     @property
     def modality(self) -> Modality:
         """What the model was trained on."""
         return "CT" if self.card.modality == "CT" else "MR"
+
+
+def interval_for(card: ModelCard, options: Options) -> Interval:
+    """The calibrated interval of the mode that the options ask for.
+
+    Raises:
+        Refused: the model has not been calibrated.
+    """
+    mode = mode_of(options.steps, options.samples)
+    if mode not in card.intervals:
+        raise Refused(
+            f"Model {card.name} has no calibrated interval for this mode ({mode}); leave out "
+            "--interval, or calibrate it (benchmarks/calibrate.py)."
+        )
+    table = card.intervals[mode]
+    return Interval(float(table["nominal"]), tuple(table["spreads"]), tuple(table["half_widths"]))
+
+
+def mode_of(steps: int, samples: int) -> str:
+    """Key of the card's intervals: what kind of result the settings give."""
+    if samples > 1:
+        return "samples"
+    return "posterior_mean" if steps == 1 else "sample"
 
 
 def modality_of(volume: Volume, said: Modality | None) -> tuple[Modality, str | None]:

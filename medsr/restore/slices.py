@@ -7,12 +7,40 @@ blending, and the result cannot depend on how many slices go in a batch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from medsr.intensity import CLIP_HIGH, CLIP_LOW
 
-__all__ = ["condition_slices", "orientations", "to_slices"]
+__all__ = ["Box", "anatomy_boxes", "condition_slices", "orientations", "to_slices"]
+
+#: Slices that share one box. Fixed, so that the result cannot depend on the batch.
+GROUP = 8
+
+#: Air is darker than this in the network's range (5 % of the MR range; -924 HU).
+AIR = 0.05
+
+#: Voxels of air kept around the anatomy, so that its edge is seen with its surroundings.
+MARGIN = 8
+
+#: Boxes start and end at multiples of this, so that the network folds them as the whole slice.
+ALIGN = 16
+
+
+@dataclass(frozen=True)
+class Box:
+    """A run of slices and the part of them that holds anatomy: [stack, H, W] ranges."""
+
+    stack: slice
+    rows: slice
+    columns: slice
+
+    @property
+    def voxels(self) -> int:
+        """Of one slice."""
+        return int((self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start))
 
 
 def orientations(w_axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -48,3 +76,27 @@ def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) 
     maps = phase[None, :, None, :].expand(len(index), 2, stack.shape[1], phase.shape[-1])
     images = images.clamp(CLIP_LOW, CLIP_HIGH)
     return torch.cat([images, maps.to(images.dtype)], dim=1)
+
+
+def anatomy_boxes(stack: Tensor) -> list[Box]:
+    """The boxes of a lifted scan [stack, H, W] that need the network; air needs none.
+
+    The boxes follow from the scan alone. A noisy scan has no air in this sense and is covered
+    whole.
+    """
+    boxes = []
+    for start in range(0, len(stack), GROUP):
+        bright = (stack[start : start + GROUP] > AIR).any(dim=0)
+        rows, columns = _range(bright.any(dim=1)), _range(bright.any(dim=0))
+        if rows is not None and columns is not None:
+            boxes.append(Box(slice(start, min(start + GROUP, len(stack))), rows, columns))
+    return boxes
+
+
+def _range(bright: Tensor) -> slice | None:
+    places = bright.nonzero()
+    if not len(places):
+        return None
+    first = max(0, int(places[0]) - MARGIN) // ALIGN * ALIGN
+    last = -(-(int(places[-1]) + 1 + MARGIN) // ALIGN) * ALIGN
+    return slice(first, min(last, len(bright)))

@@ -5,12 +5,15 @@ import pytest
 import torch
 
 from medsr.acquisition.acquisition import for_scan
-from medsr.acquisition.resample import lift
+from medsr.acquisition.noise import rician
+from medsr.acquisition.resample import acquire, lift
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.errors import Refused, UsageError
 from medsr.restore.enhance import Settings, enhance
+from medsr.restore.options import Consistency
 from medsr.restore.target import choose_target
 from medsr.volume.geometry import corner_mm
+from tests.conftest import smooth_head
 from tests.network.test_unet import small_denoiser
 
 
@@ -45,10 +48,42 @@ def test_a_zero_network_gives_cubic_interpolation(phantom):
     denoiser = small_denoiser()
     for parameter in denoiser.parameters():
         torch.nn.init.zeros_(parameter)
-    settings = Settings(sampler=SAMPLERS["euler"], steps=1, half=False)
+    settings = Settings(
+        sampler=SAMPLERS["euler"], steps=1, half=False, consistency=Consistency.OFF
+    )
     out = enhance(phantom, plan, denoiser, 0.05, 1, "MR", settings).volume.voxels
     cubic = lift(torch.from_numpy(np.array(phantom.voxels)), plan).clamp(min=0).numpy()
     assert np.abs(out - cubic).max() < 0.01 * cubic.max()  # noise leaks in at 1 : 400
+
+
+def scanned(phantom):
+    """The phantom as a scanner would see a smooth head: a scan that some image explains."""
+    fine = torch.from_numpy(smooth_head((24, 28, 32)))
+    low = acquire(fine, for_scan(phantom, (1.0, 1.0, 1.0)))
+    return replace(phantom, voxels=low.numpy())
+
+
+@pytest.mark.parametrize(
+    ("mode", "largest"), [(Consistency.NOISE, 0.005), (Consistency.EXACT, 1e-5)]
+)
+def test_the_scanner_sees_the_scan_again(phantom, mode, largest):
+    phantom = scanned(phantom)
+    out = run(phantom, consistency=mode)
+    again = acquire(torch.from_numpy(out.volume.voxels.copy()), for_scan(phantom, (1.0, 1.0, 1.0)))
+    error = np.abs(again.numpy() - phantom.voxels).max()
+    assert error < largest * np.ptp(phantom.voxels)
+    free = run(phantom, consistency=Consistency.OFF)
+    assert max(out.inconsistency) < 0.1 * max(free.inconsistency)
+
+
+def test_a_noisy_scan_is_not_held_to_its_noise(phantom):
+    generator = torch.Generator().manual_seed(0)
+    noisy = rician(torch.from_numpy(phantom.voxels.copy()), 15.0, generator).numpy()
+    noisy_phantom = replace(phantom, voxels=noisy)
+    held = run(noisy_phantom, consistency=Consistency.NOISE)
+    exact = run(noisy_phantom, consistency=Consistency.EXACT)
+    assert held.noise > 0.02
+    assert max(held.inconsistency) > 100 * max(exact.inconsistency)
 
 
 def test_samples_have_a_spread(phantom):

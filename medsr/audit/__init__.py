@@ -1,0 +1,1 @@
+"""What in a result was measured, what was not, and how far may it be off?"""

@@ -1,0 +1,136 @@
+"""How far is a scan from what the model learned on?
+
+A few numbers describe a scan: a *portrait*. The card keeps the range of each over the training
+scans. A number outside of its range is said with both ends; the *distance* is how far outside, in
+widths of the range, and the largest distance is the scan's strangeness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Strange", "portrait", "portrait_ranges", "strangeness"]
+
+#: Brighter than this over the intensity range is anatomy (as for skipping air).
+ANATOMY = 0.1
+
+#: What each number of a portrait is, in words.
+WORDS = {
+    "foreground_share": "share of voxels brighter than 10 % of the range",
+    "dark": "10th percentile of the anatomy over the range",
+    "middle": "median of the anatomy over the range",
+    "bright": "90th percentile of the anatomy over the range",
+    "contrast": "standard deviation of the anatomy over the range",
+    "in_plane_detail": "change from pixel to pixel over the contrast",
+    "between_slices": "change from slice to slice over the contrast",
+    "same_distance": "change from slice to slice over that across the same distance in-plane",
+}
+
+#: What a number outside of its range may mean.
+HINTS = {
+    "in_plane_detail": "Noise or motion does this.",
+    "same_distance": "Is the slice spacing of the header right?",
+}
+
+#: A range counts as at least this share of its larger end: few scans make narrow ranges.
+LEAST_WIDTH = 0.3
+
+#: At most about this many voxels are looked at.
+LOOKED_AT = 3_000_000
+
+
+@dataclass(frozen=True)
+class Strange:
+    """A number of a scan outside of the training's range.
+
+    Attributes:
+        name: key of `WORDS`.
+        value, low, high: the number and the range.
+        distance: how far outside, in widths of the range.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    distance: float
+
+    @property
+    def is_of_header(self) -> bool:
+        """Whether the header may be at fault, not the image: no reason to refuse."""
+        return self.name == "same_distance"
+
+    @property
+    def sentence(self) -> str:
+        """For a person."""
+        return (
+            f"{WORDS[self.name]} is {self.value:.2g}; the training scans had {self.low:.2g} to "
+            f"{self.high:.2g}. {HINTS.get(self.name, '')}"
+        ).strip()
+
+
+def portrait(
+    scan: NDArray[np.float32], slice_axis: int, spacing_mm: Sequence[float]
+) -> dict[str, float]:
+    """The numbers of a scan.
+
+    Args:
+        scan: measured voxels in the network's range, [X, Y, Z].
+        slice_axis: across the slices.
+        spacing_mm: (3,).
+
+    Returns:
+        Name (key of `WORDS`) -> number; empty where there is no anatomy at all.
+    """
+    slices = np.moveaxis(scan, slice_axis, 0)
+    thinned = slices[:, :: max(1, slices.size // LOOKED_AT)]
+    anatomy = thinned[thinned > ANATOMY]
+    if anatomy.size < 100:
+        return {}
+    contrast = float(anatomy.std()) + 1e-6
+    dark, middle, bright = (float(v) for v in np.percentile(anatomy, [10, 50, 90]))
+    last = max(k for k in range(3) if k != slice_axis)  # lies along the last axis of `slices`
+    lag = max(1, round(spacing_mm[slice_axis] / spacing_mm[last]))
+    between = _change(thinned)
+    return {
+        "foreground_share": anatomy.size / thinned.size,
+        "dark": dark,
+        "middle": middle,
+        "bright": bright,
+        "contrast": contrast,
+        "in_plane_detail": _change(np.moveaxis(thinned, 2, 0)) / contrast,
+        "between_slices": between / contrast,
+        "same_distance": between / max(_change(np.moveaxis(thinned, 2, 0), lag), 0.01 * contrast),
+    }
+
+
+def _change(x: NDArray[np.float32], lag: int = 1) -> float:
+    """Mean absolute difference over a distance along the first axis, within the anatomy."""
+    a, b = x[lag:], x[:-lag]
+    chosen = np.abs(a - b)[(a > ANATOMY) & (b > ANATOMY)]
+    return float(chosen.mean()) if chosen.size else 0.0
+
+
+def portrait_ranges(portraits: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """The least and the largest of each number over scans that all have anatomy."""
+    return {
+        name: (min(p[name] for p in portraits), max(p[name] for p in portraits)) for name in WORDS
+    }
+
+
+def strangeness(
+    found: Mapping[str, float], ranges: Mapping[str, Sequence[float]]
+) -> tuple[Strange, ...]:
+    """The numbers outside of their ranges, the strangest first; names without a range pass."""
+    strange = []
+    for name, value in found.items():
+        low, high = ranges.get(name, (-np.inf, np.inf))
+        width = max(high - low, LEAST_WIDTH * max(abs(low), abs(high)))
+        distance = max(low - value, value - high) / width
+        if distance > 0:
+            strange.append(Strange(name, value, low, high, float(distance)))
+    return tuple(sorted(strange, key=lambda s: -s.distance))

@@ -1,0 +1,54 @@
+"""What a user may ask of an enhancement. No torch here, so that plans are made without it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from medsr.errors import UsageError
+
+__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options"]
+
+#: Steps of the default sample.
+DEFAULT_STEPS = 3
+DEFAULT_SAMPLER = "multistep"
+
+
+class Consistency(enum.StrEnum):
+    """How strictly A x = y is held.
+
+    OFF: not at all. NOISE: within 0.5 % of the range at every voxel for a scan without noticeable
+    noise, within the noise otherwise. EXACT: to rounding, also for noise.
+    """
+
+    OFF = "off"
+    NOISE = "noise"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may ask of one enhancement; see `medsr enhance --help`."""
+
+    spacing_mm: float | None = None
+    scale: float | None = None
+    slice_thickness_mm: float | None = None
+    profile: str | None = None
+    steps: int = DEFAULT_STEPS
+    samples: int = 1
+    seed: int = 0
+    consistency: Consistency = Consistency.NOISE
+    interval: bool = False
+    unseen_map: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.samples < 1:
+            raise UsageError(
+                f"steps and samples must be at least 1, not {self.steps} and {self.samples}."
+            )
+        if self.slice_thickness_mm is not None and not self.slice_thickness_mm > 0:
+            raise UsageError(
+                f"A slice thickness must be a positive number of mm, not "
+                f"{self.slice_thickness_mm:g}."
+            )
