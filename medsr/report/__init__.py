@@ -1,1 +1,12 @@
-"""What does a person look at?"""
+"""What does a person look at? One picture, one page of a scan, one page of a group.
+
+from medsr.report import PageText, ScanImages, compare, scan_page
+
+compare(low, enhanced, reference)  # a matplotlib figure
+scan_page(ScanImages(after=enhanced, reference=reference), PageText(title="Head"))  # HTML
+"""
+
+from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.report.picture import compare
+
+__all__ = ["PageText", "ScanImages", "compare", "scan_page"]

@@ -1,20 +1,91 @@
-"""One picture: before, after, reference, difference."""
+"""One picture: before, after, reference, difference; for files and for notebooks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from medsr.errors import OutputError
+from medsr.errors import OutputError, UsageError
+from medsr.volume import preview
+from medsr.volume.volume import Volume
 
-matplotlib.use("Agg")
+__all__ = ["compare", "compare_figure", "save_picture"]
 
-__all__ = ["compare_figure", "save_picture"]
+#: Differences are drawn up to this share of the grey window.
+DIFFERENCE_SHARE = 0.2
+
+
+def compare(low: Volume, enhanced: Volume, reference: Volume | None = None) -> Figure:
+    """Three planes of a scan before and after, and beside its reference, for a notebook.
+
+    Every image is drawn on its own grid, in millimetres, with the same greys; the planes go
+    through the middle of the enhanced scan, the patient's right on the left.
+
+    Args:
+        low: the measured scan.
+        enhanced: the same, enhanced.
+        reference: what it should look like, on the enhanced scan's grid; adds the difference.
+
+    Raises:
+        UsageError: the reference is on another grid.
+    """
+    shown = {"before": low, "enhanced": enhanced}
+    if reference is not None:
+        if reference.shape != enhanced.shape or not np.allclose(
+            reference.affine, enhanced.affine, atol=1e-3
+        ):
+            raise UsageError(
+                f"{reference.name} and {enhanced.name} are not on one grid, so they have no "
+                "difference. Compare an enhanced scan with the reference of its own grid."
+            )
+        shown["reference"] = reference
+    main = reference or enhanced
+    dark, bright = (float(v) for v in np.percentile(main.voxels, [0.5, 99.7]))
+    middle = enhanced.affine @ [*(0.5 * (np.array(enhanced.shape) - 1)), 1.0]
+    columns = len(shown) + (reference is not None)
+    figure = Figure(figsize=(3.0 * columns, 8.4), layout="constrained")
+    axes = figure.subplots(3, columns, squeeze=False)
+    for column, (label, volume) in enumerate(shown.items()):
+        drawn = _draw_planes(axes[:, column], volume, middle, (dark, bright), "gray")
+        axes[0, column].set_title(label)
+    figure.colorbar(drawn, ax=axes[:, column], label=main.unit, shrink=0.5)
+    if reference is not None:
+        values = np.asarray(enhanced.voxels) - np.asarray(reference.voxels)
+        reach = DIFFERENCE_SHARE * (bright - dark)
+        difference = replace(enhanced, voxels=values)
+        drawn = _draw_planes(axes[:, -1], difference, middle, (-reach, reach), "PuOr_r")
+        axes[0, -1].set_title("enhanced - reference")
+        figure.colorbar(drawn, ax=axes[:, -1], label=main.unit, shrink=0.5)
+    return figure
+
+
+def _draw_planes(
+    axes: NDArray[Any],
+    volume: Volume,
+    middle_mm: NDArray[np.float64],
+    window: tuple[float, float],
+    colours: str,
+) -> AxesImage:
+    """The three planes of a volume through a place, one below the other."""
+    voxel = np.rint(np.linalg.solve(volume.affine, middle_mm)[:3]).astype(int)
+    marked = np.zeros(volume.shape, dtype=bool)
+    marked[tuple(np.clip(voxel, 0, np.array(volume.shape) - 1))] = True
+    turned, spacing = preview.canonical(volume.voxels, volume.affine)
+    place = np.argwhere(preview.canonical(marked, volume.affine)[0])[0]
+    for ax, (name, cut) in zip(axes, preview.PLANES.items(), strict=True):
+        pane = preview.plane(turned, name, int(place[cut]))
+        across, down = (a for a in range(3) if a != cut)
+        extent = (0, pane.shape[1] * spacing[across], 0, pane.shape[0] * spacing[down])
+        drawn = ax.imshow(pane, cmap=colours, vmin=window[0], vmax=window[1], extent=extent)
+        ax.set_axis_off()
+    return cast(AxesImage, drawn)
 
 
 def compare_figure(

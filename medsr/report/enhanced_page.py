@@ -1,0 +1,74 @@
+"""The page of one enhancement: the scan before and after, and what was run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from medsr.acquisition.interpolate import interpolated
+from medsr.acquisition.predict import predicted_scan
+from medsr.errors import Refused
+from medsr.metrics import consistency
+from medsr.metrics.evaluation import cell
+from medsr.metrics.scores import Score
+from medsr.metrics.table import ALL_METRICS, BETTER_WORDS
+from medsr.report.methods import enhancement_words, provenance_of
+from medsr.report.numbers import Line, Table
+from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.version import __version__
+from medsr.volume.volume import Volume
+
+__all__ = ["enhanced_page", "versions"]
+
+
+def enhanced_page(
+    measured: Volume, result: Volume, spread: Volume | None, facts: Mapping[str, Any]
+) -> str:
+    """The page of one enhancement: before, after, the uncertainty where there is one.
+
+    Args:
+        measured: the scan that was enhanced.
+        result, spread: what came out.
+        facts: the sidecar.
+    """
+    before = interpolated(measured, result, 3)
+    return scan_page(
+        ScanImages(after=result, before=before, spread=spread),
+        PageText(
+            title="Enhanced scan",
+            warnings=facts["Remarks"],
+            tables=[_consistency_table(measured, {"before": before, "enhanced": result})],
+            provenance=[*provenance_of(facts), *versions()],
+            methods=enhancement_words(facts),
+        ),
+    )
+
+
+def _consistency_table(measured: Volume, images: Mapping[str, Volume]) -> Table:
+    """The one number that needs no reference."""
+    floor = -1024.0 if measured.modality == "CT" else 0.0
+    cells = []
+    for volume in images.values():
+        try:
+            predicted = predicted_scan(measured, volume)
+            value = consistency.residual(measured.voxels - floor, predicted - floor)
+            cells.append(cell(Score("consistency", value)))
+        except Refused:
+            cells.append("-")
+    metric = ALL_METRICS["consistency"]
+    line = Line(metric.title, BETTER_WORDS["lower"], metric.definition, tuple(cells))
+    words = [
+        "There is no reference here, so nothing on this page says whether restored detail is true."
+    ]
+    return Table("Numbers", tuple(images), (line,), words)
+
+
+def versions() -> list[tuple[str, str]]:
+    """What a page was made with: (name, value) pairs."""
+    return [
+        ("Page made by", f"medsr {__version__}"),
+        ("Python", platform.python_version()),
+        ("numpy, torch", f"{version('numpy')}, {version('torch')}"),
+    ]

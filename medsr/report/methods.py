@@ -1,0 +1,79 @@
+"""Paragraphs to paste into a methods section, made of what was really run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medsr.metrics.common_box import words
+from medsr.metrics.evaluation import Evaluation
+from medsr.version import __version__
+
+__all__ = ["PROVENANCE", "enhancement_words", "evaluation_words", "provenance_of"]
+
+#: Sidecar key -> its name on a page. No other key is shown: it may say who was scanned.
+PROVENANCE = {
+    "MedsrVersion": "medsr version",
+    "Model": "Model",
+    "ModelSHA256": "SHA-256 of the weights",
+    "InputSHA256": "SHA-256 of the input",
+    "InputSpacing": "Measured spacing, mm",
+    "OutputSpacing": "Restored spacing, mm",
+    "Factor": "Factor along each axis",
+    "AssumedSliceProfile": "Assumed slice profile",
+    "AssumedSliceThickness": "Assumed slice thickness, mm",
+    "Sampler": "Sampler",
+    "Steps": "Steps",
+    "Samples": "Samples",
+    "Seed": "Seed",
+    "Device": "Device",
+    "Seconds": "Seconds",
+}
+
+
+def provenance_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The shown part of a sidecar: (name, value) pairs, in a fixed order."""
+    return [(name, _value(facts[key])) for key, name in PROVENANCE.items() if key in facts]
+
+
+def enhancement_words(facts: Mapping[str, Any]) -> str:
+    """How a scan was enhanced.
+
+    Args:
+        facts: the sidecar that `medsr enhance` writes.
+    """
+    steps, samples = int(facts["Steps"]), int(facts["Samples"])
+    many = "" if samples == 1 else f", averaged over {samples} samples"
+    return (
+        f"Scans were restored with medsr {facts['MedsrVersion']} (model {facts['Model']}, SHA-256 "
+        f"{str(facts['ModelSHA256'])[:12]}), a conditional diffusion model that restores whole "
+        "slices in both orientations that hold the slice axis, from "
+        f"{words(facts['InputSpacing'])} mm to {words(facts['OutputSpacing'])} mm, assuming a "
+        f"{facts['AssumedSliceProfile']} slice profile of "
+        f"{facts['AssumedSliceThickness']:.3g} mm, with {steps} "
+        f"{'step' if steps == 1 else 'steps'} of the {facts['Sampler']} sampler{many} "
+        f"(seed {facts['Seed']})."
+    )
+
+
+def evaluation_words(evaluation: Evaluation) -> str:
+    """How the numbers of a case were made."""
+    ruler = evaluation.ruler
+    return (
+        f"Images were compared with medsr {__version__} on the reference's grid "
+        f"({words(evaluation.reference_shape)} voxels of {words(evaluation.spacing_mm)} mm) "
+        f"without interpolation, over {evaluation.mask_how}, with a data range of "
+        f"{ruler.data_range:.6g} {evaluation.unit} ({ruler.data_range_how}). PSNR, NRMSE and MAE "
+        "are over that mask; SSIM (Wang et al. 2004) has an 11-voxel Gaussian window of 1.5 "
+        "voxels, in 3-D and in slices; MS-SSIM (Wang et al. 2003) has three scales; GMSD follows "
+        "Xue et al. 2014 in slices, HFEN Ravishankar and Bresler 2011 in 3-D. Edge sharpness is "
+        "the median 10-90 % rise of the reference's strongest edges; bias and limits of agreement "
+        "follow Bland and Altman. "
+        "A shift between images was measured by Gauss-Newton registration and not corrected."
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return words([float(v) for v in value])
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
