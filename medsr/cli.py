@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+from medsr.cli_batch import batch
 from medsr.errors import MedsrError
 from medsr.version import __version__
 
@@ -33,18 +34,41 @@ def app() -> None:
 
 @app.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="NIfTI file to write.")
+@click.option(
+    "-o", "--output", type=PATH, required=True, help="NIfTI file, or folder for a DICOM series."
+)
+@click.option("--format", "format_", type=click.Choice(["nifti", "dicom"]), help="Of the output.")
+@click.option("--template", type=PATH, metavar="SERIES", help="DICOM context for NIfTI input.")
+@click.option("--multi-frame", is_flag=True, help="One enhanced DICOM file, not one a slice.")
 @click.option("--model", help="Bundled model or path of a .safetensors file.")
 @click.option("--modality", type=click.Choice(["mr", "ct"]), help="When the file does not say.")
 @click.option("--series", help="SeriesInstanceUID, where a folder holds several.")
 @click.option("--spacing", type=float, metavar="MM", help="Bring every coarser axis to this.")
 @click.option("--scale", type=float, metavar="F", help="Make every axis F times finer.")
 @click.option("--slice-thickness", type=float, metavar="MM", help="Overrides the header.")
+@click.option(
+    "--profile",
+    type=click.Choice(["gaussian", "box"]),
+    help="Slice profile; the sidecar's, or gaussian, when not given.",
+)
 @click.option("--steps", type=int, metavar="N", help="Sampler steps; 1 is the posterior mean.")
 @click.option("--samples", type=int, default=1, metavar="K", help="Mean and spread of K samples.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
+@click.option(
+    "--consistency",
+    type=click.Choice(["off", "noise", "exact"]),
+    default="noise",
+    show_default=True,
+    help="How strictly the result, seen by the scanner again, is the scan.",
+)
+@click.option("--interval", is_flag=True, help="Write the half-width of a 90 % interval too.")
+@click.option("--unseen", is_flag=True, help="Write what the scanner could not have seen too.")
+@click.option("--force", is_flag=True, help="Enhance a scan unlike all that the model knows.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
-@click.option("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all.")
+@click.option(
+    "--threads", type=click.IntRange(0, 4096), default=0, metavar="N", help="CPU threads; 0: all."
+)
+@click.option("--report", type=PATH, help="HTML page to write: look at the result.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 @click.option("--overwrite", is_flag=True, help="Replace the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the sidecar's content.")
@@ -54,17 +78,26 @@ def app() -> None:
 def enhance(
     source: Path,
     output: Path,
+    format_: Literal["nifti", "dicom"] | None,
+    template: Path | None,
+    multi_frame: bool,
     model: str | None,
     modality: str | None,
     series: str | None,
     spacing: float | None,
     scale: float | None,
     slice_thickness: float | None,
+    profile: str | None,
     steps: int | None,
     samples: int,
     seed: int,
+    consistency: str,
+    interval: bool,
+    unseen: bool,
+    force: bool,
     device: str,
     threads: int,
+    report: Path | None,
     dry_run: bool,
     overwrite: bool,
     as_json: bool,
@@ -74,15 +107,20 @@ def enhance(
 ) -> None:
     """Enhance one scan: NIfTI, DICOM folder, zip, or one file of a series."""
     from medsr.commands.enhance import Request, run
-    from medsr.restore.enhancer import DEFAULT_STEPS, Options
+    from medsr.restore.enhancer import DEFAULT_STEPS, Consistency, Options
 
     options = Options(
         spacing_mm=spacing,
         scale=scale,
         slice_thickness_mm=slice_thickness,
+        profile=profile,
         steps=DEFAULT_STEPS if steps is None else steps,
         samples=samples,
         seed=seed,
+        consistency=Consistency(consistency),
+        interval=interval,
+        unseen_map=unseen,
+        force=force,
     )
     request = Request(
         source=source,
@@ -93,15 +131,19 @@ def enhance(
         series_uid=series,
         device=device,
         threads=threads,
+        format=format_,
+        template=template,
+        multi_frame=multi_frame,
         dry_run=dry_run,
         overwrite=overwrite,
+        report=report,
     )
     quiet_bar = quiet or no_progress or not sys.stderr.isatty()
     with click.progressbar(
         length=1000, label="enhancing", file=sys.stderr, hidden=quiet_bar
     ) as bar:
         facts = run(request, lambda share: bar.update(round(1000 * share) - bar.pos))
-    for remark in facts["Remarks"]:
+    for remark in [] if quiet else facts["Remarks"]:
         click.echo(f"note: {remark}", err=True)
     if as_json or verbose:
         click.echo(json.dumps(facts, indent=2))
@@ -120,7 +162,8 @@ def enhance(
 @click.option("--noise", type=float, default=0.0, metavar="SIGMA", help="In the scan's units.")
 @click.option("--profile", type=click.Choice(["gaussian", "box"]), default="gaussian")
 @click.option("--axis", type=click.IntRange(0, 2), help="Axis to thicken; the slice axis if not.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--modality", type=click.Choice(["mr", "ct"]), help="When the file does not say.")
+@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
 @click.option("--overwrite", is_flag=True)
 def degrade(
     source: Path,
@@ -131,13 +174,14 @@ def degrade(
     noise: float,
     profile: str,
     axis: int | None,
+    modality: str | None,
     seed: int,
     overwrite: bool,
 ) -> None:
     """Make a thick-slice scan of a fine one, as a scanner would."""
     from medsr.commands.degrade import run
 
-    low = run(
+    low, remark = run(
         source,
         output,
         slice_spacing_mm=slice_spacing,
@@ -148,32 +192,81 @@ def degrade(
         seed=seed,
         axis=axis,
         overwrite=overwrite,
+        modality=None if modality is None else ("CT" if modality == "ct" else "MR"),
     )
+    if remark:
+        click.echo(f"note: {remark}", err=True)
     click.echo(f"{' x '.join(str(n) for n in low.shape)} voxels: {output}")
 
 
-@app.command()
-@click.option("--reference", type=PATH, required=True)
-@click.option("--estimate", type=PATH, required=True)
-@click.option("--low", type=PATH, help="The measured scan: adds linear and cubic interpolation.")
+class ManyWords(click.Command):
+    """A command whose options `--estimates` and `--names` take all words up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`--names a b` becomes `--names a --names b`."""
+        spread, option, held = list[str](), "", 0
+        for word in args:
+            held = 0 if word.startswith("-") else held + 1
+            option = option if held else word
+            spread += [option] if held > 1 and option in {"--estimates", "--names"} else []
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@app.command(cls=ManyWords)
+@click.option("--reference", type=PATH, help="A scan, or a folder of scans.")
+@click.option("--estimate", type=PATH, help="A scan, or a folder of scans.")
+@click.option("--estimates", type=PATH, multiple=True, metavar="A B ...", help="Of each method.")
+@click.option("--names", multiple=True, metavar="a b ...", help="What to call the estimates.")
+@click.option("--pairs", type=PATH, help="CSV: reference, estimate[:NAME], person, low, ...")
+@click.option("--low", type=PATH, help="The measured scan: adds interpolation and consistency.")
 @click.option("--mask", type=PATH, help="Voxels to compare (non-zero).")
-@click.option("-o", "--output", type=PATH, help="JSON report to write.")
+@click.option("--labels", type=PATH, help="Label map of the reference: adds tissue numbers.")
+@click.option("-o", "--output", type=PATH, help="JSON to write.")
+@click.option("--csv", type=PATH, help="Table of every case to write.")
+@click.option("--table", type=PATH, help="Summary to write: .md or .tex.")
 @click.option("--picture", type=PATH, help="PNG to write: before, after, reference, difference.")
+@click.option("--report", type=PATH, help="HTML page to write; one more for each case.")
 @click.option("--json", "as_json", is_flag=True)
 def evaluate(
-    reference: Path,
-    estimate: Path,
+    reference: Path | None,
+    estimate: Path | None,
+    estimates: tuple[Path, ...],
+    names: tuple[str, ...],
+    pairs: Path | None,
     low: Path | None,
     mask: Path | None,
+    labels: Path | None,
     output: Path | None,
+    csv: Path | None,
+    table: Path | None,
     picture: Path | None,
+    report: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare an estimate with its reference, beside plain interpolation."""
-    from medsr.commands.evaluate import run
+    """Compare estimates with their references, beside plain interpolation."""
+    from medsr.commands.evaluate import Request, run
+    from medsr.commands.matching import labelled
 
-    result = run(reference, estimate, low=low, mask=mask, output=output, picture=picture)
-    click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
+    outcome = run(
+        Request(
+            reference=reference,
+            estimates=labelled([p for p in (estimate, *estimates) if p], names),
+            low=low,
+            mask=mask,
+            labels=labels,
+            pairs=pairs,
+            output=output,
+            csv=csv,
+            table=table,
+            picture=picture,
+            report=report,
+        )
+    )
+    for remark in outcome.remarks:
+        click.echo(f"note: {remark}", err=True)
+    click.echo(outcome.to_json() if as_json else outcome.to_text(), nl=False)
+    outcome.tell_failures()
 
 
 @app.command()
@@ -205,6 +298,47 @@ def models(folder: Path | None, as_json: bool) -> None:
 
 
 @app.command()
+@click.option("--ae-title", default="MEDSR", show_default=True, help="Ours.")
+@click.option("--port", type=click.IntRange(1, 65535), required=True, metavar="N")
+@click.option("--forward", required=True, metavar="AET@HOST:PORT", help="Where results go.")
+@click.option("--rules", type=PATH, help="YAML: which series, how, and limits.")
+@click.option("--allow", multiple=True, metavar="AET", help="Who may send; the destination may.")
+@click.option("--spool", type=PATH, default="medsr-spool", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
+@click.option(
+    "--threads", type=click.IntRange(0, 4096), default=0, metavar="N", help="CPU threads; 0: all."
+)
+def listen(
+    ae_title: str,
+    port: int,
+    forward: str,
+    rules: Path | None,
+    allow: tuple[str, ...],
+    spool: Path,
+    host: str,
+    device: str,
+    threads: int,
+) -> None:
+    """Receive series by C-STORE, enhance those that the rules select, send the results on."""
+    from medsr.commands.listen import ListenRequest, run
+
+    run(
+        ListenRequest(
+            ae_title=ae_title,
+            port=port,
+            forward=forward,
+            rules=rules,
+            allow=allow,
+            spool=spool,
+            host=host,
+            device=device,
+            threads=threads,
+        )
+    )
+
+
+@app.command()
 @click.argument("config", type=PATH)
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
@@ -213,6 +347,9 @@ def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
     from medsr.commands.train import run
 
     click.echo(f"weights: {run(config, overrides, resume=resume)}")
+
+
+app.add_command(batch)
 
 
 def main(arguments: list[str] | None = None) -> Any:

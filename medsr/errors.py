@@ -6,6 +6,8 @@ The tree, with the exit code that the command line gives each branch::
     |-- UsageError      2   the command, a setting or an argument is off
     |-- InputError      3   the input is missing, unreadable or not an image
     |-- Refused         4   the input is readable, and medsr will not process it
+    |   |-- NothingToDo     it is as fine as was asked for already
+    |   `-- SeveralVolumes  it is 4-D: several volumes in one
     |-- OutputError     5   the output cannot be written
     `-- PartlyDone      8   some of the work succeeded, some did not
 
@@ -13,7 +15,16 @@ A message is one sentence or two for a radiologist: what was found, where, what 
 what to do. It names files, never a patient. Anything that is not a `MedsrError` is a bug (exit 1).
 """
 
-__all__ = ["InputError", "MedsrError", "OutputError", "PartlyDone", "Refused", "UsageError"]
+__all__ = [
+    "InputError",
+    "MedsrError",
+    "NothingToDo",
+    "OutputError",
+    "PartlyDone",
+    "Refused",
+    "SeveralVolumes",
+    "UsageError",
+]
 
 
 class MedsrError(Exception):
@@ -38,6 +49,14 @@ class Refused(MedsrError):
     """The input is readable, but outside what medsr can process honestly."""
 
     exit_code = 4
+
+
+class NothingToDo(Refused):
+    """The scan is as fine as was asked for already."""
+
+
+class SeveralVolumes(Refused):
+    """The input is 4-D: several volumes in one."""
 
 
 class OutputError(MedsrError):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from medsr.acquisition.degrade import degrade, plan_degradation
 from medsr.errors import OutputError, UsageError
+from medsr.restore.enhancer import modality_of
 from medsr.version import __version__
 from medsr.volume import files, nifti
-from medsr.volume.volume import Volume
+from medsr.volume.volume import Modality, Volume
 
 __all__ = ["run"]
 
@@ -26,8 +27,9 @@ def run(
     seed: int,
     axis: int | None,
     overwrite: bool,
-) -> Volume:
-    """Degrade and write, with a sidecar that says how; returns the result.
+    modality: Modality | None = None,
+) -> tuple[Volume, str | None]:
+    """Degrade and write, with a sidecar that says how; returns the result and a remark.
 
     The axis is the scan's own slice axis, the last one where the scan has none.
 
@@ -39,6 +41,8 @@ def run(
     if output.exists() and not overwrite:
         raise OutputError(f"{output.name}: exists already; give --overwrite to replace it.")
     volume = files.read(source)
+    known, remark = modality_of(volume, volume.modality or modality)
+    volume = replace(volume, modality=known, unit="HU" if known == "CT" else volume.unit)
     if axis is None:
         axis = 2 if volume.slice_axis is None else volume.slice_axis
     plan = plan_degradation(
@@ -60,8 +64,7 @@ def run(
         "NoiseSigma": noise,
         "Seed": seed,
         "MedsrVersion": __version__,
+        "Modality": volume.modality,
     }
-    if volume.modality is not None:
-        facts["Modality"] = volume.modality
     nifti.write_nifti(replace(low, slice_axis=axis), output, facts)
-    return low
+    return low, remark

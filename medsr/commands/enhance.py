@@ -1,4 +1,4 @@
-"""`medsr enhance`: one scan in, its enhanced version and a sidecar out."""
+"""`medsr enhance`: one scan in, its enhanced version and a sidecar out; NIfTI or DICOM."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from typing import Any
 
 import torch
 
-from medsr.errors import OutputError, UsageError
+from medsr.commands import output
+from medsr.commands.output import Format
+from medsr.commands.outputs import write_text
+from medsr.errors import OutputError, Refused
 from medsr.network.checkpoint import weights_digest
-from medsr.restore.enhancer import (
-    DEFAULT_SAMPLER,
-    Enhancer,
-    Options,
-    Plan,
-    modality_of,
-    model_for,
-    model_path,
-)
-from medsr.version import __version__
-from medsr.volume import files, nifti
+from medsr.restore.enhancer import Enhancer, Options, modality_of, model_for, model_path
+from medsr.restore.record import facts_of, result_facts
+from medsr.volume import files
+from medsr.volume.dicom_derive import check_belongs
 from medsr.volume.volume import Modality
 
 __all__ = ["Request", "run"]
@@ -30,7 +26,18 @@ __all__ = ["Request", "run"]
 
 @dataclass(frozen=True)
 class Request:
-    """One call of `medsr enhance`."""
+    """One call of `medsr enhance`.
+
+    Attributes:
+        source: a scan.
+        output: a NIfTI file, or a folder for a DICOM series.
+        options: what to do.
+        model, modality, series_uid, device, threads: as the command line names them.
+        format: "nifti" or "dicom"; None when the output's name says it.
+        template: a DICOM series that lends patient and study to a NIfTI scan.
+        multi_frame: one enhanced multi-frame file rather than one file a slice.
+        dry_run, overwrite: as the command line names them.
+    """
 
     source: Path
     output: Path
@@ -40,8 +47,12 @@ class Request:
     series_uid: str | None = None
     device: str = "auto"
     threads: int = 0
+    format: Format | None = None
+    template: Path | None = None
+    multi_frame: bool = False
     dry_run: bool = False
     overwrite: bool = False
+    report: Path | None = None
 
 
 def run(request: Request, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
@@ -51,54 +62,59 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
         MedsrError: see the tree in `medsr.errors`.
     """
     began = time.monotonic()
-    if not files.is_nifti(request.output):
-        raise UsageError(f"{request.output.name}: the output must end in .nii or .nii.gz.")
-    if request.output.exists() and not request.overwrite and not request.dry_run:
-        raise OutputError(
-            f"{request.output.name}: exists already; give --overwrite to replace it."
-        )
+    target = output.target_for(
+        request.source,
+        request.output,
+        request.format,
+        template=request.template,
+        series_uid=request.series_uid,
+        multi_frame=request.multi_frame,
+    )
+    if not request.dry_run:
+        output.check_free(target, overwrite=request.overwrite)
+        _check_report(request)
     if request.threads:
         torch.set_num_threads(request.threads)
     volume = files.read(request.source, series_uid=request.series_uid)
-    modality, remark = modality_of(volume, request.modality)
+    of_source = None if target.source is None else target.source.modality
+    known = volume.modality or of_source
+    if known and request.modality and known != request.modality:
+        raise Refused(
+            f"{volume.name}: is {known} by its header, which --modality contradicts. Leave out "
+            "--modality, or correct the header if it is wrong."
+        )
+    modality, remark = modality_of(volume, request.modality or known)
     volume = replace(volume, modality=modality, unit="HU" if modality == "CT" else volume.unit)
+    if target.source is not None:
+        check_belongs(volume, target.source)
     name = request.model or model_for(modality)
     enhancer = Enhancer.from_pretrained(name, device=request.device)
     plan = enhancer.plan(volume, request.options)
-    facts = _facts(request, enhancer, plan, weights_digest(model_path(name)))
+    facts = facts_of(
+        enhancer,
+        plan,
+        request.options,
+        model_digest=weights_digest(model_path(name)),
+        input_digest=files.digest(request.source),
+    )
     facts["Remarks"] = [r for r in (remark, *plan.remarks) if r]
     if request.dry_run:
         return facts
     result = enhancer.run(plan, request.options, progress)
+    facts |= result_facts(plan, result)
+    facts["Remarks"] = [r for r in (remark, *facts["Remarks"]) if r]
     facts["Seconds"] = round(time.monotonic() - began, 2)
-    if result.spread is not None:
-        name = nifti.strip_suffix(request.output)
-        suffix = request.output.name[len(name) :]
-        nifti.write_nifti(result.spread, request.output.with_name(f"{name}_std{suffix}"))
-    nifti.write_nifti(result.volume, request.output, facts)
+    output.write(target, volume, result, facts)
+    if request.report is not None:
+        from medsr.report.enhanced_page import enhanced_page  # matplotlib: a second, for who asks
+
+        page = enhanced_page(plan.volume, result.volume, result.spread, facts)
+        write_text(page, request.report)
     return facts
 
 
-def _facts(request: Request, enhancer: Enhancer, plan: Plan, model_digest: str) -> dict[str, Any]:
-    """What the sidecar records of an enhancement before it is done."""
-    options, axes = request.options, plan.acquisition.axes
-    coarse = axes[plan.acquisition.coarse_axis]
-    return {
-        "Description": "Enhanced by medsr. Research use only, not for diagnosis.",
-        "Modality": enhancer.modality,
-        "Model": enhancer.card.name,
-        "ModelSHA256": model_digest,
-        "MedsrVersion": __version__,
-        "InputSHA256": files.digest(request.source),
-        "InputSpacing": [axis.low_mm for axis in axes],
-        "OutputSpacing": [axis.fine_mm for axis in axes],
-        "Factor": [axis.factor for axis in axes],
-        "AssumedSliceProfile": coarse.profile,
-        "AssumedSliceThickness": coarse.width_mm,
-        "SliceThickness": coarse.fine_mm,
-        "Sampler": DEFAULT_SAMPLER,
-        "Steps": options.steps,
-        "Samples": options.samples,
-        "Seed": options.seed,
-        "Device": str(enhancer.device),
-    }
+def _check_report(request: Request) -> None:
+    """No page is replaced that the user did not give up."""
+    path = request.report
+    if path is not None and path.exists() and not request.overwrite:
+        raise OutputError(f"{path.name}: exists already; give --overwrite to replace it.")

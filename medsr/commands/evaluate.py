@@ -1,74 +1,161 @@
-"""`medsr evaluate`: an estimate against its reference, beside plain interpolation."""
+"""`medsr evaluate`: estimates against their reference, for one pair or many people."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from medsr.acquisition.acquisition import for_scan
-from medsr.acquisition.resample import lift
-from medsr.errors import OutputError, UsageError
-from medsr.metrics.compare import evaluate_pair
-from medsr.metrics.evaluation import Evaluation
+from medsr.commands.loading import Loaded, evaluate_loaded, load
+from medsr.commands.matching import CaseFiles, is_case_folder, match_folders, read_pairs
+from medsr.commands.outputs import write_text
+from medsr.commands.pages import case_page, case_page_path, group_report
+from medsr.errors import MedsrError, PartlyDone, UsageError
+from medsr.metrics import group_tables
+from medsr.metrics.group import Case, Group
 from medsr.report.picture import compare_figure, save_picture
-from medsr.volume import files, geometry
-from medsr.volume.volume import Volume
 
-__all__ = ["interpolated", "run"]
+__all__ = ["Outcome", "Request", "run"]
 
 
-def run(
-    reference: Path,
-    estimate: Path,
-    *,
-    low: Path | None,
-    mask: Path | None,
-    output: Path | None,
-    picture: Path | None,
-) -> Evaluation:
-    """Compare, and write the report and the picture where asked.
+@dataclass(frozen=True)
+class Request:
+    """One call of `medsr evaluate`.
+
+    Attributes:
+        reference: a scan, or a folder of scans; None with `pairs`.
+        estimates: method -> scan or folder.
+        low, mask, labels: scans or folders, as `reference` is.
+        pairs: CSV that says which files belong together.
+        output: JSON to write.
+        csv: table of every case to write.
+        table: Markdown (.md) or LaTeX (.tex) table to write.
+        picture: PNG of one pair.
+        report: HTML page; for a group, pages of its cases go into a folder beside it.
+    """
+
+    reference: Path | None
+    estimates: Mapping[str, Path]
+    low: Path | None = None
+    mask: Path | None = None
+    labels: Path | None = None
+    pairs: Path | None = None
+    output: Path | None = None
+    csv: Path | None = None
+    table: Path | None = None
+    picture: Path | None = None
+    report: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was found: a group of one or more cases, and sentences on what was left out."""
+
+    group: Group
+    is_pair: bool
+    remarks: tuple[str, ...]
+    failures: tuple[str, ...]
+
+    def tell_failures(self) -> None:
+        """Raise what went wrong with some of the cases, after all else is said.
+
+        Raises:
+            PartlyDone: a case could not be evaluated.
+        """
+        if self.failures:
+            words = " ".join(self.failures)
+            raise PartlyDone(f"{len(self.failures)} cases could not be evaluated. {words}")
+
+    def to_text(self) -> str:
+        """For a terminal."""
+        if self.is_pair:
+            return self.group.cases[0].evaluation.to_text()
+        return group_tables.to_text(self.group)
+
+    def to_json(self) -> str:
+        """For programs."""
+        if self.is_pair:
+            facts = self.group.cases[0].evaluation.to_json()
+        else:
+            facts = group_tables.to_json(self.group)
+            facts |= {"remarks": list(self.remarks), "failures": list(self.failures)}
+        return json.dumps(facts, indent=2) + "\n"
+
+
+def run(request: Request) -> Outcome:
+    """Compare, and write what was asked for.
 
     Raises:
         MedsrError: see the tree in `medsr.errors`.
     """
-    true = files.read(reference)
-    estimates: dict[str, Volume] = {"estimate": files.read(estimate)}
-    if low is not None:
-        measured = files.read(low)
-        for label, order in (("linear", 1), ("cubic", 3)):
-            estimates[label] = interpolated(measured, estimates["estimate"], order)
-    evaluation = evaluate_pair(true, estimates, None if mask is None else files.read(mask))
-    if output is not None:
-        _write_report(evaluation, output)
-    if picture is not None:
-        same = {k: v for k, v in estimates.items() if v.shape == true.shape and k != "linear"}
-        if "estimate" not in same:
-            raise UsageError("A picture needs an estimate on the whole grid of the reference.")
-        labels: list[str] = [k for k in ("cubic", "estimate") if k in same]
-        panels = {k: np.asarray(same[k].voxels) for k in labels}
-        figure = compare_figure(panels, np.asarray(true.voxels), true.spacing_mm, true.unit)
-        save_picture(figure, picture)
-    return evaluation
+    cases, remarks, is_pair = _cases(request)
+    done, failures = [], []
+    for case in cases:
+        try:
+            done.append(_evaluate(case, request, is_pair=is_pair))
+        except MedsrError as fault:
+            if is_pair:
+                raise
+            failures.append(f"{case.name}: {fault}")
+    if not done:
+        raise PartlyDone(f"None of {len(cases)} cases could be evaluated. {failures[0]}")
+    outcome = Outcome(Group(tuple(done)), is_pair, tuple(remarks), tuple(failures))
+    _write(outcome, request)
+    return outcome
 
 
-def interpolated(low: Volume, like: Volume, order: int) -> Volume:
-    """A scan interpolated by a B-spline to the spacing of another, outer corners shared."""
-    acquisition = for_scan(low, like.spacing_mm)
-    voxels = lift(torch.from_numpy(np.array(low.voxels)), acquisition, order=order)
-    fine_mm = [axis.fine_mm for axis in acquisition.axes]
-    affine, _ = geometry.refined_grid(low.affine, low.shape, fine_mm)
-    return replace(low, voxels=voxels.numpy(), affine=affine)
+def _cases(request: Request) -> tuple[list[CaseFiles], list[str], bool]:
+    """The cases asked for, sentences on what has no match, and whether it is one pair."""
+    if request.pairs is not None:
+        if request.reference is not None or request.estimates:
+            raise UsageError("--pairs names all files; leave out --reference and --estimate(s).")
+        return read_pairs(request.pairs), [], False
+    if request.reference is None or not request.estimates:
+        raise UsageError("Give --reference and --estimate (or --estimates), or --pairs CSV.")
+    more = {"low": request.low, "mask": request.mask, "labels": request.labels}
+    if is_case_folder(request.reference):
+        cases, remarks = match_folders(request.reference, request.estimates, **more)
+        return cases, remarks, False
+    name = request.reference.name
+    return [CaseFiles(name, name, request.reference, request.estimates, **more)], [], True
 
 
-def _write_report(evaluation: Evaluation, output: Path) -> None:
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial = output.with_name(f".{output.name}.partial")
-        partial.write_text(json.dumps(evaluation.to_json(), indent=2) + "\n", encoding="utf-8")
-        partial.replace(output)
-    except OSError as fault:
-        raise OutputError(f"{output.name}: cannot be written ({fault.strerror}).") from None
+def _evaluate(case: CaseFiles, request: Request, *, is_pair: bool) -> Case:
+    loaded = load(case)
+    evaluation = evaluate_loaded(loaded)
+    if request.picture is not None:
+        _draw(loaded, request.picture)
+    if request.report is not None:
+        page = request.report if is_pair else case_page_path(request.report, case.name)
+        write_text(case_page(case, loaded, evaluation), page)
+    return Case(case.name, case.person, evaluation)
+
+
+def _draw(loaded: Loaded, picture: Path) -> None:
+    """Before, after, reference and difference of the first estimate."""
+    true = loaded.reference
+    name = next(iter(loaded.estimates))
+    same = {k: v for k, v in loaded.estimates.items() if v.shape == true.shape}
+    if name not in same:
+        raise UsageError("A picture needs an estimate on the whole grid of the reference.")
+    panels = {k: np.asarray(same[k].voxels) for k in ("cubic", name) if k in same}
+    figure = compare_figure(panels, np.asarray(true.voxels), true.spacing_mm, true.unit)
+    save_picture(figure, picture)
+
+
+def _write(outcome: Outcome, request: Request) -> None:
+    if request.report is not None and not outcome.is_pair:
+        remarks = (*outcome.remarks, *outcome.failures)
+        write_text(group_report(outcome.group, request.report, remarks), request.report)
+    if request.output is not None:
+        write_text(outcome.to_json(), request.output)
+    if request.csv is not None:
+        write_text(group_tables.to_csv(outcome.group), request.csv)
+    if request.table is not None:
+        if request.table.suffix not in {".md", ".tex"}:
+            raise UsageError(f"{request.table.name}: a table must end in .md or .tex.")
+        to_table = {".md": group_tables.to_markdown, ".tex": group_tables.to_latex}
+        write_text(to_table[request.table.suffix](outcome.group), request.table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medsr.errors import Refused
+from medsr.restore.target import MAX_FACTOR, guess_modality
 from medsr.volume import files, geometry
 from medsr.volume.dicom_read import SeriesSummary, list_series
 from medsr.volume.volume import Volume
@@ -58,6 +59,12 @@ def describe(volume: Volume) -> list[str]:
     if factor <= 1.1:
         lines.append("isotropic: nothing to do unless --spacing or --scale is given")
     else:
-        to = max(fine, volume.spacing_mm[coarse] / 8)
-        lines.append(f"medsr enhance would bring {volume.spacing_mm[coarse]:.3g} to {to:.3g} mm")
+        to = max(fine, volume.spacing_mm[coarse] / MAX_FACTOR)
+        said = volume.modality or f"{guess_modality(volume)} (guessed from the intensities)"
+        lines.append(
+            f"medsr enhance would bring {volume.spacing_mm[coarse]:.3g} to {to:.3g} mm with the "
+            f"bundled model for {said}"
+        )
+        if factor > MAX_FACTOR:
+            lines.append(f"{fine:.3g} mm would be more than 8 times finer; it stops at 8")
     return lines

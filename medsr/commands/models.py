@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medsr.errors import InputError
 from medsr.network.checkpoint import ModelCard, load_card
 from medsr.restore.enhancer import bundled_models
 
@@ -14,5 +15,7 @@ def run(folder: Path | None) -> list[ModelCard]:
     """The cards of the bundled models, and of those in a folder."""
     paths = list(bundled_models().values())
     if folder is not None:
+        if not folder.is_dir():
+            raise InputError(f"{folder.name}: there is no such folder.")
         paths += sorted(folder.glob("*.safetensors"))
     return [load_card(path.with_suffix(".json")) for path in paths]

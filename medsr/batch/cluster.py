@@ -1,0 +1,170 @@
+"""Where does the work run? A Dask client: this machine, a running cluster, a queue."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medsr.errors import InputError, UsageError
+
+__all__ = ["QUEUES", "QueueConfig", "joined", "load_queue_config", "local", "queued"]
+
+#: Batch system -> class of dask-jobqueue.
+QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
+
+#: How long to wait for a running scheduler, s.
+PATIENCE_S = 30
+
+
+@dataclass(frozen=True)
+class QueueConfig:
+    """One worker of a batch system; the page of `--cluster-config`.
+
+    Attributes:
+        cores: processor cores of a worker.
+        memory: of a worker, for example "16GB".
+        walltime: of a job, for example "08:00:00".
+        queue: or partition.
+        account: that pays.
+        interface: network interface on which workers reach this machine.
+        directives: further lines for the head of the job script.
+        prologue: shell lines that run before the worker, for example to load a module.
+        python: the interpreter on the nodes; this one's path by default.
+    """
+
+    cores: int = 4
+    memory: str = "16GB"
+    walltime: str | None = None
+    queue: str | None = None
+    account: str | None = None
+    interface: str | None = None
+    directives: tuple[str, ...] = ()
+    prologue: tuple[str, ...] = ()
+    python: str | None = None
+
+
+def load_queue_config(path: Path) -> QueueConfig:
+    """Read the page of settings of a batch system.
+
+    Raises:
+        InputError: missing, or not YAML.
+        UsageError: an unknown setting (the nearest is named) or a value of another kind.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise InputError(f"{path.name}: cannot be read as YAML.") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
+    legal = [field.name for field in fields(QueueConfig)]
+    for key in raw:
+        if key not in legal:
+            near = difflib.get_close_matches(str(key), legal, n=1, cutoff=0.0)[0]
+            raise UsageError(f"{path.name}: there is no setting '{key}'. Did you mean '{near}'?")
+    return _checked(raw, path.name)
+
+
+def _checked(raw: Mapping[str, Any], name: str) -> QueueConfig:
+    values = dict(raw)
+    for key in ("directives", "prologue"):
+        lines = values.get(key, [])
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise UsageError(f"{name}: '{key}' must be a list of lines.")
+        values[key] = tuple(lines)
+    if not isinstance(values.get("cores", 1), int) or values.get("cores", 1) < 1:
+        raise UsageError(f"{name}: 'cores' must be a whole number of at least 1.")
+    for key in ("memory", "walltime", "queue", "account", "interface", "python"):
+        if not isinstance(values.get(key, ""), str):
+            raise UsageError(f"{name}: '{key}' must be text; put it in quotation marks.")
+    return QueueConfig(**values)
+
+
+def threads_each(workers: int) -> int:
+    """CPU threads of each of several workers on this machine, which share its cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // workers)
+
+
+@contextmanager
+def local(workers: int, memory_limit: str = "auto") -> Iterator[Any]:
+    """Worker processes on this machine; a worker that passes its memory limit is replaced.
+
+    Args:
+        workers: how many.
+        memory_limit: of each, for example "4GiB"; "auto" divides the machine's memory.
+    """
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=memory_limit,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL + 1,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def joined(address: str) -> Iterator[Any]:
+    """A running Dask cluster, whose workers must see the same folders and have medsr.
+
+    Raises:
+        UsageError: nothing answers there.
+    """
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError):
+        raise UsageError(
+            f"--scheduler {address}: no Dask scheduler answers there. Start one with "
+            "`dask scheduler` and workers with `dask worker ADDRESS`."
+        ) from None
+    with client:
+        yield client
+
+
+@contextmanager
+def queued(system: str, workers: int, config: QueueConfig) -> Iterator[Any]:
+    """Workers as jobs of a batch system, through dask-jobqueue.
+
+    Args:
+        system: a key of QUEUES.
+        workers: jobs to submit, one worker each.
+        config: of a worker.
+    """
+    import dask_jobqueue
+    from distributed import Client
+
+    make = getattr(dask_jobqueue, QUEUES[system])
+    with (
+        make(
+            cores=config.cores,
+            memory=config.memory,
+            processes=1,
+            walltime=config.walltime,
+            queue=config.queue,
+            account=config.account,
+            interface=config.interface,
+            job_extra_directives=list(config.directives),
+            job_script_prologue=list(config.prologue),
+            python=config.python,
+            scheduler_options={"dashboard_address": ":0"},
+        ) as cluster,
+    ):
+        cluster.scale(jobs=workers)
+        with Client(cluster) as client:
+            yield client

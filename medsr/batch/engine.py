@@ -1,0 +1,145 @@
+"""Many scans, one after the other or on the workers of a Dask client; then the summary.
+
+No scheduler of our own: Dask finds workers, replaces those that die and asks again for the scans
+that they lost. Each worker is given one scan at a time, so that a worker that dies takes no
+waiting scan with it. How often a scan may lose its worker is counted in its claims (`work.TRIES`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
+from medsr.batch.item import FAILED, NOT_REACHED, SET_ASIDE, Item, Job, Outcome, Restore
+from medsr.batch.planning import Plan
+from medsr.batch.summary import Results, results_of, write_summary
+from medsr.batch.work import process, tidy
+
+__all__ = ["run"]
+
+#: How long to wait before looking for workers that have joined meanwhile, s.
+LOOK_S = 2.0
+
+Tell = Callable[[Item, Outcome], None]
+Ends = Generator[Outcome, None, None]
+
+
+def run(
+    plan: Plan,
+    client: Any = None,
+    *,
+    restore: Restore | None = None,
+    tell: Tell | None = None,
+    stop_on_first_error: bool = False,
+) -> Results:
+    """Carry out a plan and write its summary.
+
+    Args:
+        plan: from `medsr.batch.plan`.
+        client: a `distributed.Client` whose workers see both folders; None for this process.
+        restore: what enhances a volume, in place of the plan's models; importable on the workers.
+        tell: called in this process for each scan that has ended.
+        stop_on_first_error: begin no further scan after one has failed.
+
+    Returns:
+        What became of every scan of the plan. Faults of single scans are in it, not raised.
+
+    Raises:
+        OutputError: the output folder cannot be written.
+    """
+    means = restore or _with_models()
+    job, todo = plan.job, plan.todo
+    items = {item.key: item for item in todo}
+    outcomes: dict[str, Outcome] = {}
+    tidy(job)
+    ends = _here(todo, job, means) if client is None else _on_workers(client, todo, job, means)
+    try:
+        for outcome in ends:
+            outcomes[outcome.key] = outcome
+            if tell is not None:
+                tell(items[outcome.key], outcome)
+            if stop_on_first_error and outcome.end in (FAILED, SET_ASIDE):
+                break
+    finally:
+        ends.close()
+        for item in todo:
+            outcomes.setdefault(item.key, Outcome(item.key, NOT_REACHED, "the batch was stopped."))
+        results = results_of(plan, outcomes)
+        write_summary(results, plan)
+        tidy(job)
+    return results
+
+
+def _with_models() -> Restore:
+    from medsr.batch.model import restore_scan  # brings torch: only where a model is used
+
+    return restore_scan
+
+
+def _here(items: Iterable[Item], job: Job, restore: Restore) -> Ends:
+    for item in items:
+        yield process(item, job, restore)
+
+
+def _on_workers(client: Any, items: Sequence[Item], job: Job, restore: Restore) -> Ends:
+    """One scan a worker at a time, as many as there are workers now."""
+    from distributed import wait
+
+    waiting = iter(items)
+    under_way: dict[Any, Item] = {}
+    most = 0
+    try:
+        while True:
+            most = _keep_workers(client, most)
+            free = max(1, len(client.nthreads())) - len(under_way)
+            for _, item in zip(range(free), waiting, strict=False):
+                future = client.submit(process, item, job, restore, key=_name(job, item))
+                under_way[future] = item
+            if not under_way:
+                return
+            try:
+                with client.as_current():
+                    ended = wait(list(under_way), LOOK_S, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                continue
+            for future in ended:
+                yield _outcome(future, under_way.pop(future))
+    finally:
+        client.cancel(list(under_way))
+
+
+def _keep_workers(client: Any, most: int) -> int:
+    """The most workers seen; where the cluster is ours, those that are lost are asked for again.
+
+    A worker that dies is replaced by its nanny, but not one that dies while its nanny still
+    starts it, nor a queue's job whose time is over.
+    """
+    now = len(client.nthreads())
+    if now < most and client.cluster is not None:
+        client.cluster.scale(most)
+    return max(now, most)
+
+
+def _name(job: Job, item: Item) -> str:
+    return f"medsr-{job.run[:8]}-{item.key}"
+
+
+def _outcome(future: Any, item: Item) -> Outcome:
+    """What a worker said, or why it said nothing."""
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        outcome: Outcome = future.result()
+        return outcome
+    if future.status == "error":
+        fault = future.exception()
+        if isinstance(fault, KilledWorker):
+            return Outcome(item.key, SET_ASIDE, _KILLED)
+        return Outcome(item.key, FAILED, f"its worker could not run it ({type(fault).__name__}).")
+    return Outcome(item.key, FAILED, "the Dask scheduler went away; give the command again.")
+
+
+_KILLED = (
+    "its workers died one after the other; probably it needs more memory than a worker has. "
+    "Give fewer --workers, or a machine with more memory."
+)

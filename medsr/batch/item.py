@@ -1,0 +1,195 @@
+"""The values that the batch passes on: an item (one scan), a job (how all are done), an outcome.
+
+What is printed of a scan is its label. A BIDS file is called by its path, which is a pseudonym by
+rule; a loose NIfTI file by its file name; a DICOM series by its key alone, because the folders of
+a DICOM dump are often named after people. Only `where.csv` says which folder a key stands for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsr.restore.options import Options
+from medsr.volume.volume import Volume
+
+__all__ = [
+    "BUSY",
+    "DONE",
+    "DONE_EARLIER",
+    "ENHANCE",
+    "FAILED",
+    "NOT_REACHED",
+    "REFUSE",
+    "REFUSED",
+    "SET_ASIDE",
+    "SKIP",
+    "SKIPPED",
+    "Item",
+    "Job",
+    "Model",
+    "Outcome",
+    "Restore",
+    "Restored",
+    "key_of",
+]
+
+DEFAULTS = Options()
+
+#: Decisions of a plan.
+ENHANCE, SKIP, REFUSE = "enhance", "skip", "refuse"
+
+#: Ends of an item. `SET_ASIDE` lost its worker too often; `BUSY` is being done by another run.
+DONE, DONE_EARLIER, SKIPPED, BUSY = "done", "done earlier", "skipped", "busy elsewhere"
+FAILED, REFUSED, SET_ASIDE, NOT_REACHED = "failed", "refused", "set aside", "not reached"
+
+Triple = tuple[int, int, int]
+
+#: What the header of one derived slice takes at most, the rest of its last disk block included.
+HEADER_BYTES = 16_384
+
+#: What the page of a scan takes at most.
+PAGE_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One scan of a study and what is to become of it.
+
+    Attributes:
+        key: 12 hex digits, the same in every run.
+        label: what the scan is called in messages.
+        form: "dicom" or "nifti".
+        decision: ENHANCE, SKIP or REFUSE.
+        reason: in words, for a scan that is not enhanced; or why it is done again.
+        output: the image to write, relative to the output folder; "" when none.
+        packed: the files, relative to the input folder, each ended by a zero byte; relative
+            paths are kept so to hold a million of them.
+        files: how many there are.
+        modality: "MR", "CT", another code, or "" when nothing says.
+        shape, spacing_mm: of the scan, [X, Y, Z]; None when not one volume.
+        fine_shape: of the output.
+        integers: whether CT would be written as int16.
+        format: of the output: "nifti", a file, or "dicom", a folder.
+    """
+
+    key: str
+    label: str
+    form: str
+    decision: str
+    reason: str = ""
+    output: str = ""
+    packed: bytes = b""
+    files: int = 0
+    modality: str = ""
+    shape: Triple | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    fine_shape: Triple | None = None
+    integers: bool = False
+    format: str = "nifti"
+
+    def paths(self, root: Path) -> list[Path]:
+        """The files, in the order of their names."""
+        names = sorted(name for name in self.packed.split(b"\0") if name)
+        return [root / os.fsdecode(name) for name in names]
+
+    @property
+    def fine_voxels(self) -> int:
+        """Number of voxels of the output."""
+        if self.fine_shape is None:
+            return 0
+        x, y, z = self.fine_shape
+        return x * y * z
+
+    @property
+    def most_bytes(self) -> int:
+        """What the enhanced image can take on the disk at most."""
+        if self.format == "dicom":
+            slices = self.fine_shape[2] if self.fine_shape else 0
+            return self.fine_voxels * 2 + slices * HEADER_BYTES + 4096
+        return self.fine_voxels * (2 if self.modality == "CT" and self.integers else 4) + 4096
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that a batch uses: its name or path, and the SHA-256 of its weights."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """How all items of one run are done; travels to every worker.
+
+    Attributes:
+        root, out: input and output folder.
+        bids: whether the input is a BIDS dataset.
+        models: modality -> model.
+        modality: of scans that do not say theirs; "" to guess it from the intensities.
+        options: of every enhancement.
+        device: auto, cpu, cuda[:N] or mps.
+        threads: CPU threads of a worker; 0: what Dask gave it, or all.
+        overwrite: do again what is done.
+        report: also write a page for each scan.
+        run: names this run in its claims.
+        claim_age_s: a claim whose holder has not been heard of for so long is void.
+    """
+
+    root: Path
+    out: Path
+    bids: bool
+    models: Mapping[str, Model]
+    modality: str = ""
+    options: Options = DEFAULTS
+    device: str = "auto"
+    threads: int = 0
+    overwrite: bool = False
+    report: bool = False
+    run: str = ""
+    claim_age_s: float = 600.0
+
+    def most_bytes(self, item: Item) -> int:
+        """What all outputs of an item can take on the disk at most."""
+        images = 1 if self.options.samples == 1 else 2
+        return images * item.most_bytes + (PAGE_BYTES if self.report else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an item: one of the ends, the reason in words, seconds of work."""
+
+    key: str
+    end: str
+    reason: str = ""
+    seconds: float = 0.0
+    model: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """A result: the enhanced volume, the spread of the samples or None, and the record.
+
+    `facts` holds at least "Modality", "ModelSHA256" and "OutputSpacing" (mm); for DICOM outputs
+    and pages all that `restore.record` notes.
+    """
+
+    volume: Volume
+    spread: Volume | None
+    facts: dict[str, Any]
+
+
+Restore = Callable[[Volume, Job], Restored]
+
+
+def key_of(identity: str) -> str:
+    """12 hex digits that stand for a path or a UID.
+
+    >>> key_of("sub-01/anat/sub-01_T1w.nii.gz")
+    'c5c9c8c8aca0'
+    """
+    return hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]

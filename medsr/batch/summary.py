@@ -1,0 +1,186 @@
+"""What became of every scan: a table, the same for programs, and a page to look at.
+
+`summary.csv`, `.json` and `.html` call scans by their labels and name no folder, so that they can
+be shown to others. `where.csv` says for its owner which folder each key stands for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medsr.batch.item import (
+    BUSY,
+    DONE,
+    DONE_EARLIER,
+    ENHANCE,
+    FAILED,
+    NOT_REACHED,
+    REFUSED,
+    SET_ASIDE,
+    SKIP,
+    SKIPPED,
+    Item,
+    Outcome,
+)
+from medsr.batch.layout import README, as_page, description, page_path, thumbnail_path
+from medsr.batch.planning import Plan
+from medsr.batch.write import write_aside
+from medsr.report.batch_page import PageRow, batch_page
+from medsr.version import __version__
+
+__all__ = ["FAULTS", "Results", "Row", "results_of", "write_summary"]
+
+#: Ends for which a person has to do something.
+FAULTS = (FAILED, SET_ASIDE, REFUSED)
+
+#: Order of the page: what needs a person first.
+ORDER = (*FAULTS, NOT_REACHED, BUSY, DONE, DONE_EARLIER, SKIPPED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scan in the summary; spacing in mm, `seconds` of work in this run."""
+
+    key: str
+    scan: str
+    end: str
+    reason: str
+    modality: str
+    files: int
+    shape: str
+    spacing_mm: str
+    output_shape: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """What became of a plan: a row for each scan, those that need a person first."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """End -> number of scans, in the order of the page."""
+        found = Counter(row.end for row in self.rows)
+        return {end: found[end] for end in ORDER if found[end]}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every scan that should be enhanced is, or is in the hands of another run."""
+        return not any(row.end in (*FAULTS, NOT_REACHED) for row in self.rows)
+
+    @property
+    def faults(self) -> list[Row]:
+        """The scans that failed, were set aside or refused."""
+        return [row for row in self.rows if row.end in FAULTS]
+
+
+def results_of(plan: Plan, outcomes: Mapping[str, Outcome]) -> Results:
+    """Join a plan with what became of its scans."""
+    rows = [_row(item, _outcome(item, plan, outcomes)) for item in plan.items]
+    return Results(tuple(sorted(rows, key=lambda row: ORDER.index(row.end))))
+
+
+def _outcome(item: Item, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
+    if item.decision != ENHANCE:
+        return Outcome(item.key, SKIPPED if item.decision == SKIP else REFUSED, item.reason)
+    if item.key in plan.done:
+        return Outcome(item.key, DONE_EARLIER)
+    return outcomes[item.key]
+
+
+def _row(item: Item, outcome: Outcome) -> Row:
+    return Row(
+        key=item.key,
+        scan=item.label,
+        end=outcome.end,
+        reason=outcome.reason,
+        modality=item.modality,
+        files=item.files,
+        shape=_by(item.shape),
+        spacing_mm=" x ".join(f"{mm:.3g}" for mm in item.spacing_mm or ()),
+        output_shape=_by(item.fine_shape),
+        seconds=outcome.seconds,
+    )
+
+
+def _by(shape: tuple[int, int, int] | None) -> str:
+    return " x ".join(str(n) for n in shape or ())
+
+
+def write_summary(results: Results, plan: Plan) -> None:
+    """Write the three summaries and `where.csv`; in BIDS also what a dataset must have.
+
+    A part of several writes its own, `summary_K_of_N`; the same command without parts writes the
+    one of all when the parts have ended.
+
+    Raises:
+        OutputError: the output folder cannot be written.
+    """
+    out = plan.job.out
+    name, where = "summary", "where"
+    if plan.part[1] > 1:
+        suffix = f"_{plan.part[0]}_of_{plan.part[1]}"
+        name, where = name + suffix, where + suffix
+    rows = [asdict(row) for row in results.rows]
+    facts = {"MedsrVersion": __version__, "Counts": results.counts, "Scans": rows}
+    write_aside(out / f"{name}.json", as_page(facts))
+    write_aside(
+        out / f"{name}.csv", _csv([list(Row.__dataclass_fields__), *(r.values() for r in rows)])
+    )
+    write_aside(out / f"{where}.csv", _csv([["key", "folder", "output"], *_places(plan)]))
+    write_aside(out / f"{name}.html", batch_page(_page_rows(results, out), results.counts))
+    if plan.job.bids:
+        write_aside(out / "dataset_description.json", as_page(description(plan.job.root, out)))
+        write_aside(out / ".bidsignore", "summary*\nwhere*.csv\n")
+        write_aside(out / "README.md", README)
+
+
+def _page_rows(results: Results, out: Path) -> list[PageRow]:
+    return [
+        PageRow(
+            scan=row.scan,
+            end=row.end,
+            fault=row.end in FAULTS,
+            reason=row.reason,
+            facts=", ".join(
+                word for word in (row.modality, row.shape, _mm(row.spacing_mm)) if word
+            ),
+            seconds=row.seconds,
+            picture=_link(row, thumbnail_path(out, row.key), out),
+            page=_link(row, page_path(out, row.key), out),
+        )
+        for row in results.rows
+    ]
+
+
+def _mm(words: str) -> str:
+    return f"{words} mm" if words else ""
+
+
+def _link(row: Row, path: Path, out: Path) -> str:
+    """The relative path of something that belongs to a scan that is done; "" where none is."""
+    shown = row.end in (DONE, DONE_EARLIER) and path.is_file()
+    return path.relative_to(out).as_posix() if shown else ""
+
+
+def _places(plan: Plan) -> list[list[str]]:
+    places = []
+    for item in plan.items:
+        first = os.fsdecode(item.packed.partition(b"\0")[0])
+        place = first if item.form == "nifti" else (os.path.dirname(first) or ".")
+        places.append([item.key, place, item.output])
+    return places
+
+
+def _csv(rows: list[object]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
+    return stream.getvalue().encode("utf-8", "replace").decode("utf-8")
