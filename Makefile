@@ -28,8 +28,8 @@ demo: install
 	$(BIN)/medsr enhance sample_data/head_T1w_thick.nii.gz -o out/head_enhanced.nii.gz --spacing 0.9375 --steps 1 --overwrite
 	$(BIN)/medsr evaluate --reference sample_data/head_T1w_reference.nii.gz \
 	  --estimate out/head_enhanced.nii.gz --low sample_data/head_T1w_thick.nii.gz \
-	  -o out/metrics.json --picture out/before_after.png
-	@echo "Look at out/before_after.png and out/metrics.json"
+	  -o out/metrics.json --picture out/before_after.png --report out/report.html
+	@echo "Look at out/report.html (in a browser) and out/metrics.json"
 
 # Needs training scans: make train-tiny DATA=FOLDER
 DATA ?= ../shared/data

@@ -46,7 +46,8 @@ def measure(case, config, model, steps, folder):
         began = time.monotonic()
         enhance.run(enhance.Request(low, out, options, model=model, overwrite=True))
         seconds = time.monotonic() - began
-        result = evaluate.run(reference, out, low=low, mask=None, output=None, picture=None)
+        request = evaluate.Request(reference, {"estimate": out}, low=low)
+        result = evaluate.run(request).group.cases[0].evaluation
         if not rows:
             for label in ("linear", "cubic"):
                 rows.append((label, *(result.value(label, m) for m in METRICS), 0.0))

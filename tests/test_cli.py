@@ -50,6 +50,25 @@ def test_enhance_writes_image_and_sidecar(scan, model, tmp_path):
     assert call("enhance", scan, "-o", out, "--model", model) == 5  # exists
 
 
+def test_enhance_writes_a_page(scan, model, tmp_path):
+    sidecar = json.loads(scan.with_name("scan.json").read_text())
+    sidecar |= {"PatientName": "Someone^Real", "AcquisitionDate": "19700101"}
+    scan.with_name("scan.json").write_text(json.dumps(sidecar))
+    out, page = tmp_path / "out.nii.gz", tmp_path / "page.html"
+    words = ("--model", model, "--samples", 2, "--report", page, "-q")
+    assert call("enhance", scan, "-o", out, *words) == 0
+    text = page.read_text()
+    assert "Research use only, not for diagnosis." in text
+    for role in ("before", "after", "spread"):
+        assert f'id="volume-{role}"' in text
+    facts = json.loads((tmp_path / "out.json").read_text())
+    assert facts["ModelSHA256"] in text
+    assert "averaged over 2 samples" in text
+    assert "nothing on this page says whether restored detail is true" in text
+    assert "Someone" not in text
+    assert "19700101" not in text
+
+
 def test_dry_run_writes_nothing(scan, model, tmp_path, capsys):
     out = tmp_path / "out.nii.gz"
     assert call("enhance", scan, "-o", out, "--model", model, "--dry-run") == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medsr import Enhancer
-from medsr.commands.evaluate import interpolated
+from medsr.acquisition.interpolate import interpolated
 from medsr.metrics.compare import evaluate_pair
 from medsr.restore.enhancer import Options
 from medsr.volume.files import read
@@ -23,7 +23,7 @@ def test_the_bundled_model_beats_cubic_on_an_unseen_person():
         read(SAMPLES / "head_T1w_reference.nii.gz"),
         {"estimate": estimate, "cubic": interpolated(low, estimate, 3)},
     )
-    for metric, margin in (("psnr", 0.5), ("ssim_3d", 0.02)):
+    for metric, margin in (("psnr", 2.5), ("ssim_3d", 0.06)):
         assert result.value("estimate", metric) > result.value("cubic", metric) + margin
 
 
