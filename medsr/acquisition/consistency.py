@@ -97,18 +97,18 @@ class Projector:
         return low
 
 
-def wiener_ratio(residual: Tensor, noise: float, projector: Projector) -> float:
+def wiener_ratio(residual_square: float, noise: float, projector: Projector) -> float:
     """t of a scan with a noise level, from how much of y - A x the noise does not explain.
 
     Args:
-        residual: y - A x, on the low grid.
+        residual_square: mean square of y - A x over the low grid.
         noise: standard deviation of the noise of y, in the same unit; 0 gives the least t.
         projector: of the acquisition.
 
     Returns:
         Noise variance over error variance; infinity where noise explains all of the residual.
     """
-    unexplained = float(residual.double().square().mean()) - noise**2
+    unexplained = residual_square - noise**2
     if noise == 0:
         return LEAST_RATIO
     if unexplained <= 0:

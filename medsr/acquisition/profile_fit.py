@@ -9,12 +9,10 @@ does not show here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from torch import Tensor
-
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
-from medsr.acquisition.resample import acquire
 
 __all__ = ["better_profile"]
 
@@ -32,15 +30,17 @@ EXPLAINED = 0.005
 FAR_BETTER, GOOD = 0.6, 0.0066
 
 
-def better_profile(x: Tensor, y: Tensor, acquisition: Acquisition) -> AxisSampling | None:
+def better_profile(
+    misfit: Callable[[Acquisition], float], acquisition: Acquisition
+) -> AxisSampling | None:
     """A coarse axis that explains the scan far better than the assumed one; None where none does.
 
     Args:
-        x: posterior mean on the fine grid [X', Y', Z'], in the network's range, not yet held.
-        y: measured scan [X, Y, Z], likewise.
+        misfit: root mean square of A x - y of an acquisition A, for the posterior mean x (not yet
+            held) and the scan y, over the intensity gain.
         acquisition: assumed.
     """
-    assumed = _misfit(x, y, acquisition)
+    assumed = misfit(acquisition)
     if assumed < EXPLAINED:
         return None
     coarse = acquisition.axes[acquisition.coarse_axis]
@@ -49,10 +49,6 @@ def better_profile(x: Tensor, y: Tensor, acquisition: Acquisition) -> AxisSampli
         axis = replace(coarse, profile=profile, width_mm=width * coarse.low_mm)
         axes = list(acquisition.axes)
         axes[acquisition.coarse_axis] = axis
-        tried[axis] = _misfit(x, y, Acquisition((axes[0], axes[1], axes[2])))
+        tried[axis] = misfit(Acquisition((axes[0], axes[1], axes[2])))
     best = min(tried, key=lambda axis: tried[axis])
     return best if tried[best] < min(FAR_BETTER * assumed, GOOD) else None
-
-
-def _misfit(x: Tensor, y: Tensor, acquisition: Acquisition) -> float:
-    return float((acquire(x, acquisition) - y).square().mean().sqrt())

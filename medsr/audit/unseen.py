@@ -8,6 +8,7 @@ model by what it learned.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -36,18 +37,26 @@ class Unseen:
 
 def unseen_part(x: Tensor, projector: Projector) -> Tensor:
     """x - A^+ A x: [X', Y', Z'], in the unit of x."""
-    nothing = torch.zeros([axis.low_count for axis in projector.acquisition.axes], dtype=x.dtype)
-    return projector.project(x, nothing)
+    return projector.project(x, torch.zeros((), dtype=x.dtype))
 
 
-def unseen_share(x: Tensor, projector: Projector) -> float:
-    """Energy of the unseen part over the energy of x about its mean.
+def unseen_share(parts: Iterable[Tensor], projector: Projector) -> float:
+    """Energy of the unseen part over the energy of an image x about its mean.
 
     |x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>, which needs the small grid only.
+
+    Args:
+        parts: of x, [X', Y', Z'] each, cut across axes that the acquisition leaves alone.
+        projector: of the acquisition.
     """
-    energy = float(x.square().sum(dtype=torch.float64))
-    about_mean = energy - x.numel() * float(x.mean(dtype=torch.float64)) ** 2
-    return max(0.0, energy - projector.seen_energy(x)) / max(about_mean, 1e-30)
+    energy = total = unseen = 0.0
+    count = 0
+    for part in parts:
+        square = float(part.square().sum(dtype=torch.float64))
+        energy, count = energy + square, count + part.numel()
+        total += float(part.sum(dtype=torch.float64))
+        unseen += square - projector.seen_energy(part)
+    return max(0.0, unseen) / max(energy - total**2 / count, 1e-30)
 
 
 def local_energy(part: Tensor) -> Tensor:

@@ -93,6 +93,16 @@ def threads_each(workers: int) -> int:
     return max(1, (cores or 1) // workers)
 
 
+def _environment(workers: int) -> dict[str, int]:
+    """Variables that a worker starts with, in place of Dask's own.
+
+    Dask also sets MALLOC_TRIM_THRESHOLD_, which gives memory back at once and slows torch by half
+    (docs/scale.md); workers that end after a batch need no such thrift.
+    """
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return dict.fromkeys(names, threads_each(workers))
+
+
 @contextmanager
 def local(workers: int, memory_limit: str = "auto") -> Iterator[Any]:
     """Worker processes on this machine; a worker that passes its memory limit is replaced.
@@ -101,9 +111,11 @@ def local(workers: int, memory_limit: str = "auto") -> Iterator[Any]:
         workers: how many.
         memory_limit: of each, for example "4GiB"; "auto" divides the machine's memory.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(workers)}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -64,10 +64,10 @@ def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
             return denoised
         step = float(torch.log(torch.tensor(sigma / following)))
         blend = denoised
-        if before is not None:
-            r = last_step / step
-            blend = (1 + 1 / (2 * r)) * denoised - 1 / (2 * r) * before
-        x = following / sigma * x + (1 - following / sigma) * blend
+        if before is not None:  # (1 + c) denoised - c before, in the memory of the latter
+            c = step / (2 * last_step)
+            blend = before.mul_(-c).add_(denoised, alpha=1 + c)
+        x = x.mul_(following / sigma).add_(blend, alpha=1 - following / sigma)
         before, last_step = denoised, step
     return x
 

@@ -1,14 +1,12 @@
 """One whole scan through the model.
 
 The scan is lifted to the fine grid; the sampler walks the residual over it for the WHOLE volume at
-once, from one noise field; each denoiser call goes slice by slice in both orientations that hold
-the coarse axis and averages the two.
+once, from one noise field; the image that comes out is held to the scan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +14,7 @@ import torch
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
-from medsr.acquisition.describe import feature_vector, phase_channels
 from medsr.acquisition.noise import estimate_noise
-from medsr.acquisition.resample import lift
 from medsr.audit.interval import Interval
 from medsr.audit.unseen import Unseen, local_energy, unseen_part, unseen_share
 from medsr.diffusion.denoiser import Denoiser
@@ -27,16 +23,14 @@ from medsr.diffusion.schedule import SIGMA_MIN, karras_sigmas
 from medsr.errors import UsageError
 from medsr.intensity import scaling_for
 from medsr.restore.first_look import FirstLook
+from medsr.restore.lifted import STATE, Lifted
 from medsr.restore.measured import Measured
 from medsr.restore.options import Consistency
-from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
+from medsr.restore.whole_volume import VOXELS_PER_CALL, Network, whole_volume
 from medsr.volume import geometry
 from medsr.volume.volume import Modality, Volume
 
 __all__ = ["Enhanced", "Settings", "enhance"]
-
-#: Voxels that go through the network at once; the result does not depend on it.
-VOXELS_PER_CALL = 600_000
 
 CPU = torch.device("cpu")
 
@@ -141,15 +135,14 @@ def enhance(
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if modality == "CT" or float(low.min()) >= 0 else None
     measured = Measured.of(scan, acquisition, noise=level, floor=floor, mode=settings.consistency)
-    lifted = lift(scan, acquisition)
-    denoise = _whole_volume(denoiser, lifted, acquisition, level, context, settings)
-    look = FirstLook(denoise, lifted, residual_std, measured)
-    mean, deviation = _samples(look, lifted, residual_std, settings)
+    lifted = Lifted.of(scan, acquisition, residual_std)
+    network = Network(denoiser, context, settings.half, settings.voxels_per_call, settings.device)
+    denoise = whole_volume(network, lifted, level, _counted(settings))
+    look = FirstLook(denoise, lifted, measured)
+    mean, deviation = _samples(look, lifted, settings)
     half_width = _half_width(mean, deviation, measured, settings.interval)
-    projector = measured.projector
-    unseen = Unseen(unseen_share(mean, projector), unseen_share(lifted, projector))
-    inconsistency = tuple(measured.residual_by_slice(mean, w_axis))
-    unseen_map = unseen_part(mean, projector) if settings.unseen_map else None
+    unseen, inconsistency = _audit(mean, measured, lifted)
+    unseen_map = unseen_part(mean, measured.projector) if settings.unseen_map else None
     maps = [
         None if values is None else _on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
         for values in (deviation, half_width, unseen_map)
@@ -161,6 +154,81 @@ def enhance(
     return Enhanced(result, maps[0], maps[1], maps[2], level, inconsistency, unseen, look.better)
 
 
+def _counted(settings: Settings) -> Callable[[], None]:
+    """Reports the share of the evaluations that are done, each time it is called."""
+    total, done = settings.samples * settings.steps, 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if settings.progress is not None:
+            settings.progress(done / total)
+
+    return count
+
+
+def _samples(look: FirstLook, lifted: Lifted, settings: Settings) -> tuple[Tensor, Tensor | None]:
+    """Mean of the samples and, of several, their standard deviation: [X', Y', Z'], float32.
+
+    One evaluation starts from no noise at all: the posterior mean has no seed, and zero is the
+    mean of the fields that it would be averaged over (docs/experiments.md: better by 0.05 dB).
+    """
+    sigmas = karras_sigmas(settings.steps, sigma_min=settings.sigma_min)
+    count, shape = settings.samples, lifted.acquisition.fine_shape
+    if settings.steps == count == 1:
+        start = torch.zeros(shape, dtype=STATE)
+        return _held(settings.sampler(look, start, sigmas), look.measured, lifted), None
+    if count == 1:
+        start = _noise(shape, settings.seed)
+        return _held(settings.sampler(look, start, sigmas), look.measured, lifted), None
+    total, squares = torch.zeros(shape), torch.zeros(shape)
+    for k in range(count):
+        residual = settings.sampler(look, _noise(shape, settings.seed + k), sigmas)
+        change = _held(residual, look.measured, lifted).sub_(lifted.condition)
+        total += change
+        squares += change.square_()
+    mean = total.div_(count)
+    deviation = squares.sub_(mean.square(), alpha=count).div_(count - 1).clamp_(min=0).sqrt_()
+    return mean.add_(lifted.condition), deviation
+
+
+def _noise(shape: tuple[int, int, int], seed: int) -> Tensor:
+    """Standard normal noise [X', Y', Z']."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.empty(shape, dtype=STATE)
+    for plane in noise:
+        plane.copy_(torch.randn(shape[1:], generator=generator))
+    return noise
+
+
+def _held(residual: Tensor, measured: Measured, lifted: Lifted) -> Tensor:
+    """The image of a residual [X', Y', Z'], held to the scan; float32."""
+    square = 0.0
+    for part in lifted.parts if measured.is_noisy else ():
+        share = measured.scan[part].numel() / measured.scan.numel()
+        square += share * measured.at(part).residual_square(lifted.image(residual, part))
+    ratio = measured.ratio(square)
+    held = torch.empty(residual.shape)
+    for part in lifted.parts:
+        held[part] = measured.at(part).hold(lifted.image(residual, part), ratio)
+    return held
+
+
+def _audit(mean: Tensor, measured: Measured, lifted: Lifted) -> tuple[Unseen, tuple[float, ...]]:
+    """What the scanner could not have seen, and the inconsistency of each measured slice."""
+    axis, parts = lifted.acquisition.coarse_axis, lifted.parts
+    unseen = Unseen(
+        unseen_share((mean[part] for part in parts), measured.projector),
+        unseen_share((lifted.condition[part].float() for part in parts), measured.projector),
+    )
+    squares = sum(
+        (measured.at(part).square_by_slice(mean[part], axis) * measured.scan[part].numel())
+        for part in parts
+    )
+    root = torch.as_tensor(squares / measured.scan.numel()).sqrt()
+    return unseen, tuple(float(v) for v in root)
+
+
 def _half_width(
     mean: Tensor, deviation: Tensor | None, measured: Measured, interval: Interval | None
 ) -> Tensor | None:
@@ -169,116 +237,6 @@ def _half_width(
         return None
     ranking = unseen_part(mean, measured.projector) if deviation is None else deviation
     return interval.half_width(local_energy(ranking))
-
-
-def _samples(
-    look: FirstLook,
-    lifted: Tensor,
-    residual_std: float,
-    settings: Settings,
-) -> tuple[Tensor, Tensor | None]:
-    """Mean of the samples and, of several, their standard deviation: [X', Y', Z'].
-
-    One evaluation starts from no noise at all: the posterior mean has no seed, and zero is the
-    mean of the fields that it would be averaged over (docs/experiments.md: better by 0.05 dB).
-    """
-    sigmas = karras_sigmas(settings.steps, sigma_min=settings.sigma_min)
-    count = settings.samples
-    total = torch.zeros_like(lifted)
-    squares = torch.zeros_like(lifted) if count > 1 else None
-    for k in range(count):
-        generator = torch.Generator().manual_seed(settings.seed + k)
-        noise = torch.randn(lifted.shape, generator=generator)
-        if settings.steps == count == 1:
-            noise.zero_()
-        residual = settings.sampler(look, noise, sigmas).mul_(residual_std)
-        sample = look.measured.hold(residual.add_(lifted))
-        total += sample
-        if squares is not None:
-            squares += (sample - lifted).square()
-    mean = total.div_(count)
-    if squares is None:
-        return mean, None
-    variance = (squares - count * (mean - lifted).square()) / (count - 1)
-    return mean, variance.clamp(min=0).sqrt()
-
-
-def _whole_volume(
-    denoiser: Denoiser,
-    lifted: Tensor,
-    acquisition: Acquisition,
-    noise_level: float,
-    context: int,
-    settings: Settings,
-) -> Callable[[Tensor, float], Tensor]:
-    """A denoiser of the whole volume [X', Y', Z']: both orientations, averaged."""
-    w_axis = acquisition.coarse_axis
-    phase = phase_channels(acquisition.axes[w_axis])
-    views = [
-        _View(
-            order,
-            anatomy_boxes(to_slices(lifted, order)),
-            feature_vector(acquisition, order[1], w_axis, noise_level),
-        )
-        for order in orientations(w_axis)
-    ]
-    total_calls = settings.samples * settings.steps
-    calls = 0
-
-    def denoise(x: Tensor, sigma: float) -> Tensor:
-        nonlocal calls
-        total = torch.zeros_like(x)
-        for view in views:
-            stack, noisy, out = (to_slices(v, view.order) for v in (lifted, x, total))
-            for box in view.boxes:
-                for index in _batches(box, settings.voxels_per_call):
-                    part = (index, box.rows, box.columns)
-                    cond = condition_slices(
-                        stack[..., box.rows, box.columns], index, context, phase[:, box.columns]
-                    )
-                    out[part] += _denoised(
-                        denoiser, noisy[part], cond, sigma, view.features, settings
-                    )
-        calls += 1
-        if settings.progress is not None:
-            settings.progress(calls / total_calls)
-        return total / 2
-
-    return denoise
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """One orientation of the slices: axis order (stack, H, W), boxes, what the network is told."""
-
-    order: tuple[int, int, int]
-    boxes: list[Box]
-    features: Tensor
-
-
-def _batches(box: Box, voxels: int) -> list[Tensor]:
-    """The slices of a box, in runs of about so many voxels."""
-    count = max(1, voxels // box.voxels)
-    runs = torch.split(torch.arange(box.stack.start, box.stack.stop), count)
-    return list(runs)
-
-
-def _denoised(
-    denoiser: Denoiser,
-    noisy: Tensor,
-    cond: Tensor,
-    sigma: float,
-    features: Tensor,
-    settings: Settings,
-) -> Tensor:
-    """One batch of slices [n, H, W] through the network."""
-    device = settings.device
-    levels = torch.full((len(noisy),), sigma, device=device)
-    vectors = features.to(device).expand(len(noisy), -1)
-    half = torch.autocast(device.type, dtype=torch.bfloat16) if settings.half else nullcontext()
-    with half:
-        out: Tensor = denoiser(noisy[:, None].to(device), levels, cond.to(device), vectors)
-    return out[:, 0].cpu()
 
 
 def _on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> Volume:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from torch import Tensor
 
-from medsr.acquisition.acquisition import AxisSampling
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.profile_fit import better_profile
+from medsr.acquisition.resample import acquire
 from medsr.diffusion.samplers import Denoise
+from medsr.restore.lifted import Lifted
 from medsr.restore.measured import Measured
+from medsr.restore.parts import parts_of
 
 __all__ = ["FirstLook"]
+
+#: Of so many planes one is looked at.
+EVERY = 4
 
 
 class FirstLook:
@@ -22,25 +29,27 @@ class FirstLook:
         better: a coarse axis that explains the scan far better than the assumed one, if any.
     """
 
-    def __init__(
-        self,
-        denoise: Denoise,
-        lifted: Tensor,
-        residual_std: float,
-        measured: Measured,
-    ) -> None:
-        self.denoise, self.lifted, self.residual_std = denoise, lifted, residual_std
-        self.measured = measured
+    def __init__(self, denoise: Denoise, lifted: Lifted, measured: Measured) -> None:
+        self.denoise, self.lifted, self.measured = denoise, lifted, measured
         self.better: AxisSampling | None = None
         self.looked = False
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """The denoised image; the first time, the look as well."""
+        """The denoised residual; the first time, the look as well."""
         denoised = self.denoise(x, sigma)
         if not self.looked:
             self.looked = True
-            mean = self.lifted + denoised * self.residual_std
-            acquisition = self.measured.projector.acquisition
-            self.better = better_profile(mean, self.measured.scan, acquisition)
+            self.better = better_profile(
+                lambda acquisition: self._misfit(denoised, acquisition), self.lifted.acquisition
+            )
             self.measured = replace(self.measured, explained=self.better is None)
         return denoised
+
+    def _misfit(self, residual: Tensor, acquisition: Acquisition) -> float:
+        """Root mean square of A x - y, over the intensity gain."""
+        square, count = 0.0, 0
+        for part in parts_of(self.lifted.acquisition, step=EVERY):
+            seen = acquire(self.lifted.image(residual, part), acquisition)
+            square += float((seen - self.lifted.scan[part]).square().sum())
+            count += seen.numel()
+        return math.sqrt(square / count)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.consistency import LEAST_RATIO, Projector, wiener_ratio
 from medsr.restore.options import Consistency
+from medsr.restore.parts import Part
 
 __all__ = ["Measured"]
 
@@ -60,51 +60,72 @@ class Measured:
         """Prepare the projection for a scan."""
         return cls(scan, noise, floor, Projector.of(acquisition), mode)
 
-    def hold(self, x: Tensor) -> Tensor:
+    def at(self, part: Part) -> Measured:
+        """The same of a part of the scan."""
+        return replace(self, scan=self.scan[part])
+
+    def hold(self, x: Tensor, ratio: float | None = None) -> Tensor:
         """The image nearest to x [X', Y', Z'] that does not contradict the scan.
 
         The projection and the floor take turns (projection onto convex sets; Youla and Webb 1982,
-        IEEE Trans Med Imaging 1:81); where that does not meet the tolerance in a few rounds, a
-        few voxels at sharp edges of the body stay below the floor. `EXACT` ignores the floor.
+        IEEE Trans Med Imaging 1:81), for each line along the coarse axis until it meets the
+        tolerance; where that takes too many rounds, a few voxels at sharp edges of the body stay
+        below the floor. `EXACT` ignores the floor.
+
+        Args:
+            x: the image, [X', Y', Z'].
+            ratio: from `ratio` for the whole image, where x is a part of one.
         """
         left = self.mode is Consistency.NOISE and not self.explained
         if self.mode is Consistency.OFF or left:
             return self._above_floor(x)
         if self.mode is Consistency.EXACT:
             return self.projector.project(x, self.scan)
-        ratio = LEAST_RATIO
-        if self.noise >= NOISE_FREE:
-            ratio = wiener_ratio(self.projector.residual(x, self.scan), self.noise, self.projector)
+        if ratio is None:
+            ratio = self.ratio(self.residual_square(x))
         if math.isinf(ratio):
             return self._above_floor(x)
+        settled = torch.zeros((), dtype=torch.bool)
         for _ in range(ROUNDS):
             below = self.projector.project(x, self.scan, ratio)
-            x = self._above_floor(below)
-            if self.floor is None or self.largest_residual(x) < TOLERANCE:
+            x = torch.where(settled, x, self._above_floor(below))
+            settled = self._settled(x)
+            if self.floor is None or bool(settled.all()):
                 return x
-        return x if ratio > LEAST_RATIO else self._floor_where_it_may(x, below)
+        return x if ratio > LEAST_RATIO else torch.where(settled, x, below)
 
-    def _floor_where_it_may(self, x: Tensor, below: Tensor) -> Tensor:
-        """x, but `below` in the lines along the coarse axis where x misses the tolerance.
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the scan's noise is worth weighing against the image."""
+        return self.mode is Consistency.NOISE and self.noise >= NOISE_FREE
 
-        Lines are independent where the other two axes are sampled as they are.
+    def ratio(self, residual_square: float) -> float:
+        """How little the scan counts against an image; see `wiener_ratio`.
+
+        Args:
+            residual_square: mean square of y - A x of the whole image.
         """
-        acquisition = self.projector.acquisition
-        coarse = acquisition.coarse_axis
-        if not all(axis.is_identity for k, axis in enumerate(acquisition.axes) if k != coarse):
-            return below
-        worst = self.projector.residual(x, self.scan).abs().amax(dim=coarse, keepdim=True)
-        return torch.where(worst < TOLERANCE, x, below)
+        if not self.is_noisy:
+            return LEAST_RATIO
+        return wiener_ratio(residual_square, self.noise, self.projector)
 
-    def largest_residual(self, x: Tensor) -> float:
-        """Largest |A x - y| of all measured voxels, over the intensity gain."""
-        return float(self.projector.residual(x, self.scan).abs().max())
+    def residual_square(self, x: Tensor) -> float:
+        """Mean square of y - A x of an image [X', Y', Z']."""
+        return float(self.projector.residual(x, self.scan).double().square().mean())
 
-    def residual_by_slice(self, x: Tensor, axis: int) -> list[float]:
-        """Root mean square of A x - y in each measured slice, over the intensity gain."""
+    def _settled(self, x: Tensor) -> Tensor:
+        """Which lines along the coarse axis meet the tolerance; all or none of a volume whose
+        lines are not independent, because another axis was changed too."""
+        axes, coarse = self.projector.acquisition.axes, self.projector.acquisition.coarse_axis
+        within = self.projector.residual(x, self.scan).abs() < TOLERANCE
+        if all(axis.is_identity for k, axis in enumerate(axes) if k != coarse):
+            return within.all(dim=coarse, keepdim=True)
+        return within.all()
+
+    def square_by_slice(self, x: Tensor, axis: int) -> Tensor:
+        """Mean square of A x - y in each measured slice, over the squared intensity gain."""
         squares = self.projector.residual(x, self.scan).square()
-        others = [k for k in range(3) if k != axis]
-        return [float(v) for v in np.asarray(squares.mean(dim=others).sqrt())]
+        return squares.mean(dim=[k for k in range(3) if k != axis])
 
     def _above_floor(self, x: Tensor) -> Tensor:
         return x if self.floor is None else torch.clamp(x, min=self.floor)

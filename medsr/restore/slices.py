@@ -74,8 +74,8 @@ def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) 
     near = torch.stack([(index + k).clamp(0, len(stack) - 1) for k in offsets], dim=1)
     images = stack[near.reshape(-1)].reshape(len(index), len(offsets), *stack.shape[1:])
     maps = phase[None, :, None, :].expand(len(index), 2, stack.shape[1], phase.shape[-1])
-    images = images.clamp(CLIP_LOW, CLIP_HIGH)
-    return torch.cat([images, maps.to(images.dtype)], dim=1)
+    images = images.float().clamp_(CLIP_LOW, CLIP_HIGH)
+    return torch.cat([images, maps.float()], dim=1)
 
 
 def anatomy_boxes(stack: Tensor) -> list[Box]:

@@ -21,17 +21,24 @@ def head() -> torch.Tensor:
     return torch.from_numpy(smooth_head((40, 40, 48))) / 130
 
 
+def found(x: torch.Tensor, y: torch.Tensor) -> AxisSampling | None:
+    def misfit(acquisition: Acquisition) -> float:
+        return float((acquire(x, acquisition) - y).square().mean().sqrt())
+
+    return better_profile(misfit, ASSUMED)
+
+
 def test_the_true_profile_needs_no_better_one() -> None:
-    assert better_profile(head(), acquire(head(), ASSUMED), ASSUMED) is None
+    assert found(head(), acquire(head(), ASSUMED)) is None
 
 
 @pytest.mark.parametrize(("profile", "width"), [("box", 4.0), ("gaussian", 2.0)])
 def test_the_profile_that_was_used_is_found(profile: str, width: float) -> None:
     used = replace(COARSE, profile=profile, width_mm=width)
     scan = acquire(head(), Acquisition((SAME, SAME, used)))
-    assert better_profile(head(), scan, ASSUMED) == used
+    assert found(head(), scan) == used
 
 
 def test_a_bad_restoration_is_no_reason_to_doubt_the_profile() -> None:
     noise = torch.randn(40, 40, 48, generator=torch.Generator().manual_seed(0))
-    assert better_profile(head() + noise, acquire(head(), ASSUMED), ASSUMED) is None
+    assert found(head() + noise, acquire(head(), ASSUMED)) is None

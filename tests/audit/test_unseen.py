@@ -26,14 +26,14 @@ def test_the_scanner_does_not_see_the_unseen_part() -> None:
 
 def test_the_range_of_the_adjoint_is_all_seen() -> None:
     low = torch.rand(16, 16, 8, generator=torch.Generator().manual_seed(1))
-    assert unseen_share(acquire_adjoint(low, ACQUISITION), Projector.of(ACQUISITION)) < 1e-5
+    assert unseen_share([acquire_adjoint(low, ACQUISITION)], Projector.of(ACQUISITION)) < 1e-5
 
 
 def test_detail_raises_the_share_over_that_of_interpolation() -> None:
     projector = Projector.of(ACQUISITION)
     x = image()
     smooth = lift(acquire(x, ACQUISITION), ACQUISITION)
-    assert unseen_share(x, projector) > 2 * unseen_share(smooth, projector)
+    assert unseen_share([x], projector) > 2 * unseen_share([smooth], projector)
 
 
 def test_local_energy_of_a_constant_is_that_constant() -> None:

@@ -1,0 +1,117 @@
+"""The network, which knows slices, as a denoiser of the whole volume.
+
+Each call goes slice by slice in both orientations that hold the coarse axis and averages the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medsr.acquisition.describe import feature_vector, phase_channels
+from medsr.diffusion.denoiser import Denoiser
+from medsr.diffusion.samplers import Denoise
+from medsr.restore.lifted import Lifted
+from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
+
+__all__ = ["VOXELS_PER_CALL", "Network", "whole_volume"]
+
+#: Voxels that go through the network at once; the result does not depend on it.
+VOXELS_PER_CALL = 600_000
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The model and how it runs.
+
+    Attributes:
+        denoiser: in evaluation mode.
+        context: neighbouring slices that it sees on each side.
+        half: bfloat16 convolutions; float32 otherwise.
+        voxels_per_call: memory against speed; no influence on the result.
+        device: where it runs.
+    """
+
+    denoiser: Denoiser
+    context: int
+    half: bool
+    voxels_per_call: int
+    device: torch.device
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One orientation of the slices: axis order (stack, H, W), boxes, what the network is told."""
+
+    order: tuple[int, int, int]
+    boxes: list[Box]
+    features: Tensor
+
+
+def whole_volume(
+    network: Network, lifted: Lifted, noise_level: float, count: Callable[[], None]
+) -> Denoise:
+    """A denoiser of the residual over a whole volume [X', Y', Z'].
+
+    Args:
+        network: the model.
+        lifted: the scan.
+        noise_level: of the scan, over the intensity gain.
+        count: called after each evaluation.
+    """
+    acquisition = lifted.acquisition
+    w_axis = acquisition.coarse_axis
+    phase = phase_channels(acquisition.axes[w_axis])
+    views = [
+        _View(
+            order,
+            anatomy_boxes(to_slices(lifted.condition, order)),
+            feature_vector(acquisition, order[1], w_axis, noise_level),
+        )
+        for order in orientations(w_axis)
+    ]
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        total = torch.zeros_like(x)
+        for view in views:
+            stack, noisy, out = (to_slices(v, view.order) for v in (lifted.condition, x, total))
+            for box in view.boxes:
+                for run in _runs(box, network.voxels_per_call):
+                    part = (run, box.rows, box.columns)
+                    index = torch.arange(run.start, run.stop)
+                    cond = condition_slices(
+                        stack[..., box.rows, box.columns],
+                        index,
+                        network.context,
+                        phase[:, box.columns],
+                    )
+                    out[part] += _denoised(network, noisy[part], cond, sigma, view.features)
+        count()
+        return total.div_(2)
+
+    return denoise
+
+
+def _runs(box: Box, voxels: int) -> Iterator[slice]:
+    """The slices of a box, in runs of about so many voxels."""
+    count = max(1, voxels // box.voxels)
+    for start in range(box.stack.start, box.stack.stop, count):
+        yield slice(start, min(start + count, box.stack.stop))
+
+
+def _denoised(
+    network: Network, noisy: Tensor, cond: Tensor, sigma: float, features: Tensor
+) -> Tensor:
+    """One batch of slices [n, H, W] through the network."""
+    device = network.device
+    levels = torch.full((len(noisy),), sigma, device=device)
+    vectors = features.to(device).expand(len(noisy), -1)
+    half = torch.autocast(device.type, dtype=torch.bfloat16) if network.half else nullcontext()
+    image = noisy[:, None].to(device, torch.float32)
+    with half:
+        out: Tensor = network.denoiser(image, levels, cond.to(device), vectors)
+    return out[:, 0].cpu()
