@@ -24,6 +24,14 @@ QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "ls
 PATIENCE_S = 30
 
 
+#: For workers that Dask starts by itself, which would give memory back at once; that slows torch
+#: by half (docs/scale.md).
+KEEP_MEMORY = (
+    "export MALLOC_TRIM_THRESHOLD_=134217728",
+    "export MALLOC_MMAP_THRESHOLD_=134217728",
+)
+
+
 @dataclass(frozen=True)
 class QueueConfig:
     """One worker of a batch system; the page of `--cluster-config`.
@@ -94,11 +102,7 @@ def threads_each(workers: int) -> int:
 
 
 def _environment(workers: int) -> dict[str, int]:
-    """Variables that a worker starts with, in place of Dask's own.
-
-    Dask also sets MALLOC_TRIM_THRESHOLD_, which gives memory back at once and slows torch by half
-    (docs/scale.md); workers that end after a batch need no such thrift.
-    """
+    """Variables that a worker starts with, in place of Dask's, which also trim its memory."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return dict.fromkeys(names, threads_each(workers))
 
@@ -172,7 +176,7 @@ def queued(system: str, workers: int, config: QueueConfig) -> Iterator[Any]:
             account=config.account,
             interface=config.interface,
             job_extra_directives=list(config.directives),
-            job_script_prologue=list(config.prologue),
+            job_script_prologue=[*KEEP_MEMORY, *config.prologue],
             python=config.python,
             scheduler_options={"dashboard_address": ":0"},
         ) as cluster,

@@ -10,7 +10,9 @@ from medsr.acquisition.resample import acquire, lift
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.errors import Refused, UsageError
 from medsr.restore.enhance import Settings, enhance
+from medsr.restore.lifted import Lifted
 from medsr.restore.options import Consistency
+from medsr.restore.parts import parts_of
 from medsr.restore.target import choose_target
 from medsr.volume.geometry import corner_mm
 from tests.conftest import smooth_head
@@ -28,6 +30,22 @@ def test_the_result_does_not_depend_on_the_batch(phantom, voxels):
     whole = run(phantom).volume.voxels
     part = run(phantom, voxels_per_call=voxels).volume.voxels
     assert np.abs(whole - part).max() < 1e-3 * whole.max()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.06])
+def test_the_result_does_not_depend_on_the_parts(phantom, monkeypatch, noise):
+    generator = torch.Generator().manual_seed(0)
+    voxels = torch.from_numpy(scanned(phantom).voxels.copy())
+    voxels += noise * voxels.max() * torch.randn(voxels.shape, generator=generator)
+    scan = replace(phantom, voxels=voxels.numpy())
+    whole = run(scan)
+    monkeypatch.setattr("medsr.restore.lifted.parts_of", lambda a: parts_of(a, 2_000))
+    assert len(Lifted.of(voxels, for_scan(scan, (1.0, 1.0, 1.0)), 1.0).parts) > 5
+    in_parts = run(scan)
+    difference = np.abs(whole.volume.voxels - in_parts.volume.voxels).max()
+    assert difference < 1e-5 * whole.volume.voxels.max()
+    assert whole.inconsistency == pytest.approx(in_parts.inconsistency, rel=1e-3)
+    assert whole.unseen.share == pytest.approx(in_parts.unseen.share, rel=1e-4)
 
 
 def test_seeds_repeat_and_differ(phantom):
