@@ -175,11 +175,9 @@ def _samples(look: FirstLook, lifted: Lifted, settings: Settings) -> tuple[Tenso
     """
     sigmas = karras_sigmas(settings.steps, sigma_min=settings.sigma_min)
     count, shape = settings.samples, lifted.acquisition.fine_shape
-    if settings.steps == count == 1:
-        start = torch.zeros(shape, dtype=STATE)
-        return _held(settings.sampler(look, start, sigmas), look.measured, lifted), None
     if count == 1:
-        start = _noise(shape, settings.seed)
+        one = settings.steps == 1
+        start = torch.zeros(shape, dtype=STATE) if one else _noise(shape, settings.seed)
         return _held(settings.sampler(look, start, sigmas), look.measured, lifted), None
     total, squares = torch.zeros(shape), torch.zeros(shape)
     for k in range(count):
