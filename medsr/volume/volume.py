@@ -96,7 +96,7 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
 
 def _check_voxels(voxels: NDArray[np.float32], name: str) -> None:
     check_shape(voxels.shape, name)
-    bad = int(voxels.size - np.isfinite(voxels).sum())
+    bad = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
     if bad:
         raise Refused(
             f"{name}: {bad} of {voxels.size} voxels are not finite numbers (NaN or infinity). "
