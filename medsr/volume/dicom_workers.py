@@ -1,40 +1,52 @@
 """Compressed files, decoded on every core.
 
 gdcm, pyjpegls, Pillow and pydicom's own RLE hold Python's lock while they decode, so that threads
-alone gain nothing. A worker here is a process that takes the name of a file and gives back its
-stored numbers, over pipes. It is no child of `multiprocessing`, which would run the caller's own
-script again in every worker. A worker says nothing about faults: where it has no answer, the file
-is decoded in this process, which then says what is wrong.
+gain nothing. A worker here is a process that takes names of files and gives back their stored
+numbers, over pipes; this process decodes too, whenever no answer waits for it. A worker is no
+child of `multiprocessing`, which would run the caller's own script again in every one. It says
+nothing about faults: where it has no answer, the file is decoded in this process, which then says
+what is wrong.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import os
+import struct
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
+from multiprocessing import connection
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.errors import MedsrError
 from medsr.volume.dicom_open import parse_quietly
 from medsr.volume.dicom_pixels import decode
 
 __all__ = ["decode_each", "serve"]
 
-#: Fewer voxels than this are decoded sooner than a worker starts (100 slices of 512 x 512).
-MIN_VOXELS = 100 * 512 * 512
+#: Fewer voxels than this are decoded before a worker has begun (64 slices of 512 x 512).
+MIN_VOXELS = 64 * 512 * 512
 
-#: More workers wait for the process that rescales what they decode.
-MAX_WORKERS = 8
+#: More processes than this wait for the one that rescales what they decode.
+MAX_PROCESSES = 8
+
+#: Files that a worker knows of: one that it decodes, and the next.
+AHEAD = 2
+
+#: A slice passes through a pipe in one piece, where the system allows it (Linux).
+PIPE_BYTES = 1 << 20
+
+#: Before stored numbers: NumPy's name of their type, then their shape; zeros when there are none.
+ANSWER = struct.Struct("<4s3Q")
 
 Use = Callable[[Path, NDArray[Any]], None]
 
@@ -45,104 +57,123 @@ def decode_each(paths: Sequence[Path], voxels: int, use: Use) -> None:
     Args:
         paths: of files, each once.
         voxels: in all compressed files among them.
-        use: what to do with a file's stored values, [frames, rows, columns]; it is called from
-            several threads at once.
+        use: what to do with a file's stored values, [frames, rows, columns]; files come in any
+            order.
 
     Raises:
-        InputError, Refused: as `dicom_pixels.decode`, of the first file at fault.
+        InputError, Refused: as `dicom_pixels.decode` and `use`, of the first file at fault.
     """
-    count = _worker_count(len(paths), voxels)
-    if count < 2:
-        for path in paths:
-            use(path, decode(path))
-        return
-    idle: SimpleQueue[_Worker] = SimpleQueue()
+    todo, faults = deque(paths), dict[Path, MedsrError]()
 
-    def decode_one(path: Path) -> None:
-        worker = idle.get()
+    def finish(path: Path, pixels: NDArray[Any] | None) -> None:
         try:
-            pixels = worker.decode(path)
-        finally:
-            idle.put(worker)
-        use(path, pixels)
+            use(path, decode(path) if pixels is None else pixels)
+        except MedsrError as fault:
+            faults[path] = fault
+            todo.clear()
 
-    with _started(count) as workers, ThreadPoolExecutor(count + 1) as threads:
-        for worker in workers:
-            idle.put(worker)
-        for _ in threads.map(decode_one, paths):
-            pass
+    with _started(_process_count(len(paths), voxels) - 1) as workers:
+        while todo or any(worker.asked for worker in workers):
+            answering = _answering(workers, wait=not todo)
+            for worker in answering:
+                finish(*worker.answer())
+            for worker in workers:
+                while todo and len(worker.asked) < AHEAD:
+                    worker.ask(todo.popleft())
+            if todo and not answering:
+                finish(todo.popleft(), None)
+    for path in paths:
+        if path in faults:
+            raise faults[path]
 
 
-def _worker_count(files: int, voxels: int) -> int:
-    """One where it does not pay: few voxels, or this process is one of several at work."""
+def _process_count(files: int, voxels: int) -> int:
+    """One where more do not pay: few voxels, or this process is itself one of several."""
     if voxels < MIN_VOXELS or multiprocessing.parent_process() is not None:
         return 1
-    if getattr(sys, "frozen", False) or not sys.executable:
-        return 1  # no interpreter to start
+    if os.name != "posix" or getattr(sys, "frozen", False) or not sys.executable:
+        return 1  # no pipes that can be waited for, or no interpreter to start
     able = getattr(os, "sched_getaffinity", None)
     cores = len(able(0)) if able else os.cpu_count() or 1
-    return min(cores, files, MAX_WORKERS)
+    return min(cores, files, MAX_PROCESSES)
 
 
 @contextmanager
 def _started(count: int) -> Iterator[list[_Worker]]:
-    workers = [_Worker() for _ in range(count)]
+    workers: list[_Worker] = []
     try:
+        with suppress(OSError):  # fewer are as good
+            workers.extend(_Worker() for _ in range(count))
         yield workers
     finally:
         for worker in workers:
             worker.stop()
 
 
+def _answering(workers: list[_Worker], *, wait: bool) -> list[_Worker]:
+    """The workers that have an answer or have died; with `wait` there is at least one."""
+    busy = [worker for worker in workers if worker.asked]
+    ready = connection.wait([worker.output.fileno() for worker in busy], None if wait else 0)
+    return [worker for worker in busy if worker.output.fileno() in ready]
+
+
 class _Worker:
-    """One process that decodes, and this process where that one has died or never began."""
+    """A process that decodes; `asked` are the files whose answers are due, in their order."""
 
     def __init__(self) -> None:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        try:
-            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import serve; serve()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": paths},
-            )
-        except OSError:
-            self._process = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pipesize=PIPE_BYTES,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        self._input = cast(FileIO, self._process.stdin)
+        self.output = cast(FileIO, self._process.stdout)
+        self.asked: deque[Path] = deque()
 
-    def decode(self, path: Path) -> NDArray[Any]:
-        """As `dicom_pixels.decode`."""
-        try:
-            pixels = self._ask(path)
-        except (OSError, ValueError):
-            pixels = None
-        return decode(path) if pixels is None else pixels
+    def ask(self, path: Path) -> None:
+        """Give it a file."""
+        self.asked.append(path)
+        with suppress(OSError):  # it died: the answer will say so
+            self._input.write(json.dumps(str(path)).encode() + b"\n")
 
-    def _ask(self, path: Path) -> NDArray[Any] | None:
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            return None
-        process.stdin.write(json.dumps(str(path)).encode() + b"\n")
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline())
-        if answer is None:
-            return None
-        kind = np.dtype(answer["dtype"])
-        stored = process.stdout.read(math.prod(answer["shape"]) * kind.itemsize)
-        return np.frombuffer(stored, kind).reshape(answer["shape"])
+    def answer(self) -> tuple[Path, NDArray[Any] | None]:
+        """Wait for the next file's stored values, None when it has no answer."""
+        path, told = self.asked.popleft(), bytearray(ANSWER.size)
+        if not _fill(told, self.output):
+            return path, None
+        kind, *shape = ANSWER.unpack(told)
+        if not any(shape):
+            return path, None
+        pixels = np.empty(shape, kind.rstrip(b"\0").decode())
+        return path, pixels if _fill(pixels.data.cast("B"), self.output) else None
 
     def stop(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+        self._process.kill()
+        self._process.communicate()
+
+
+def _fill(target: bytearray | memoryview, source: FileIO) -> bool:
+    """Read as many bytes as there is room for; False when the source ends before."""
+    left = memoryview(target)
+    while left:
+        count = source.readinto(left)
+        if not count:
+            return False
+        left = left[count:]
+    return True
 
 
 def serve() -> None:
     """Be a worker: read names of files, one a line in JSON, until there are no more.
 
-    To each the answer is a line of JSON, the shape and type of its stored numbers, and then the
-    numbers; or the line `null`. What a decoder prints goes nowhere.
+    To each the answer is an ANSWER and then the stored numbers, if there are any. What a decoder
+    prints goes nowhere.
     """
     with os.fdopen(os.dup(1), "wb") as answers, parse_quietly():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -150,9 +181,8 @@ def serve() -> None:
             try:
                 pixels = np.ascontiguousarray(decode(Path(json.loads(line))))
             except Exception:  # whatever it is, the other process meets it too
-                answers.write(b"null\n")
+                answers.write(ANSWER.pack(b"", 0, 0, 0))
             else:
-                told = {"shape": pixels.shape, "dtype": pixels.dtype.str}
-                answers.write(json.dumps(told).encode() + b"\n")
+                answers.write(ANSWER.pack(pixels.dtype.str.encode(), *pixels.shape))
                 answers.write(pixels.data)
             answers.flush()
