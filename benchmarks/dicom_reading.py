@@ -1,13 +1,13 @@
 """Print a markdown table: reading a DICOM series, against pydicom decoding the same files.
 
-Usage: python benchmarks/dicom_reading.py SERIES_FOLDER [SLICES]
+Usage: python benchmarks/dicom_reading.py SERIES_FOLDER [SLICES [ROUNDS]]
 
 SERIES_FOLDER holds one uncompressed series. From its first slices a series of SLICES slices (400)
 is made in a temporary folder, once for each transfer syntax: slices repeat, UIDs and positions are
 new, and the rest of each header stays. "bare pydicom" is `dcmread(path).pixel_array` of every
 file, one after another, each array dropped at once; "medsr" is `read_series`, which also sorts,
-checks and rescales into one float32 volume. The two take turns, the best of ROUNDS counts, and
-all files have been read before, so that they come from memory and not from a disk.
+checks and rescales into one float32 volume. The two take turns, the best of ROUNDS (3)
+counts, and all files have been read before, so that they come from memory and not from a disk.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def line(source: Path, syntax: UID, slices: int) -> str:
+def line(source: Path, syntax: UID, slices: int, rounds: int) -> str:
     """A row of the table."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -104,7 +104,7 @@ def line(source: Path, syntax: UID, slices: int) -> str:
         size = sum(len(file.read_bytes()) for file in files)
         turns = [
             (seconds(lambda: decode_bare(files)), seconds(lambda: read_series(folder)))
-            for _ in range(ROUNDS)
+            for _ in range(rounds)
         ]
     bare, ours = (min(times) for times in zip(*turns, strict=True))
     return (
@@ -113,12 +113,12 @@ def line(source: Path, syntax: UID, slices: int) -> str:
     )
 
 
-def main(source: Path, slices: int) -> None:
+def main(source: Path, slices: int = SLICES, rounds: int = ROUNDS) -> None:
     """Print the table."""
     print(HEADER, flush=True)
     for syntax in SYNTAXES:
-        print(line(source, syntax, slices), flush=True)
+        print(line(source, syntax, slices, rounds), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else SLICES)
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:4]))
