@@ -7,10 +7,13 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     MRImageStorage,
     generate_uid,
 )
@@ -149,6 +152,27 @@ def edit(path: Path, **attributes) -> None:
         else:
             setattr(dataset, keyword, value)
     dataset.save_as(path)
+
+
+def encoded(path: Path, syntax: UID) -> Path:
+    """Write a little-endian file again, in another transfer syntax; its path."""
+    dataset = pydicom.dcmread(path)
+    if syntax.is_encapsulated:
+        dataset.compress(syntax, generate_instance_uid=False)
+        dataset.save_as(path)
+        return path
+    plain = Dataset({element.tag: element for element in dataset})  # free of its encoding
+    plain.file_meta, plain.preamble = dataset.file_meta, dataset.preamble
+    plain.file_meta.TransferSyntaxUID = syntax
+    if syntax == ExplicitVRBigEndian:
+        plain.PixelData = np.frombuffer(plain.PixelData, "<u2").astype(">u2").tobytes()
+    plain.save_as(
+        path,
+        implicit_vr=syntax == ImplicitVRLittleEndian,
+        little_endian=syntax != ExplicitVRBigEndian,
+        enforce_file_format=True,
+    )
+    return path
 
 
 def _item(**attributes):

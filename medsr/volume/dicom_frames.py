@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom_head import Head
 from medsr.volume.dicom_open import items, number, numbers, open_dataset, text, texts
+from medsr.volume.dicom_plain import Plain, plain_frame
 
 __all__ = ["Frame", "frames_of"]
 
@@ -38,6 +39,8 @@ class Frame:
         slope, intercept: of this frame.
         rescale_type: what the rescaled values are ("HU", "US" for unspecified, ...), or "".
         marks: time, echo and contrast, as far as the header says.
+        plain: how to read it without a parser, or None.
+        packed: whether its file is compressed.
     """
 
     path: Path
@@ -51,6 +54,8 @@ class Frame:
     intercept: float
     rescale_type: str
     marks: dict[str, object]
+    plain: Plain | None
+    packed: bool
 
 
 def frames_of(head: Head) -> list[Frame]:
@@ -141,6 +146,8 @@ def _frame(head: Head, index: int, sources: list[Dataset], marks: dict[str, obje
         intercept=intercept[0] if intercept else 0.0,
         rescale_type=next((word.upper() for word in types if word), ""),
         marks=marks,
+        plain=plain_frame(head, index),
+        packed=head.is_packed,
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from medsr.errors import InputError
 from medsr.volume.dicom_open import (
@@ -28,7 +29,7 @@ from medsr.volume.dicom_open import (
     text,
     texts,
 )
-from medsr.volume.dicom_quick import quick_header
+from medsr.volume.dicom_quick import Place, Quick, quick_header
 
 __all__ = [
     "CAPTURE",
@@ -89,6 +90,9 @@ TAGS = [
     "SamplesPerPixel",
     "PhotometricInterpretation",
     "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
@@ -123,6 +127,7 @@ class Head:
         frames: number of frames; 1 in a classic file, 0 in an object without pixels.
         shape: (rows, columns), or None without pixels.
         syntax: transfer syntax UID, or "" when the file has no meta group.
+        pixels: where uncompressed pixels lie in the file, as far as a quick look shows it.
     """
 
     path: Path
@@ -134,6 +139,13 @@ class Head:
     frames: int
     shape: tuple[int, int] | None
     syntax: str
+    pixels: Place | None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the pixels are compressed, or the whole file deflated."""
+        uid = UID(self.syntax)
+        return bool(uid.is_transfer_syntax and (uid.is_encapsulated or uid.is_deflated))
 
 
 def head_of(path: Path) -> Head | None:
@@ -144,7 +156,8 @@ def head_of(path: Path) -> Head | None:
     """
     if not looks_like_dicom(path):
         return None
-    header = _header(path)
+    quick = _header(path)
+    header = quick.header
     meta = header.file_meta
     sop_class = text(header, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
     modality = text(header, "Modality").upper() or SCAN_CLASSES.get(sop_class, "")
@@ -171,15 +184,16 @@ def head_of(path: Path) -> Head | None:
         frames=int(min(max(number(header, "NumberOfFrames") or 1, 1), MAX_FRAMES)) if shape else 0,
         shape=shape,
         syntax=text(meta, "TransferSyntaxUID"),
+        pixels=quick.pixels,
     )
 
 
-def _header(path: Path) -> Dataset:
+def _header(path: Path) -> Quick:
     try:
         quick = quick_header(path, TAG_NUMBERS)
     except OSError:
         quick = None  # the full parser says why
-    return open_dataset(path, TAGS) if quick is None else quick
+    return Quick(open_dataset(path, TAGS), None) if quick is None else quick
 
 
 def _kind(header: Dataset, sop_class: str, modality: str) -> str:

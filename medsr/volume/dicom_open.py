@@ -13,13 +13,17 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydicom
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 
 from medsr.errors import InputError, MedsrError, Refused
 
@@ -164,6 +168,9 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """All values of a header text; empty when it is absent or unreadable."""
+    plain = _unconverted(dataset, keyword, ("CS", "UI"))
+    if plain is not None:
+        return tuple(word.strip() for word in plain.split("\\")) if plain else ()
     value = _value(dataset, keyword)
     if value is None or value == "":
         return ()
@@ -173,7 +180,8 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """Exactly `count` finite numbers, or None when they are absent or not such."""
-    value = _value(dataset, keyword)
+    plain = _unconverted(dataset, keyword, ("DS", "US"))
+    value: Any = plain.split("\\") if plain else _value(dataset, keyword)
     many = isinstance(value, MultiValue | list | tuple)
     try:
         values = tuple(float(v) for v in (value if many else [value]))
@@ -197,6 +205,30 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 def _value(dataset: Dataset, keyword: str) -> Any:
     try:
-        return dataset.get(keyword)
-    except Exception:  # pydicom converts a value only now, and may fail in any way
+        tag, _ = _entry(keyword)
+        return dataset[tag].value if tag in dataset else None
+    except Exception:  # pydicom converts a value only now, and fails in any way
         return None
+
+
+def _unconverted(dataset: Dataset, keyword: str, kinds: tuple[str, ...]) -> str | None:
+    """A value as it was written, ASCII; None when that is not plain.
+
+    pydicom's own conversion of a value takes longer than all else that is done with it here.
+    """
+    tag, usual = _entry(keyword)
+    element = dataset.get_item(tag)
+    if not isinstance(element, RawDataElement) or (element.VR or usual) not in kinds:
+        return None
+    written = element.value or b""
+    if (element.VR or usual) == "US":
+        plain = len(written) == 2 and element.is_little_endian
+        return str(written[0] + 256 * written[1]) if plain else None
+    return written.decode("ascii").rstrip(" \0") if written.isascii() else None
+
+
+@lru_cache(maxsize=1024)
+def _entry(keyword: str) -> tuple[BaseTag, str]:
+    """Tag and VR in the dictionary of DICOM."""
+    tag = Tag(keyword)
+    return tag, dictionary_VR(tag)

@@ -1,4 +1,4 @@
-"""Pixels: stored numbers out of every transfer syntax, and values out of stored numbers.
+"""Pixels: stored numbers out of every transfer syntax.
 
 pydicom decodes (native, deflated, RLE, and through its plugins JPEG, JPEG-LS, JPEG 2000); this
 module guards it. A header may announce any size, so the size is held against the file before
@@ -9,7 +9,6 @@ the end marker (FFD9 in all of JPEG, JPEG-LS and JPEG 2000) is looked for first.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom_frames import Frame
 from medsr.volume.dicom_head import Head
 from medsr.volume.dicom_open import number, open_dataset
 
-__all__ = ["check_size", "decode", "read_values"]
+__all__ = ["check_size", "decode"]
 
 #: No scan is larger (1600 x 1600 x 1600); a header that says so is wrong.
 MAX_VOXELS = 4_000_000_000
@@ -61,18 +59,13 @@ def check_size(head: Head) -> None:
             f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
         )
     expected = voxels * int(number(head.header, "BitsAllocated") or 16) // 8
-    factor = MAX_COMPRESSION if _is_packed(head.syntax) else 1
+    factor = MAX_COMPRESSION if head.is_packed else 1
     size = head.path.stat().st_size
     if expected > size * factor:
         raise InputError(
             f"{head.path.name}: the header announces {expected} bytes of pixels and the whole file"
             f" has {size}; it is cut. Copy or export it again."
         )
-
-
-def _is_packed(syntax: str) -> bool:
-    uid = UID(syntax)
-    return bool(uid.is_transfer_syntax and (uid.is_encapsulated or uid.is_deflated))
 
 
 def decode(path: Path) -> NDArray[Any]:
@@ -133,44 +126,3 @@ def _is_whole(dataset: Dataset) -> bool:
     count = int(number(dataset, "NumberOfFrames") or 1)
     frames = generate_frames(dataset.PixelData, number_of_frames=count)
     return all(frame.rstrip(b"\x00")[-2:] == b"\xff\xd9" for frame in frames)
-
-
-def read_values(frames: Sequence[Frame]) -> NDArray[np.float32]:
-    """Rescaled values of frames, [frames, rows, columns] float32, in the order given.
-
-    One file after another: gdcm, pyjpegls and Pillow all hold Python's lock while they decode, so
-    a pool of threads was measured to gain nothing.
-
-    Args:
-        frames: of one shape.
-
-    Raises:
-        InputError: see `decode`.
-        Refused: the volume does not fit into memory.
-    """
-    try:
-        values = np.empty((len(frames), *frames[0].shape), dtype=np.float32)
-    except MemoryError:
-        raise Refused(
-            f"{frames[0].path.name}: {len(frames)} slices of this size do not fit into memory. "
-            "Crop the scan or use a larger machine."
-        ) from None
-    by_file: dict[Path, list[int]] = {}
-    for place, frame in enumerate(frames):
-        by_file.setdefault(frame.path, []).append(place)
-
-    for path, places in by_file.items():
-        pixels = decode(path)
-        for place in places:
-            frame = frames[place]
-            if pixels.shape[1:] != frame.shape or frame.index >= len(pixels):
-                raise InputError(f"{path.name}: the pixels and the header differ in shape.")
-            _rescale(pixels[frame.index], frame, values[place])
-    return values
-
-
-def _rescale(pixels: NDArray[Any], frame: Frame, out: NDArray[np.float32]) -> None:
-    if frame.slope == 1 and frame.intercept.is_integer() and pixels.dtype.itemsize <= 2:
-        np.add(pixels, np.float32(frame.intercept), out=out)  # exact, and half the time
-    else:
-        out[:] = pixels * np.float64(frame.slope) + frame.intercept

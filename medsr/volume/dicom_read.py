@@ -2,7 +2,7 @@
 
 The road: `dicom_find` lists the DICOM files at a path and sorts them into series, this module
 picks the one that is an MR or CT scan, `dicom_frames` says where each frame lies, `series` checks
-that the frames are one volume and orders them, `dicom_pixels` decodes. Geometry comes from
+that the frames are one volume and orders them, `dicom_values` reads them. Geometry comes from
 ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone (PS3.3 C.7.6.2.1.1) and
 leaves as a RAS+ affine over voxels [X = columns, Y = rows, Z = slices].
 
@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -27,7 +28,8 @@ from medsr.volume.dicom_find import Group, group_heads, heads_of, opened
 from medsr.volume.dicom_frames import Frame, frames_of
 from medsr.volume.dicom_head import IMAGE, Head, head_of, why_not
 from medsr.volume.dicom_open import parse_quietly
-from medsr.volume.dicom_pixels import check_size, read_values
+from medsr.volume.dicom_pixels import check_size
+from medsr.volume.dicom_values import read_values
 from medsr.volume.series import Stack, stack_slices
 from medsr.volume.slices import Slices
 from medsr.volume.volume import Volume
@@ -35,6 +37,7 @@ from medsr.volume.volume import Volume
 __all__ = [
     "AIR_HU",
     "SeriesSummary",
+    "chosen_group",
     "known_group",
     "list_series",
     "pick_group",
@@ -117,10 +120,8 @@ def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
         Refused: several series, no MR or CT image, or an image that is not one regular volume;
             the sentence names the fault, the file and what to do.
     """
-    path = Path(path)
-    with parse_quietly(), opened(path) as place:
-        group = pick_group(group_heads(heads_of(place, path.name)), series_uid, path.name)
-        return _volume(group, path.name)
+    with chosen_group(path, series_uid) as group:
+        return _volume(group, Path(path).name)
 
 
 def read_files(paths: Sequence[Path], name: str) -> Volume:
@@ -139,6 +140,18 @@ def read_files(paths: Sequence[Path], name: str) -> Volume:
     """
     with parse_quietly():
         return _volume(known_group(paths, name), name)
+
+
+@contextmanager
+def chosen_group(path: Path, series_uid: str | None) -> Iterator[Group]:
+    """The one image series at a path, while it is there (a zip is unpacked for so long).
+
+    Raises:
+        InputError, Refused: as `read_series`, but for faults in the frames.
+    """
+    path = Path(path)
+    with parse_quietly(), opened(path) as place:
+        yield pick_group(group_heads(heads_of(place, path.name)), series_uid, path.name)
 
 
 def known_group(paths: Sequence[Path], name: str) -> Group:
@@ -210,9 +223,7 @@ def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
 
 def _volume(group: Group, name: str) -> Volume:
     frames, stack = stacked_frames(group, name)
-    values = read_values(frames)
-    if group.modality == "CT":
-        np.maximum(values, AIR_HU, out=values)
+    values = read_values(frames, lowest=AIR_HU if group.modality == "CT" else None)
     return Volume(
         voxels=values.transpose(2, 1, 0),
         affine=stack.affine,

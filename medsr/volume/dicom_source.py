@@ -14,10 +14,10 @@ from typing import Any
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medsr.volume.dicom_find import Group, group_heads, heads_of, opened
+from medsr.volume.dicom_find import Group
 from medsr.volume.dicom_frames import Frame
 from medsr.volume.dicom_open import open_dataset, parse_quietly
-from medsr.volume.dicom_read import known_group, pick_group, stacked_frames
+from medsr.volume.dicom_read import chosen_group, known_group, stacked_frames
 from medsr.volume.geometry import Affine
 from medsr.volume.volume import Modality
 
@@ -58,10 +58,8 @@ def read_source(path: Path, *, series_uid: str | None = None) -> SourceSeries:
     Raises:
         InputError, Refused: as `dicom_read.read_series`, but for faults in the pixels.
     """
-    path = Path(path)
-    with parse_quietly(), opened(path) as place:
-        group = pick_group(group_heads(heads_of(place, path.name)), series_uid, path.name)
-        return _source(group, path.name)
+    with chosen_group(path, series_uid) as group:
+        return _source(group, Path(path).name)
 
 
 def read_source_files(paths: Sequence[Path], name: str) -> SourceSeries:

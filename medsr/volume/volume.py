@@ -96,7 +96,8 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
 
 def _check_voxels(voxels: NDArray[np.float32], name: str) -> None:
     check_shape(voxels.shape, name)
-    bad = int(voxels.size - np.isfinite(voxels).sum())
+    slabs = np.moveaxis(voxels, int(np.argmax(voxels.strides)), 0)  # no second volume in memory
+    bad = sum(slab.size - np.count_nonzero(np.isfinite(slab)) for slab in slabs)
     if bad:
         raise Refused(
             f"{name}: {bad} of {voxels.size} voxels are not finite numbers (NaN or infinity). "
