@@ -171,7 +171,7 @@ class Enhancer:
             slice_thickness_mm=options.slice_thickness_mm,
             profile=options.profile,
         )
-        check_memory(acquisition.fine_shape, volume.name)
+        check_memory(acquisition, volume.name)
         remarks = target.remarks + remarks_on_range(acquisition, self.card.ranges)
         remarks += self._on_familiarity(volume, acquisition.coarse_axis, options)
         return Plan(volume, acquisition, remarks)
