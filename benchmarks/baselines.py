@@ -34,7 +34,7 @@ __all__ = ["Example", "Unsharp", "interpolate", "linear_ceiling", "tune_unsharp"
 ORDERS = (1, 3, 5)
 
 #: Widths (sigma) of the Gaussian that are tried, in distances between slices.
-RADII = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+RADII = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 
 #: Reach of the linear ceiling: samples along each in-plane axis, and slices.
 IN_PLANE, SLICES = 5, 6
