@@ -3,7 +3,7 @@
 Remedios et al., ECLARE: efficient cross-planar learning for anisotropic resolution enhancement
 (arXiv:2503.11787); https://pypi.org/project/eclare, GPL-3. It learns from the slices of the very
 scan that it restores, by default from a million patches, which takes a GPU minutes and a CPU many
-hours; here it gets as many patches as are asked for, in batches of 32 (128 by default) so that few
+hours; here it gets as many patches as are asked for, in batches of 8 (128 by default) so that few
 patches still make many steps. It is told the slice thickness and profile, which spares it the
 estimation of the profile. The scan's voxels are said to be 1 x 1 x factor, so that its result lies
 on the reference's grid.
@@ -23,6 +23,7 @@ import nibabel
 import numpy as np
 import torch
 from conditions import Trial
+from scoring import Cost
 
 from medsr.volume.nifti import write_nifti
 
@@ -30,7 +31,7 @@ __all__ = ["Eclare"]
 
 VERSION = "1.0.1"
 DEFAULT_PATCHES = 1_000_000
-BATCH = 32
+BATCH = 8
 
 #: Its names of our slice profiles.
 PROFILES = {"gaussian": "gaussian", "box": "rect"}
@@ -48,8 +49,8 @@ class Eclare:
     home: Path
     patches: int
 
-    def __call__(self, trial: Trial) -> tuple[np.ndarray, float, str]:
-        """The restored scan [X, Y, Z'], the program's peak memory (MB) and a remark.
+    def __call__(self, trial: Trial) -> tuple[np.ndarray, Cost, str]:
+        """The restored scan [X, Y, Z'], what the program took and a remark.
 
         Raises:
             RuntimeError: the program failed; its last words.
@@ -68,10 +69,10 @@ class Eclare:
                 *("--relative-slice-profile-type", PROFILES[coarse.profile]),
                 *("--batch-size", BATCH, "--n-patches", self.patches),
             ]
-            megabytes, said = _run([str(word) for word in words], folder / "log")
+            cost, said = _run([str(word) for word in words], folder / "log")
             image = nibabel.load(folder / "out" / "low_eclare.nii.gz")
             voxels = np.asarray(image.get_fdata(dtype=np.float32))
-        return voxels, megabytes, self._remark(said)
+        return voxels, cost, self._remark(said)
 
     def _environment(self) -> Path:
         """Make the environment, with the torch that this process runs; its bin folder."""
@@ -91,10 +92,10 @@ class Eclare:
         """How long it learned, and how long the default would take at that pace."""
         seconds = training_seconds(said, self.patches)
         if seconds is None:
-            return f"{self.patches} patches instead of {DEFAULT_PATCHES}"
+            return f"learned from {self.patches} patches instead of {DEFAULT_PATCHES}"
         hours = seconds / self.patches * DEFAULT_PATCHES / 3600
         return (
-            f"learned from {self.patches} patches in {seconds} s; "
+            f"learned from {self.patches} patches in {seconds} s (wall clock, beside other work); "
             f"its default of {DEFAULT_PATCHES} would take {hours:.0f} h at that pace"
         )
 
@@ -108,8 +109,8 @@ def training_seconds(said: str, patches: int) -> int | None:
     return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds)
 
 
-def _run(words: list[str], log: Path) -> tuple[float, str]:
-    """Run a program: its peak resident memory in MB, and what it said."""
+def _run(words: list[str], log: Path) -> tuple[Cost, str]:
+    """Run a program: what it took (memory: its peak), and what it said."""
     with log.open("w") as out:
         process = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
@@ -117,4 +118,4 @@ def _run(words: list[str], log: Path) -> tuple[float, str]:
     if status != 0:
         raise RuntimeError(f"run-eclare failed: {said.strip().splitlines()[-1]}")
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return kilobytes / 1024, said
+    return Cost(usage.ru_utime + usage.ru_stime, round(kilobytes / 1024)), said

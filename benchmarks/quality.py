@@ -1,7 +1,7 @@
 """Every method on people never seen in training: one table (Markdown).
 
-    python benchmarks/quality.py configs/mr-head.yaml DATA -o table.md [--conditions 4x 8x ...]
-        [--regression PATH.safetensors] [--eclare-patches 10000] [--whole]
+    OMP_NUM_THREADS=1 python benchmarks/quality.py configs/mr-head.yaml DATA -o table.md
+        [--conditions 4x 8x ...] [--regression PATH.safetensors] [--eclare-patches 3000] [--whole]
 
 The people are the configuration's validation list; without --whole the middle 96 x 112 x 96
 voxels of each. Rows are kept beside the table (table.jsonl): what is there is not measured again,
@@ -36,7 +36,7 @@ from common import SIDES, middle
 from conditions import CONDITIONS, Condition, Trial, trial_of
 from eclare_program import VERSION, Eclare
 from quality_table import NOTES, full_table, numbers, summary
-from scoring import Ruler, measured
+from scoring import Cost, Ruler, measured
 
 from medsr.config import TrainConfig, load_config
 from medsr.data.cases import load_case
@@ -47,8 +47,8 @@ from medsr.volume.volume import Volume
 #: Training people that unsharp masking is tuned on: the first of the configuration's fine scans.
 TUNING_PEOPLE = 2
 
-#: What a method gives: voxels, its own peak memory in MB (None: measure the process), a remark.
-Answer = tuple[np.ndarray, float | None, str]
+#: What a method gives: voxels, what it took (None: measure this process), a remark.
+Answer = tuple[np.ndarray, Cost | None, str]
 
 
 @dataclass(frozen=True)
@@ -176,9 +176,10 @@ def methods(
 def measure(method: Method, trial: Trial, ruler: Ruler) -> dict[str, Any]:
     """One row: sums of each block, sharpness, cost, remark."""
     try:
-        (voxels, megabytes, remark), cost = measured(lambda: method.call(trial))
+        (voxels, own, remark), cost = measured(lambda: method.call(trial))
     except (RuntimeError, OSError) as fault:
         return {"remark": f"not measured, because {fault}"}
+    cost = own or cost
     return {
         "blocks": {
             name: [[float(f"{total:.6g}"), int(count)] for total, count in sums]
@@ -186,7 +187,7 @@ def measure(method: Method, trial: Trial, ruler: Ruler) -> dict[str, Any]:
         },
         "sharpness": round(ruler.sharpness(voxels), 4),
         "seconds": round(cost.seconds, 2),
-        "megabytes": cost.megabytes if megabytes is None else round(megabytes),
+        "megabytes": cost.megabytes,
         "remark": remark,
     }
 
@@ -227,7 +228,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", default=None, help="name or .safetensors; the config's name")
     parser.add_argument("--regression", default=None, help=".safetensors with its card")
-    parser.add_argument("--eclare-patches", type=int, default=10_000, help="0: no ECLARE")
+    parser.add_argument("--eclare-patches", type=int, default=3_000, help="0: no ECLARE")
     parser.add_argument("--eclare-home", default="runs/eclare", help="folder of its environment")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument("--slow-conditions", nargs="*", choices=CONDITIONS, default=["4x"])

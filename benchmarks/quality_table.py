@@ -20,9 +20,9 @@ is half of the most that the model was trained with. PSNR, SSIM 3-D and GMSD ove
 range = the reference's 99.9th percentile (CT: over -1024 HU); GMSD in the planes across the first
 axis, which hold the coarse one. In brackets: 95 % percentile bootstrap over blocks of 8 such
 planes, within this one volume; differences to cubic are drawn in pairs. Sharpness: energy above
-half of Nyquist along the coarse axis, over the reference's. Seconds: one call, wall clock. MB: by
-how much the process grew at most during the call (ECLARE: peak of its process, without its data
-loaders).
+half of Nyquist along the coarse axis, over the reference's. CPU s: processor seconds of one call
+on one thread. MB: by how much the process grew at most during the call (ECLARE: peak of its
+process, without its data loaders).
 """
 
 #: The method that the others are compared with.
@@ -97,7 +97,7 @@ def numbers(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 HEAD = (
-    "| method | PSNR dB | over cubic, dB | SSIM 3-D | GMSD | sharpness | seconds | MB |\n"
+    "| method | PSNR dB | over cubic, dB | SSIM 3-D | GMSD | sharpness | CPU s | MB |\n"
     "|---|---|---|---|---|---|---|---|"
 )
 

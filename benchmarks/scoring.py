@@ -123,7 +123,7 @@ def percentiles(values: np.ndarray) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall-clock seconds, and megabytes by which the process grew at most (None if unknown)."""
+    """Processor seconds, and megabytes by which the process grew at most (None if unknown)."""
 
     seconds: float
     megabytes: float | None
@@ -132,13 +132,15 @@ class Cost:
 def measured(call: Callable[[], T]) -> tuple[T, Cost]:
     """Run something once.
 
-    Memory is the process's peak resident size (VmHWM, which Linux lets a process set back) over
-    its size before the call, after giving free memory back to the system.
+    Time is the processor's, of all threads, for beside other work it changes least; run with one
+    thread (OMP_NUM_THREADS=1), since threads that wait in a loop count too. Memory is the peak
+    resident size of the process (VmHWM, which Linux lets a process set back) over its size before
+    the call, after giving free memory back to the system.
     """
     before = _resident_kilobytes("VmRSS", reset=True)
-    began = time.monotonic()
+    began = time.process_time()
     result = call()
-    seconds = time.monotonic() - began
+    seconds = time.process_time() - began
     peak = _resident_kilobytes("VmHWM")
     grown = None if before is None or peak is None else round(max(0.0, (peak - before) / 1024))
     return result, Cost(seconds, grown)
