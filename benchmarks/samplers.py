@@ -20,6 +20,7 @@ from medsr.acquisition.resample import lift
 from medsr.config import load_config
 from medsr.data.cases import load_case
 from medsr.diffusion.samplers import SAMPLERS
+from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_3d
 from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.restore.enhance import Settings, enhance
@@ -28,23 +29,13 @@ from medsr.restore.options import Consistency
 from medsr.volume.volume import Volume
 
 
-def sharpness(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Energy above half of Nyquist along the last axis, over the reference's."""
-
-    def energy(x: np.ndarray) -> float:
-        spectrum = np.abs(np.fft.rfft(x * np.hanning(x.shape[2]), axis=2)) ** 2
-        return float(spectrum[..., x.shape[2] // 4 :].sum())
-
-    return energy(estimate) / energy(reference)
-
-
 def row(label: str, estimate: np.ndarray, fine: Volume, seconds: float) -> str:
     """One line of the table."""
     top = robust_range(fine.voxels, modality=fine.modality)
     mask = foreground_mask(fine.voxels, modality=fine.modality)
     decibels = psnr(fine.voxels, estimate, data_range=top, mask=mask)
     similarity = ssim_3d(fine.voxels, estimate, data_range=top, mask=mask)
-    sharp = sharpness(estimate, np.asarray(fine.voxels))
+    sharp = high_frequency_ratio(fine.voxels, estimate, axis=2)
     return f"| {label} | {decibels:.2f} | {similarity:.4f} | {sharp:.2f} | {seconds:.1f} |"
 
 

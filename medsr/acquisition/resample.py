@@ -5,13 +5,18 @@ All are separable: one matrix of `medsr.acquisition.kernels` an axis. Tensors ar
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
-from medsr.acquisition.acquisition import Acquisition
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.kernels import PROFILES, Matrix, spline_matrix
 
 __all__ = ["acquire", "acquire_adjoint", "along_axis", "axis_matrices", "lift"]
+
+#: Kept of those last asked for: a scan in parts asks for the same few again and again.
+MATRICES = 16
 
 
 def along_axis(x: Tensor, matrix: Matrix, axis: int) -> Tensor:
@@ -26,14 +31,23 @@ def along_axis(x: Tensor, matrix: Matrix, axis: int) -> Tensor:
 
 def axis_matrices(acquisition: Acquisition) -> list[Matrix | None]:
     """One [low, fine] matrix an axis; None where the axis is sampled as it is."""
-    return [
-        None
-        if axis.is_identity
-        else PROFILES[axis.profile](
-            axis.fine_count, axis.fine_mm, axis.low_count, axis.low_mm, axis.width_mm
-        )
-        for axis in acquisition.axes
-    ]
+    return [None if axis.is_identity else _acquisition_matrix(axis) for axis in acquisition.axes]
+
+
+@lru_cache(maxsize=MATRICES)
+def _acquisition_matrix(axis: AxisSampling) -> Matrix:
+    matrix = PROFILES[axis.profile](
+        axis.fine_count, axis.fine_mm, axis.low_count, axis.low_mm, axis.width_mm
+    )
+    matrix.setflags(write=False)  # shared by all who ask
+    return matrix
+
+
+@lru_cache(maxsize=MATRICES)
+def _lift_matrix(axis: AxisSampling, order: int) -> Matrix:
+    matrix = spline_matrix(axis.low_count, axis.low_mm, axis.fine_count, axis.fine_mm, order)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def acquire(x: Tensor, acquisition: Acquisition) -> Tensor:
@@ -63,6 +77,5 @@ def lift(y: Tensor, acquisition: Acquisition, *, order: int = 3) -> Tensor:
     for k, axis in enumerate(acquisition.axes):
         if not axis.is_resampled:
             continue
-        matrix = spline_matrix(axis.low_count, axis.low_mm, axis.fine_count, axis.fine_mm, order)
-        y = along_axis(y, matrix, y.ndim - 3 + k)
+        y = along_axis(y, _lift_matrix(axis, order), y.ndim - 3 + k)
     return y

@@ -72,6 +72,20 @@ def badness(metric: Metric, value: float, reference_value: float | None = None) 
     return abs(value - (1.0 if metric.better == "one" else 0.0))
 
 
+def _high_frequency(axis: int) -> Metric:
+    return Metric(
+        function=partial(detail.high_frequency_ratio, axis=axis),
+        needs=(),
+        title=f"HF energy axis {axis}",
+        unit="",
+        better="one",
+        digits=3,
+        definition=f"High-frequency energy ratio along voxel axis {axis}: energy of the estimate "
+        "above half of Nyquist's frequency, over that of the reference, of Hann-tapered "
+        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
+    )
+
+
 METRICS: dict[str, Metric] = {
     "psnr": Metric(
         function=fidelity.psnr,
@@ -169,39 +183,7 @@ METRICS: dict[str, Metric] = {
         "voxels, 15 voxels wide) over the mask, divided by the norm of the reference "
         "under the same filter.",
     ),
-    "hf_ratio_0": Metric(
-        function=partial(detail.high_frequency_ratio, axis=0),
-        needs=(),
-        title="HF energy axis 0",
-        unit="",
-        better="one",
-        digits=3,
-        definition="High-frequency energy ratio along voxel axis 0: energy of the estimate above "
-        "half of Nyquist's frequency, over that of the reference, of Hann-tapered "
-        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
-    ),
-    "hf_ratio_1": Metric(
-        function=partial(detail.high_frequency_ratio, axis=1),
-        needs=(),
-        title="HF energy axis 1",
-        unit="",
-        better="one",
-        digits=3,
-        definition="High-frequency energy ratio along voxel axis 1: energy of the estimate above "
-        "half of Nyquist's frequency, over that of the reference, of Hann-tapered "
-        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
-    ),
-    "hf_ratio_2": Metric(
-        function=partial(detail.high_frequency_ratio, axis=2),
-        needs=(),
-        title="HF energy axis 2",
-        unit="",
-        better="one",
-        digits=3,
-        definition="High-frequency energy ratio along voxel axis 2: energy of the estimate above "
-        "half of Nyquist's frequency, over that of the reference, of Hann-tapered "
-        "whole lines that meet the mask; above 1 is noise, ringing or invented detail.",
-    ),
+    **{f"hf_ratio_{axis}": _high_frequency(axis) for axis in range(3)},
     "rise_slices": Metric(
         function=sharpness.rise_across_slices,
         needs=("spacing_mm", "axis"),

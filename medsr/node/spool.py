@@ -14,7 +14,6 @@ An instance in `known` is not taken again, so a series that is sent twice is enh
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from medsr.errors import OutputError
+from medsr.volume.whole import is_mine
 
 __all__ = [
     "ENDED",
@@ -81,13 +81,10 @@ def open_spool(spool: Path) -> int:
             f"{spool.name}: cannot be used as the node's spool ({fault.strerror}). Choose a "
             "folder that is yours with --spool."
         ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
+    if not is_mine(lock):
         raise OutputError(
             f"{spool.name}: another medsr node uses this spool; stop it or give another --spool."
-        ) from None
+        )
     _restore(spool)
     return lock
 

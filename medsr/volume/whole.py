@@ -17,7 +17,7 @@ from pathlib import Path
 
 from medsr.errors import OutputError
 
-__all__ = ["check_target", "whole_folder"]
+__all__ = ["check_target", "is_mine", "whole_folder"]
 
 
 def check_target(folder: Path, pattern: str, *, overwrite: bool) -> None:
@@ -61,13 +61,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         lock = os.open(partial, os.O_RDONLY)
     except OSError as fault:
         raise _unwritable(folder, fault) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
+    if not is_mine(lock):
         raise OutputError(
             f"{folder.name}: another medsr is writing it now; wait for it, or choose another."
-        ) from None
+        )
     try:
         _empty(partial)
         if _aside(folder).exists() and not folder.exists():
@@ -81,6 +78,16 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(lock)
+
+
+def is_mine(lock: int) -> bool:
+    """Lock an open file or folder until it is closed; where another holds it, close it: False."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return False
+    return True
 
 
 def _empty(folder: Path) -> None:
