@@ -25,8 +25,9 @@ from medsr.data.cases import load_case
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
+from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings, enhance
-from medsr.restore.enhancer import DEFAULT_SAMPLER, DEFAULT_STEPS, Enhancer, half_is_fast, mode_of
+from medsr.restore.enhancer import DEFAULT_SAMPLER, DEFAULT_STEPS, Enhancer, mode_of
 from medsr.volume.volume import Volume
 
 FACTORS = (2.0, 3.0, 4.0, 6.0)

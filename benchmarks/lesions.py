@@ -27,8 +27,9 @@ from medsr.config import load_config
 from medsr.data.cases import load_case
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.metrics.foreground import foreground_mask
+from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings, enhance
-from medsr.restore.enhancer import DEFAULT_SAMPLER, Enhancer, half_is_fast
+from medsr.restore.enhancer import DEFAULT_SAMPLER, Enhancer
 from medsr.volume.volume import Volume
 
 DIAMETERS_MM = (2.0, 3.0, 4.0, 6.0, 8.0, 10.0)

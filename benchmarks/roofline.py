@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from medsr.commands import enhance
-from medsr.restore.enhancer import Enhancer, half_is_fast
+from medsr.network.precision import half_is_fast
+from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import Options
 from medsr.volume.files import read
 

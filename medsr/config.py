@@ -105,7 +105,7 @@ class TrainerConfig(_Page):
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)
     num_nodes: int = Field(1, ge=1)
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    precision: Literal["auto", "bf16-mixed", "32-true"] = "auto"  # auto: half where it is fast
     threads: int = Field(0, ge=0)  # 0: as many as torch chooses
     checkpoint_every: int = Field(200, ge=1)
     validate_every: int = Field(400, ge=1)

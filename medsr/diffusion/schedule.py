@@ -7,41 +7,40 @@ deviation over the training data, so sigma_data = 1 everywhere.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from medsr.errors import UsageError
 
-__all__ = ["SIGMA_MAX", "SIGMA_MIN", "karras_sigmas", "training_sigmas"]
+__all__ = ["SIGMA_MAX", "sampling_sigmas", "training_sigmas"]
 
 #: At SIGMA_MAX the noisy image says nothing (signal to noise 1 : 400), so that a denoiser
 #: evaluated there returns the posterior mean given the condition alone.
 SIGMA_MAX = 20.0
-SIGMA_MIN = 0.1
+
+#: The levels after the first lie between these, evenly in the logarithm. Together with
+#: `samplers.BEYOND` they keep the spread of Gaussian data best (docs/experiments.md, Few steps):
+#: between SIGMA_MAX and FIRST there is nothing to decide, below LAST next to nothing to denoise.
+FIRST, LAST = 2.0, 0.043
 
 
-def karras_sigmas(
-    steps: int,
-    *,
-    sigma_min: float = SIGMA_MIN,
-    sigma_max: float = SIGMA_MAX,
-    rho: float = 7.0,
-) -> Tensor:
-    """The `steps` + 1 levels from sigma_max down to 0; Karras et al. 2022, eq. 5: [steps + 1].
+def sampling_sigmas(steps: int) -> Tensor:
+    """The `steps` + 1 levels from SIGMA_MAX down to 0: [steps + 1].
 
     Raises:
         UsageError: fewer than one step.
 
-    >>> karras_sigmas(1)
+    >>> sampling_sigmas(1)
     tensor([20.,  0.])
+    >>> sampling_sigmas(4)
+    tensor([20.0000,  2.0000,  0.2933,  0.0430,  0.0000])
     """
     if steps < 1:
         raise UsageError(f"A sampler needs at least 1 step, not {steps}.")
-    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
-    levels = (high + ramp * (low - high)) ** rho
-    levels[0] = sigma_max
-    return torch.cat([levels, levels.new_zeros(1)]).float()
+    inner = torch.logspace(math.log10(FIRST), math.log10(LAST), steps - 1, dtype=torch.float64)
+    return torch.cat([torch.tensor([SIGMA_MAX]), inner, torch.zeros(1)]).float()
 
 
 def training_sigmas(

@@ -19,7 +19,7 @@ from medsr.audit.interval import Interval
 from medsr.audit.unseen import Unseen, local_energy, unseen_part, unseen_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Sampler
-from medsr.diffusion.schedule import SIGMA_MIN, karras_sigmas
+from medsr.diffusion.schedule import sampling_sigmas
 from medsr.errors import UsageError
 from medsr.intensity import scaling_for
 from medsr.restore.first_look import FirstLook
@@ -42,7 +42,6 @@ class Settings:
     Attributes:
         sampler: see `diffusion.samplers`.
         steps: of the sampler; 1 is the posterior mean.
-        sigma_min: the last noise level of several steps.
         samples: how many to average.
         seed: sample k uses seed + k.
         consistency: how strictly the result is held to the scan.
@@ -56,7 +55,6 @@ class Settings:
 
     sampler: Sampler
     steps: int
-    sigma_min: float = SIGMA_MIN
     samples: int = 1
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
@@ -173,7 +171,7 @@ def _samples(look: FirstLook, lifted: Lifted, settings: Settings) -> tuple[Tenso
     One evaluation starts from no noise at all: the posterior mean has no seed, and zero is the
     mean of the fields that it would be averaged over (docs/experiments.md: better by 0.05 dB).
     """
-    sigmas = karras_sigmas(settings.steps, sigma_min=settings.sigma_min)
+    sigmas = sampling_sigmas(settings.steps)
     count, shape = settings.samples, lifted.acquisition.fine_shape
     if count == 1:
         one = settings.steps == 1

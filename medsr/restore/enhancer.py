@@ -16,6 +16,7 @@ from medsr.diffusion.samplers import SAMPLERS
 from medsr.errors import InputError, Refused, UsageError
 from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard, load_card, load_model
+from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Enhanced, Settings, enhance
 from medsr.restore.options import DEFAULT_SAMPLER, DEFAULT_STEPS, Consistency, Options
 from medsr.restore.ranges import familiarity, remarks_on_range
@@ -106,14 +107,6 @@ def choose_device(name: str) -> torch.device:
     if kind not in {"cpu", "cuda", "mps"}:
         raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
     return torch.device(name)
-
-
-def half_is_fast(device: torch.device) -> bool:
-    """Whether bfloat16 convolutions are worth it: a GPU, or a CPU with instructions for them."""
-    if device.type != "cpu":
-        return device.type == "cuda"
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 class Enhancer:

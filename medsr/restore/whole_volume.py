@@ -15,6 +15,7 @@ from torch import Tensor
 from medsr.acquisition.describe import feature_vector, phase_channels
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise
+from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.lifted import Lifted
 from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
 
@@ -57,6 +58,10 @@ def whole_volume(
 ) -> Denoise:
     """A denoiser of the residual over a whole volume [X', Y', Z'].
 
+    The posterior mean, at SIGMA_MAX, is the average of both orientations. The steps of a sampler
+    below it take the orientations in turn, at half the price: what one leaves uneven from slice to
+    slice, the next one sees.
+
     Args:
         network: the model.
         lifted: the scan.
@@ -75,9 +80,14 @@ def whole_volume(
         for order in orientations(w_axis)
     ]
 
+    turn = 0
+
     def denoise(x: Tensor, sigma: float) -> Tensor:
+        nonlocal turn
+        turn = 0 if sigma >= SIGMA_MAX else turn + 1
+        chosen = views[turn % 2 : turn % 2 + 1] if turn else views
         total = torch.zeros_like(x)
-        for view in views:
+        for view in chosen:
             stack, noisy, out = (to_slices(v, view.order) for v in (lifted.condition, x, total))
             for box in view.boxes:
                 for run in _runs(box, network.voxels_per_call):
@@ -91,7 +101,7 @@ def whole_volume(
                     )
                     out[part] += _denoised(network, noisy[part], cond, sigma, view.features)
         count()
-        return total.div_(2)
+        return total.div_(len(chosen))
 
     return denoise
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
-from medsr.config import TrainConfig
+from medsr.config import TrainConfig, TrainerConfig
 from medsr.data.batches import fine_cases
 from medsr.data.cases import load_cases
 from medsr.errors import InputError, UsageError
+from medsr.network.precision import half_is_fast
 from medsr.training.module import RestorationModule
 
 __all__ = ["check_split", "train"]
@@ -81,7 +83,7 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy="ddp" if settings.devices * settings.num_nodes > 1 else "auto",
-        precision=settings.precision,
+        precision=_precision(settings),
         max_steps=settings.steps,
         val_check_interval=settings.validate_every,
         check_val_every_n_epoch=None,
@@ -97,3 +99,11 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
+
+
+def _precision(settings: TrainerConfig) -> Literal["bf16-mixed", "32-true"]:
+    """As asked, or half precision where it is fast."""
+    if settings.precision != "auto":
+        return settings.precision
+    on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    return "bf16-mixed" if half_is_fast(torch.device("cuda" if on_gpu else "cpu")) else "32-true"

@@ -1,11 +1,13 @@
 """Gaussian data have an exact denoiser: D(x; s) = x S^2 / (S^2 + s^2), and an exact ODE solution:
 x(0) = x(s_max) S / sqrt(S^2 + s_max^2). Errors must fall with the order of the method."""
 
+import math
+
 import pytest
 import torch
 
 from medsr.diffusion.samplers import SAMPLERS
-from medsr.diffusion.schedule import SIGMA_MAX, karras_sigmas, training_sigmas
+from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas, training_sigmas
 from medsr.errors import UsageError
 
 SPREAD = 0.5
@@ -17,7 +19,8 @@ def oracle(x, sigma):
 
 def error(name, steps):
     noise = torch.tensor([1.0], dtype=torch.float64)
-    sigmas = karras_sigmas(steps, sigma_min=1e-4).double()
+    levels = torch.logspace(math.log10(SIGMA_MAX), -4, steps, dtype=torch.float64)
+    sigmas = torch.cat([levels, torch.zeros(1)])
     exact = SIGMA_MAX * SPREAD / (SPREAD**2 + SIGMA_MAX**2) ** 0.5
     return abs(float(SAMPLERS[name](oracle, noise, sigmas)) - exact)
 
@@ -31,17 +34,29 @@ def test_order_of_accuracy(name, order):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_one_step_is_the_posterior_mean(name):
     noise = torch.tensor([1.0])
-    got = SAMPLERS[name](oracle, noise, karras_sigmas(1))
+    got = SAMPLERS[name](oracle, noise, sampling_sigmas(1))
     assert float(got) == pytest.approx(float(oracle(noise * SIGMA_MAX, SIGMA_MAX)), rel=1e-5)
 
 
+@pytest.mark.parametrize("steps", [4, 5, 6, 8])
+@pytest.mark.parametrize("spread", [0.07, 0.1, 0.2, 0.3, 0.5, 0.8])
+def test_few_steps_keep_the_spread(steps, spread):
+    """Of Gaussian data: a sample has 0.88 to 1.12 of the energy that it should have."""
+
+    def exact(x, sigma):
+        return x * spread**2 / (spread**2 + sigma**2)
+
+    got = SAMPLERS["multistep"](exact, torch.tensor([1.0]), sampling_sigmas(steps))
+    assert 0.88 < (float(got) / spread) ** 2 < 1.12
+
+
 def test_levels_fall_to_zero():
-    sigmas = karras_sigmas(7)
+    sigmas = sampling_sigmas(7)
     assert len(sigmas) == 8
     assert (sigmas[1:] < sigmas[:-1]).all()
     assert sigmas[-1] == 0
     with pytest.raises(UsageError):
-        karras_sigmas(0)
+        sampling_sigmas(0)
 
 
 def test_training_levels_put_their_share_at_the_top():
