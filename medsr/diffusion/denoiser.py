@@ -18,7 +18,8 @@ class Denoiser(nn.Module):
     """A network with its preconditioning.
 
     Args:
-        network: maps (image [B, 1 + C, H, W], noise level [B], features [B, F]) to [B, 1, H, W].
+        network: maps (image [B, 1 + C, H, W], noise level [B], features [B, F]) to [B, 1, H, W];
+            of blocks, every [.., H, W] here is [.., D, H, W].
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -34,7 +35,7 @@ class Denoiser(nn.Module):
             cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
             features: numbers that describe the acquisition, [B, F].
         """
-        s = sigma[:, None, None, None]
+        s = _beside(sigma, noisy)
         c_skip = 1 / (s**2 + 1)  # table 1, sigma_data = 1
         c_out = s / (s**2 + 1).sqrt()
         c_in = 1 / (s**2 + 1).sqrt()
@@ -64,8 +65,13 @@ def denoising_loss(
         sigma: [B].
         noise: standard normal, like clean.
     """
-    s = sigma[:, None, None, None]
+    s = _beside(sigma, clean)
     denoised = denoiser(clean + s * noise, sigma, cond, features)
     weight = (sigma**2 + 1) / sigma**2
-    error: Tensor = (denoised - clean).square().mean(dim=(1, 2, 3))
+    error: Tensor = (denoised - clean).square().flatten(1).mean(dim=1)
     return weight * error
+
+
+def _beside(sigma: Tensor, image: Tensor) -> Tensor:
+    """[B] so that it multiplies an image [B, ...]."""
+    return sigma.reshape(-1, *[1] * (image.ndim - 1))

@@ -1,4 +1,4 @@
-"""The pieces of the U-Net: folding, embedding, one residual block."""
+"""The pieces of the U-Net: folding, embedding, one residual block; for slices or blocks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Embedding", "ResidualBlock", "fold", "full_precision", "unfold"]
+__all__ = ["CONVOLUTIONS", "Embedding", "ResidualBlock", "fold", "full_precision", "unfold"]
 
 
-def fold(x: Tensor, factors: tuple[int, int]) -> Tensor:
-    """Space to depth: [B, C, H, W] -> [B, C fh fw, H / fh, W / fw], channels last in memory."""
-    (b, c, h, w), (fh, fw) = x.shape, factors
-    x = x.reshape(b, c, h // fh, fh, w // fw, fw).permute(0, 2, 4, 1, 3, 5)
-    return x.reshape(b, h // fh, w // fw, c * fh * fw).permute(0, 3, 1, 2)
+def fold(x: Tensor, factors: tuple[int, ...]) -> Tensor:
+    """Space to depth, channels last in memory: [B, C, *sides] -> [B, C prod(f), *sides / f]."""
+    sides = [side // f for side, f in zip(x.shape[2:], factors, strict=True)]
+    pairs = [n for pair in zip(sides, factors, strict=True) for n in pair]
+    split = x.reshape(*x.shape[:2], *pairs)
+    coarse, inner = range(2, split.ndim, 2), range(3, split.ndim, 2)
+    moved = split.permute(0, *coarse, 1, *inner)
+    return moved.reshape(len(x), *sides, -1).movedim(-1, 1)
 
 
-def unfold(x: Tensor, factors: tuple[int, int]) -> Tensor:
-    """Depth to space, the inverse of `fold`: [B, C fh fw, H, W] -> [B, C, H fh, W fw]."""
-    (b, c, h, w), (fh, fw) = x.shape, factors
-    c //= fh * fw
-    x = x.permute(0, 2, 3, 1).reshape(b, h, w, c, fh, fw).permute(0, 1, 4, 2, 5, 3)
-    return x.reshape(b, h * fh, w * fw, c).permute(0, 3, 1, 2)
+def unfold(x: Tensor, factors: tuple[int, ...]) -> Tensor:
+    """Depth to space, the inverse of `fold`: [B, C prod(f), *sides] -> [B, C, *sides * f]."""
+    sides, count = x.shape[2:], len(factors)
+    split = x.movedim(1, -1).reshape(len(x), *sides, -1, *factors)
+    order = [axis for k in range(count) for axis in (1 + k, 2 + count + k)]
+    moved = split.permute(0, *order, 1 + count)
+    grown = [side * f for side, f in zip(sides, factors, strict=True)]
+    return moved.reshape(len(x), *grown, -1).movedim(-1, 1)
+
+
+#: The convolution of images with so many axes.
+CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
 def full_precision(x: Tensor) -> torch.autocast:
@@ -59,20 +68,20 @@ class ResidualBlock(nn.Module):
     No normalisation: image statistics must not leak between the tiles of a scan.
     """
 
-    def __init__(self, width: int, embedding: int) -> None:
+    def __init__(self, width: int, embedding: int, axes: int = 2) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = CONVOLUTIONS[axes](width, width, 3, padding=1)
+        self.second = CONVOLUTIONS[axes](width, width, 3, padding=1)
         self.film = nn.Linear(embedding, 2 * width)
         for layer in (self.film, self.second):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        """[B, width, H, W] and [B, embedding] -> [B, width, H, W]."""
+        """[B, width, *sides] and [B, embedding] -> [B, width, *sides]."""
         h = self.first(nn.functional.silu(x))
         with full_precision(x):
-            film = self.film(embedded)[:, :, None, None].to(h.dtype)
+            film = self.film(embedded).reshape(len(h), -1, *[1] * (h.ndim - 2)).to(h.dtype)
         scale, shift = film.chunk(2, dim=1)
         h = torch.addcmul(shift, h, 1 + scale)
         change: Tensor = self.second(nn.functional.silu(h))

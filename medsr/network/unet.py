@@ -1,4 +1,4 @@
-"""A U-Net for slices that contain the coarse axis.
+"""A U-Net for slices that contain the coarse axis, or for blocks.
 
 The measured scan carries little detail along that axis (the last of the image), so the stem folds
 `fold[1]` neighbouring voxels of it into channels: all convolutions then run on a grid near the
@@ -7,12 +7,21 @@ measured one, at a fraction of the voxels, and nothing is lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from medsr.errors import UsageError
-from medsr.network.blocks import Embedding, ResidualBlock, fold, full_precision, unfold
+from medsr.network.blocks import (
+    CONVOLUTIONS,
+    Embedding,
+    ResidualBlock,
+    fold,
+    full_precision,
+    unfold,
+)
 
 __all__ = ["UNet"]
 
@@ -27,7 +36,8 @@ class UNet(nn.Module):
         blocks: residual blocks at each level, on the way down and again on the way up; the last
             level has them once.
         strides: (H, W) shrinking between levels, one fewer than widths.
-        fold: (H, W) voxels that the stem folds into channels.
+        fold: (H, W) voxels that the stem folds into channels; three numbers, here and in each of
+            the strides, make it a network for blocks (D, H, W).
         embedding: length of the conditioning vector.
 
     Raises:
@@ -41,8 +51,8 @@ class UNet(nn.Module):
         features: int,
         widths: Sequence[int],
         blocks: Sequence[int],
-        strides: Sequence[tuple[int, int]],
-        fold: tuple[int, int],
+        strides: Sequence[tuple[int, ...]],
+        fold: tuple[int, ...],
         embedding: int,
     ) -> None:
         super().__init__()
@@ -51,43 +61,44 @@ class UNet(nn.Module):
                 f"A U-Net with {len(widths)} widths needs as many blocks (found {len(blocks)}) "
                 f"and one stride fewer (found {len(strides)})."
             )
-        self.fold = (int(fold[0]), int(fold[1]))
-        self.strides = [(int(h), int(w)) for h, w in strides]
-        folded = self.fold[0] * self.fold[1]
+        self.fold = tuple(int(n) for n in fold)
+        self.strides = [tuple(int(n) for n in stride) for stride in strides]
+        folded = math.prod(self.fold)
+        axes = len(self.fold)
+        conv: Any = CONVOLUTIONS[axes]
         self.embed = Embedding(features, embedding)
-        self.stem = nn.Conv2d(channels * folded, widths[0], 3, padding=1)
+        self.stem = conv(channels * folded, widths[0], 3, padding=1)
 
         def level(k: int) -> nn.ModuleList:
-            return nn.ModuleList(ResidualBlock(widths[k], embedding) for _ in range(blocks[k]))
+            return nn.ModuleList(
+                ResidualBlock(widths[k], embedding, axes) for _ in range(blocks[k])
+            )
 
         inner = range(len(widths) - 1)
         self.down_blocks = nn.ModuleList(level(k) for k in range(len(widths)))
         self.shrink = nn.ModuleList(
-            nn.Conv2d(widths[k], widths[k + 1], self.strides[k], self.strides[k]) for k in inner
+            conv(widths[k], widths[k + 1], self.strides[k], self.strides[k]) for k in inner
         )
         self.grow = nn.ModuleList(
-            nn.Conv2d(widths[k + 1], widths[k] * self.strides[k][0] * self.strides[k][1], 1)
-            for k in inner
+            conv(widths[k + 1], widths[k] * math.prod(self.strides[k]), 1) for k in inner
         )
         self.up_blocks = nn.ModuleList(level(k) for k in inner)
-        self.head = nn.Conv2d(widths[0], folded, 3, padding=1)
+        self.head = conv(widths[0], folded, 3, padding=1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
     @property
-    def multiple(self) -> tuple[int, int]:
-        """Image sides that need no padding are multiples of this (H, W)."""
-        h, w = self.fold
-        for stride in self.strides:
-            h, w = h * stride[0], w * stride[1]
-        return h, w
+    def multiple(self) -> tuple[int, ...]:
+        """Image sides that need no padding are multiples of this."""
+        return tuple(math.prod(factors) for factors in zip(self.fold, *self.strides, strict=True))
 
     def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
-        """[B, channels, H, W], [B], [B, features] -> [B, 1, H, W]; any H and W."""
-        height, width = image.shape[-2:]
-        pad = (-width % self.multiple[1], -height % self.multiple[0])
+        """[B, channels, *sides], [B], [B, features] -> [B, 1, *sides]; sides of any length."""
+        sides = image.shape[2:]
+        pad = [-side % n for side, n in zip(sides, self.multiple, strict=True)]
         if any(pad):
-            image = nn.functional.pad(image, (0, pad[0], 0, pad[1]), mode="replicate")
+            ends = [n for after in reversed(pad) for n in (0, after)]
+            image = nn.functional.pad(image, ends, mode="replicate")
         with full_precision(image):
             embedded = self.embed(c_noise, features)
         x = self.stem(fold(image, self.fold))
@@ -103,4 +114,5 @@ class UNet(nn.Module):
             for block in self.up_blocks[k]:  # type: ignore[attr-defined]
                 x = block(x, embedded)
         out = unfold(self.head(nn.functional.silu(x)), self.fold)
-        return out[..., :height, :width]
+        whole = tuple(slice(side) for side in sides)
+        return out[(slice(None), slice(None), *whole)]

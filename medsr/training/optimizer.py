@@ -73,7 +73,7 @@ def muon(denoiser: nn.Module, settings: OptimizerConfig) -> Optimizer:
     """Muon for the convolutions, AdamW for biases and linear layers."""
     convolutions: list[nn.Parameter] = []
     for layer in denoiser.modules():
-        if isinstance(layer, nn.Conv2d) and isinstance(layer.weight, nn.Parameter):
+        if isinstance(layer, nn.Conv2d | nn.Conv3d) and isinstance(layer.weight, nn.Parameter):
             convolutions.append(layer.weight)
     chosen = {id(weight) for weight in convolutions}
     return MuonAdamW(

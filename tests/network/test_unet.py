@@ -6,6 +6,7 @@ from medsr.errors import InputError
 from medsr.network.blocks import fold, unfold
 from medsr.network.build import build_network
 from medsr.network.checkpoint import ModelCard, load_model, save_model
+from medsr.network.unet import UNet
 
 SMALL = {
     "kind": "unet",
@@ -48,6 +49,22 @@ def test_fold_and_unfold_are_inverse():
     x = torch.randn(2, 3, 4, 8)
     assert torch.equal(unfold(fold(x, (2, 4)), (2, 4)), x)
     assert fold(x, (1, 4))[0, 1, 2, 1] == x[0, 0, 2, 5]
+
+
+def test_blocks_fold_too():
+    x = torch.randn(2, 3, 4, 6, 8)
+    assert torch.equal(unfold(fold(x, (2, 3, 4)), (2, 3, 4)), x)
+    network = UNet(
+        channels=3,
+        features=4,
+        widths=(8, 16),
+        blocks=(1, 1),
+        strides=((2, 2, 1),),
+        fold=(2, 2, 4),
+        embedding=16,
+    )
+    out = network(torch.randn(2, 3, 9, 13, 18), torch.zeros(2), torch.zeros(2, 4))
+    assert out.shape == (2, 1, 9, 13, 18)
 
 
 @pytest.mark.parametrize("kind", ["unet", "monai"])
