@@ -111,7 +111,7 @@ def calibrate_mode(cases: list[tuple[str, Volume]], enhancer: Enhancer, steps: i
 def training_portrait(config: TrainConfig) -> dict[str, tuple[float, float]]:
     """The range of each number over the fine training scans."""
     portraits = []
-    for case in config.data.train:
+    for case in config.own_scans:
         fine = load_case(case, config.data, config.modality)
         scans = [(fine, int(np.argmax(fine.spacing_mm)))] if case.in_plane_only else []
         if not case.in_plane_only:

@@ -82,7 +82,7 @@ class Rows:
 
 def tuner(config: TrainConfig) -> Callable[[Condition], Unsharp]:
     """Condition -> unsharp masking tuned on training people, once each."""
-    cases = [c for c in config.data.train if not c.in_plane_only][:TUNING_PEOPLE]
+    cases = [c for c in config.own_scans if not c.in_plane_only][:TUNING_PEOPLE]
 
     @functools.cache
     def scans() -> list[Volume]:

@@ -38,6 +38,7 @@ class CaseConfig(_Page):
 
     path: str  # relative to data.root: NIfTI, DICOM folder, or tar archive of a series
     person: str  # cases of one person stay on one side of the split
+    modality: Literal["MR", "CT"] | None = None  # where it is not the configuration's
     in_plane_only: bool = False  # thick clinical scan: only its slices are sharp
     average: tuple[int, int, int] = (1, 1, 1)  # blocks to average (undoes scanner interpolation)
     keep: tuple[float, float] = (0.0, 1.0)  # range of slices, as fractions
@@ -134,6 +135,11 @@ class TrainConfig(_Page):
     network: NetworkConfig = NetworkConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     trainer: TrainerConfig
+
+    @property
+    def own_scans(self) -> tuple[CaseConfig, ...]:
+        """The training scans of the model's modality; others are there for variety."""
+        return tuple(c for c in self.data.train if c.modality in (None, self.modality))
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:

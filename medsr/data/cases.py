@@ -53,7 +53,7 @@ def load_case(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
     cached = Path(data.cache) / f"{key.hexdigest()[:16]}.nii"
     if not cached.exists():
         volume = prepare(_read_source(source), case)
-        write_nifti(volume, cached, {"Modality": modality})
+        write_nifti(volume, cached, {"Modality": case.modality or modality})
     return read(cached)
 
 
