@@ -17,7 +17,7 @@ marks `<!-- quality NAME -->` and `<!-- end -->` of a page, --card the numbers i
 - regression: a network of the same size and training time that learned the mean only
   (`mean_fraction=1`); one evaluation.
 - ECLARE: see eclare_program.py; on --slow-conditions only.
-- medsr: posterior mean; sample of 3 steps; mean of 4 samples (on --slow-conditions only).
+- medsr: posterior mean; sample of the default steps; mean of 4 samples (on --slow-conditions).
 """
 
 from __future__ import annotations

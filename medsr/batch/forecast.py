@@ -9,7 +9,7 @@ from medsr.batch.planning import Plan
 
 __all__ = ["Forecast", "duration_words", "forecast", "plan_lines", "size_words"]
 
-#: Seconds of one CPU core for one sampler step of the bundled MR model on one output voxel: 6.9 s
+#: Seconds of one CPU core for a posterior mean of the bundled MR model, one output voxel: 6.9 s
 #: of CPU for the sample head of 4.2 million voxels, one thread, on a processor with bfloat16
 #: instructions. Others differ; the lines of a run learn their own pace.
 CORE_SECONDS_PER_VOXEL = 1.7e-6
@@ -36,7 +36,8 @@ def forecast(plan: Plan, cores: int | None) -> Forecast:
     place = plan.job.out
     while not place.exists():
         place = place.parent
-    work = voxels * options.steps * options.samples * CORE_SECONDS_PER_VOXEL
+    passes = (options.steps + 1) / 2  # both orientations, then one a step (restore.whole_volume)
+    work = voxels * passes * options.samples * CORE_SECONDS_PER_VOXEL
     return Forecast(
         seconds=None if cores is None else work / cores,
         output_bytes=sum(plan.job.most_bytes(item) for item in todo),

@@ -76,6 +76,7 @@ def draw_scene(
     block = _crop(voxels, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
     block = torch.flip(block, [k for k in range(3) if rng.random() < 0.5])
     block = _contrast(block, draw, rng) if fine.modality == "MR" else block
+    block = _grain(block, fine.modality, draw, rng)
     acquisition = draw_acquisition(block.shape, draw, rng, fine.modality)
     level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
     trim = MARGIN + int(rng.integers(-4, 5))
@@ -213,3 +214,20 @@ def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tens
         field = torch.nn.functional.interpolate(knots, size=x.shape, mode="trilinear")
         x = x * field[0, 0].exp()
     return x * top
+
+
+def _grain(
+    block: Tensor, modality: Modality, draw: DrawConfig, rng: np.random.Generator
+) -> Tensor:
+    """Noise of the fine scan itself, which its thick slices then average.
+
+    So the model learns how much noise a scan of such slices had, and samples hold that much: scans
+    made smooth by resampling, of which there are many, teach the opposite.
+    """
+    if rng.random() >= draw.grain_chance:
+        return block
+    sigma = float(rng.uniform(0, draw.grain)) * scaling_for(modality, block.numpy()).gain
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    if modality == "MR":
+        return rician(block, sigma, generator)
+    return filtered_backprojection_noise(block, sigma, 2, generator)

@@ -1,0 +1,34 @@
+"""Random acquisitions of a made head."""
+
+import numpy as np
+import torch
+
+from medsr.acquisition.noise import estimate_noise
+from medsr.config import DrawConfig
+from medsr.data.pairs import Fine, draw_scene
+from tests.conftest import smooth_head
+
+
+def scene(grain_chance):
+    draw = DrawConfig(
+        factor=(4, 4),
+        whole_factor_chance=1,
+        thickness_chance=0,
+        box_chance=0,
+        in_plane_chance=0,
+        noise_chance=0,
+        zoom_chance=0,
+        contrast_chance=0,
+        invert_chance=0,
+        grain=0.1,
+        grain_chance=grain_chance,
+    )
+    fine = Fine(torch.from_numpy(smooth_head((80, 80, 80), 1)), False, "MR")
+    return draw_scene(fine, 40, 16, draw, np.random.default_rng(2))
+
+
+def test_grain_of_the_fine_scan_is_averaged_by_thick_slices():
+    clean, grainy = scene(0), scene(1)
+    low = estimate_noise(grainy.lifted.numpy(), 2, above=0.1)
+    fine = estimate_noise((grainy.lifted + grainy.residual).numpy(), 2, above=0.1)
+    assert fine > 1.5 * low > 2 * estimate_noise(clean.lifted.numpy(), 2, above=0.1)
