@@ -14,6 +14,7 @@ from typing import Any, Literal
 import click
 
 from medsr.cli_batch import batch
+from medsr.cli_evaluate import evaluate
 from medsr.errors import MedsrError
 from medsr.version import __version__
 
@@ -199,76 +200,6 @@ def degrade(
     click.echo(f"{' x '.join(str(n) for n in low.shape)} voxels: {output}")
 
 
-class ManyWords(click.Command):
-    """A command whose options `--estimates` and `--names` take all words up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`--names a b` becomes `--names a --names b`."""
-        spread, option, held = list[str](), "", 0
-        for word in args:
-            held = 0 if word.startswith("-") else held + 1
-            option = option if held else word
-            spread += [option] if held > 1 and option in {"--estimates", "--names"} else []
-            spread.append(word)
-        return super().parse_args(ctx, spread)
-
-
-@app.command(cls=ManyWords)
-@click.option("--reference", type=PATH, help="A scan, or a folder of scans.")
-@click.option("--estimate", type=PATH, help="A scan, or a folder of scans.")
-@click.option("--estimates", type=PATH, multiple=True, metavar="A B ...", help="Of each method.")
-@click.option("--names", multiple=True, metavar="a b ...", help="What to call the estimates.")
-@click.option("--pairs", type=PATH, help="CSV: reference, estimate[:NAME], person, low, ...")
-@click.option("--low", type=PATH, help="The measured scan: adds interpolation and consistency.")
-@click.option("--mask", type=PATH, help="Voxels to compare (non-zero).")
-@click.option("--labels", type=PATH, help="Label map of the reference: adds tissue numbers.")
-@click.option("-o", "--output", type=PATH, help="JSON to write.")
-@click.option("--csv", type=PATH, help="Table of every case to write.")
-@click.option("--table", type=PATH, help="Summary to write: .md or .tex.")
-@click.option("--picture", type=PATH, help="PNG to write: before, after, reference, difference.")
-@click.option("--report", type=PATH, help="HTML page to write; one more for each case.")
-@click.option("--json", "as_json", is_flag=True)
-def evaluate(
-    reference: Path | None,
-    estimate: Path | None,
-    estimates: tuple[Path, ...],
-    names: tuple[str, ...],
-    pairs: Path | None,
-    low: Path | None,
-    mask: Path | None,
-    labels: Path | None,
-    output: Path | None,
-    csv: Path | None,
-    table: Path | None,
-    picture: Path | None,
-    report: Path | None,
-    as_json: bool,
-) -> None:
-    """Compare estimates with their references, beside plain interpolation."""
-    from medsr.commands.evaluate import Request, run
-    from medsr.commands.matching import labelled
-
-    outcome = run(
-        Request(
-            reference=reference,
-            estimates=labelled([p for p in (estimate, *estimates) if p], names),
-            low=low,
-            mask=mask,
-            labels=labels,
-            pairs=pairs,
-            output=output,
-            csv=csv,
-            table=table,
-            picture=picture,
-            report=report,
-        )
-    )
-    for remark in outcome.remarks:
-        click.echo(f"note: {remark}", err=True)
-    click.echo(outcome.to_json() if as_json else outcome.to_text(), nl=False)
-    outcome.tell_failures()
-
-
 @app.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option("--series", help="SeriesInstanceUID, where a folder holds several.")
@@ -350,6 +281,7 @@ def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
 
 
 app.add_command(batch)
+app.add_command(evaluate)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from medsr.version import __version__
 from medsr.volume.files import is_nifti
-from medsr.volume.nifti import strip_suffix
+from medsr.volume.sidecar import strip_suffix
 
 __all__ = [
     "ENDINGS",

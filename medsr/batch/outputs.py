@@ -19,7 +19,8 @@ from medsr.restore.derivation import derivation_of, with_thickness
 from medsr.volume.dicom_derive import Kind
 from medsr.volume.dicom_source import SourceSeries
 from medsr.volume.dicom_write import fill_series
-from medsr.volume.nifti import save_image, sidecar_path
+from medsr.volume.nifti import save_image
+from medsr.volume.sidecar import sidecar_path
 from medsr.volume.volume import Volume
 
 __all__ = ["Finished", "flush_folder", "grown"]

@@ -23,7 +23,7 @@ from medsr.batch.layout import in_other_format, page_path, spread_name
 from medsr.errors import InputError, OutputError
 from medsr.volume.dicom_write import FILE_PATTERN
 from medsr.volume.files import is_nifti
-from medsr.volume.nifti import sidecar_path
+from medsr.volume.sidecar import sidecar_path
 from medsr.volume.whole import check_target
 
 __all__ = [

@@ -33,7 +33,8 @@ from medsr.batch.write import (
 from medsr.errors import InputError, MedsrError, OutputError
 from medsr.volume.dicom_read import read_files
 from medsr.volume.dicom_source import SourceSeries, read_source_files
-from medsr.volume.nifti import read_nifti, read_sidecar
+from medsr.volume.nifti import read_nifti
+from medsr.volume.sidecar import read_sidecar
 from medsr.volume.volume import Volume
 
 __all__ = ["TRIES", "process", "tidy"]

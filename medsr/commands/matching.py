@@ -20,7 +20,7 @@ from pathlib import Path
 
 from medsr.errors import InputError, Refused, UsageError
 from medsr.volume import files
-from medsr.volume.nifti import strip_suffix
+from medsr.volume.sidecar import strip_suffix
 
 __all__ = ["CaseFiles", "entities", "is_case_folder", "labelled", "match_folders", "read_pairs"]
 

@@ -22,6 +22,7 @@ from medsr.volume import files, nifti
 from medsr.volume.dicom_derive import Kind
 from medsr.volume.dicom_source import SourceSeries, read_source
 from medsr.volume.dicom_write import FILE_PATTERN, write_series
+from medsr.volume.sidecar import read_sidecar, sidecar_path, strip_suffix
 from medsr.volume.volume import Volume
 from medsr.volume.whole import check_target
 
@@ -77,7 +78,7 @@ def target_for(
             )
         if template is not None or multi_frame:
             raise UsageError("--template and --multi-frame belong to DICOM output (a folder).")
-        same = nifti.sidecar_path(path.absolute()) == nifti.sidecar_path(source.absolute())
+        same = sidecar_path(path.absolute()) == sidecar_path(source.absolute())
         if files.is_nifti(source) and same:
             raise UsageError(
                 f"{path.name}: the result and its record would replace the scan or its sidecar. "
@@ -118,8 +119,8 @@ def check_free(target: Target, *, overwrite: bool) -> None:
         return
     maps = [_beside(target, suffix) for suffix, _ in MAPS.values()]
     check_writable(target.path)
-    foreign = "MedsrVersion" not in nifti.read_sidecar(target.path)  # not a record of our own
-    sidecar = [nifti.sidecar_path(target.path)] if foreign else []
+    foreign = "MedsrVersion" not in read_sidecar(target.path)  # not a record of our own
+    sidecar = [sidecar_path(target.path)] if foreign else []
     for path in (target.path, *sidecar, *maps):
         if path.exists() and not overwrite:
             raise OutputError(f"{path.name}: exists already; give --overwrite to replace it.")
@@ -142,7 +143,7 @@ def _beside(target: Target, suffix: str) -> Path:
     """Where a map of the image goes."""
     if target.source is not None:
         return target.path.with_name(f"{target.path.name}_{suffix}")
-    stem = nifti.strip_suffix(target.path)
+    stem = strip_suffix(target.path)
     return target.path.with_name(f"{stem}_{suffix}{target.path.name[len(stem) :]}")
 
 

@@ -19,7 +19,8 @@ from medsr.report.group_page import group_page
 from medsr.report.methods import enhancement_words, evaluation_words, provenance_of
 from medsr.report.numbers import score_table, tissue_table
 from medsr.report.page import PageText, ScanImages, scan_page
-from medsr.volume import files, nifti
+from medsr.volume import files
+from medsr.volume.sidecar import read_sidecar
 from medsr.volume.volume import Volume
 
 __all__ = ["case_page", "case_page_path", "group_report"]
@@ -34,7 +35,7 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
     name = next(iter(case.estimates))
     sidecar: dict[str, Any] = {}
     if files.is_nifti(case.estimates[name]):
-        sidecar = nifti.read_sidecar(case.estimates[name])
+        sidecar = read_sidecar(case.estimates[name])
     before = loaded.estimates.get("cubic")
     scans = ScanImages(
         after=_on_grid(loaded.estimates[name], loaded.reference),

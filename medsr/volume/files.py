@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from medsr.errors import InputError, UsageError
-from medsr.volume.nifti import SUFFIXES, read_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.sidecar import SUFFIXES
 from medsr.volume.volume import Volume
 
 __all__ = ["digest", "is_nifti", "read"]

@@ -1,8 +1,7 @@
-"""NIfTI files and the BIDS sidecar beside them.
+"""NIfTI files; `sidecar` has the settings beside them.
 
 Affine: the header's best one (sform, else qform), as nibabel chooses. A file with neither has no
 place in the patient; it is read with its spacing and an origin of zero, as nibabel does.
-Sidecar keys are those of BIDS: `SliceThickness`, `SpacingBetweenSlices` (mm), `Modality`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +26,14 @@ from numpy.typing import NDArray
 
 from medsr.errors import InputError, OutputError, Refused, SeveralVolumes
 from medsr.volume import geometry
+from medsr.volume.sidecar import (
+    modality_said,
+    positive_number,
+    profile_said,
+    read_sidecar,
+    sidecar_path,
+    strip_suffix,
+)
 from medsr.volume.volume import Modality, Volume, check_affine, check_shape
 
 __all__ = [
@@ -35,14 +41,9 @@ __all__ = [
     "nifti_bytes",
     "read_nifti",
     "read_nifti_head",
-    "read_sidecar",
     "save_image",
-    "sidecar_path",
-    "strip_suffix",
     "write_nifti",
 ]
-
-SUFFIXES = (".nii.gz", ".nii")
 
 #: What nibabel raises for bytes that are no image.
 DAMAGED = (
@@ -54,26 +55,6 @@ DAMAGED = (
     ValueError,
     zlib.error,
 )
-
-#: A sidecar is a page of settings; anything larger is not one.
-MAX_SIDECAR_BYTES = 4 * 1024 * 1024
-
-
-def strip_suffix(path: Path) -> str:
-    """The file name without .nii or .nii.gz.
-
-    >>> strip_suffix(Path("a/b.c.nii.gz"))
-    'b.c'
-    """
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
-
-
-def sidecar_path(path: Path) -> Path:
-    """The JSON file that stands beside an image, as BIDS names it."""
-    return path.with_name(strip_suffix(path) + ".json")
 
 
 def read_nifti(path: Path) -> Volume:
@@ -93,7 +74,7 @@ def read_nifti(path: Path) -> Volume:
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     facts = read_sidecar(path)
-    modality = _modality(facts, path.name)
+    modality = modality_said(facts, path.name)
     affine = _affine_mm(image)
     spacing = geometry.spacing_mm(affine)
     return Volume(
@@ -102,8 +83,8 @@ def read_nifti(path: Path) -> Volume:
         modality=modality,
         unit="HU" if modality == "CT" else "scanner units",
         slice_axis=_slice_axis(image, spacing),
-        slice_thickness_mm=_positive(facts.get("SliceThickness")),
-        slice_profile=_profile(facts),
+        slice_thickness_mm=positive_number(facts.get("SliceThickness")),
+        slice_profile=profile_said(facts),
         stored_as_integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
         name=path.name,
     )
@@ -148,7 +129,7 @@ def read_nifti_head(path: Path) -> NiftiHead:
     return NiftiHead(
         shape=(shape[0], shape[1], shape[2]),
         spacing_mm=(float(x), float(y), float(z)),
-        modality=_modality(facts, path.name),
+        modality=modality_said(facts, path.name),
         integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
         facts=facts,
     )
@@ -172,28 +153,6 @@ def _faults_in_words(path: Path) -> Iterator[None]:
             f"{path.name}: the header announces more voxels than fit into memory; it is damaged, "
             "or the scan must be cropped first."
         ) from None
-
-
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """The JSON sidecar beside an image; empty when there is none.
-
-    Raises:
-        InputError: the sidecar is there but is not a JSON object.
-    """
-    sidecar = sidecar_path(path)
-    try:
-        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
-            raise InputError(f"{sidecar.name}: too large for a sidecar; is this the right file?")
-        facts = json.loads(sidecar.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError):
-        raise InputError(
-            f"{sidecar.name}: cannot be read as JSON; correct or remove it."
-        ) from None
-    if not isinstance(facts, dict):
-        raise InputError(f"{sidecar.name}: a sidecar must be a JSON object of settings.")
-    return facts
 
 
 def write_nifti(volume: Volume, path: Path, facts: dict[str, Any] | None = None) -> None:
@@ -276,26 +235,6 @@ def _check_kind(image: Any, name: str) -> None:
         )
 
 
-def _modality(facts: dict[str, Any], name: str) -> Modality | None:
-    said = str(facts.get("Modality", "")).upper()
-    if said == "CT":
-        return "CT"
-    if said in {"MR", "MRI"}:
-        return "MR"
-    if re.fullmatch("[A-Z]{2,4}", said):
-        raise Refused(
-            f"{name}: has modality {said} by its sidecar; medsr is trained on MR and CT. Correct "
-            "the sidecar if that is wrong."
-        )
-    return "MR" if "MagneticFieldStrength" in facts else None
-
-
-def _profile(facts: dict[str, Any]) -> str | None:
-    """SliceProfile as `medsr degrade` writes it."""
-    said = facts.get("SliceProfile")
-    return str(said) if said in ("gaussian", "box") else None
-
-
 def _affine_mm(image: Any) -> np.ndarray[Any, Any]:
     """The affine in mm, whatever unit of length the header names; no unit means mm."""
     affine = np.array(image.affine, dtype=np.float64)
@@ -310,12 +249,3 @@ def _slice_axis(image: Any, spacing: np.ndarray[Any, Any]) -> int | None:
         return int(said)
     coarse = int(spacing.argmax())
     return coarse if spacing[coarse] > 1.1 * np.delete(spacing, coarse).max() else None
-
-
-def _positive(value: object) -> float | None:
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)
-    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
-        return float(value)
-    return None
