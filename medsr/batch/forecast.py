@@ -36,7 +36,7 @@ def forecast(plan: Plan, cores: int | None) -> Forecast:
     place = plan.job.out
     while not place.exists():
         place = place.parent
-    passes = (options.steps + 1) / 2  # both orientations, then one a step (restore.whole_volume)
+    passes = max(1.0, options.steps / 2)  # restore.whole_volume: steps take half of the slices
     work = voxels * passes * options.samples * CORE_SECONDS_PER_VOXEL
     return Forecast(
         seconds=None if cores is None else work / cores,

@@ -20,10 +20,11 @@ __all__ = ["SIGMA_MAX", "sampling_sigmas", "training_sigmas"]
 #: evaluated there returns the posterior mean given the condition alone.
 SIGMA_MAX = 20.0
 
-#: The levels after the first lie between these, evenly in the logarithm. Together with
-#: `samplers.BEYOND` they keep the spread of Gaussian data best (docs/experiments.md, Few steps):
-#: between SIGMA_MAX and FIRST there is nothing to decide, below LAST next to nothing to denoise.
-FIRST, LAST = 2.0, 0.043
+#: The levels after the first lie between these, evenly in the logarithm: above FIRST little is
+#: decided, below LAST next to nothing is left to denoise. Chosen together with the first and last
+#: step of `samplers.multistep`, so that a sample is as sharp as a scan (docs/experiments.md, Few
+#: steps).
+FIRST, LAST = 2.0, 0.05
 
 
 def sampling_sigmas(steps: int) -> Tensor:
@@ -35,7 +36,7 @@ def sampling_sigmas(steps: int) -> Tensor:
     >>> sampling_sigmas(1)
     tensor([20.,  0.])
     >>> sampling_sigmas(4)
-    tensor([20.0000,  2.0000,  0.2933,  0.0430,  0.0000])
+    tensor([20.0000,  2.0000,  0.3162,  0.0500,  0.0000])
     """
     if steps < 1:
         raise UsageError(f"A sampler needs at least 1 step, not {steps}.")

@@ -54,19 +54,23 @@ class _View:
 
 
 def whole_volume(
-    network: Network, lifted: Lifted, noise_level: float, count: Callable[[], None]
+    network: Network,
+    lifted: Lifted,
+    noise_level: float,
+    count: Callable[[], None],
+    *,
+    in_turn: bool,
 ) -> Denoise:
     """A denoiser of the residual over a whole volume [X', Y', Z'].
-
-    The posterior mean, at SIGMA_MAX, is the average of both orientations. The steps of a sampler
-    below it take the orientations in turn, at half the price: what one leaves uneven from slice to
-    slice, the next one sees.
 
     Args:
         network: the model.
         lifted: the scan.
         noise_level: of the scan, over the intensity gain.
         count: called after each evaluation.
+        in_turn: an evaluation takes one orientation, the next the other, each walk beginning
+            anew: half the price. What one leaves uneven from slice to slice, the next one sees.
+            Otherwise both, averaged: closest to the truth, for a posterior mean.
     """
     acquisition = lifted.acquisition
     w_axis = acquisition.coarse_axis
@@ -85,7 +89,7 @@ def whole_volume(
     def denoise(x: Tensor, sigma: float) -> Tensor:
         nonlocal turn
         turn = 0 if sigma >= SIGMA_MAX else turn + 1
-        chosen = views[turn % 2 : turn % 2 + 1] if turn else views
+        chosen = [views[turn % 2]] if in_turn else views
         total = torch.zeros_like(x)
         for view in chosen:
             stack, noisy, out = (to_slices(v, view.order) for v in (lifted.condition, x, total))
