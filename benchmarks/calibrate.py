@@ -22,12 +22,11 @@ from medsr.audit.familiarity import portrait, portrait_ranges
 from medsr.audit.interval import Interval, fit_interval
 from medsr.config import TrainConfig, load_config
 from medsr.data.cases import load_case
-from medsr.diffusion.samplers import SAMPLERS
 from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
 from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings, enhance
-from medsr.restore.enhancer import DEFAULT_SAMPLER, DEFAULT_STEPS, Enhancer, mode_of
+from medsr.restore.enhancer import DEFAULT_STEPS, Enhancer, mode_of
 from medsr.volume.volume import Volume
 
 FACTORS = (2.0, 3.0, 4.0, 6.0)
@@ -56,7 +55,7 @@ def voxels_of(fine: Volume, enhancer: Enhancer, factor: float, steps: int, sampl
     """Run one mode on one degraded scan."""
     fine, low, plan = degraded_to(fine, factor)
     settings = Settings(
-        sampler=SAMPLERS[DEFAULT_SAMPLER],
+        sampler=enhancer.sampler,
         steps=steps,
         samples=samples,
         interval=IDENTITY,

@@ -25,11 +25,10 @@ from scipy import ndimage
 from medsr.acquisition.resample import lift
 from medsr.config import load_config
 from medsr.data.cases import load_case
-from medsr.diffusion.samplers import SAMPLERS
 from medsr.metrics.foreground import foreground_mask
 from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings, enhance
-from medsr.restore.enhancer import DEFAULT_SAMPLER, Enhancer
+from medsr.restore.enhancer import Enhancer
 from medsr.volume.volume import Volume
 
 DIAMETERS_MM = (2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
@@ -83,7 +82,7 @@ def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.
     card = enhancer.card
     for count in steps:
         settings = Settings(
-            sampler=SAMPLERS[DEFAULT_SAMPLER], steps=count, half=half_is_fast(enhancer.device)
+            sampler=enhancer.sampler, steps=count, half=half_is_fast(enhancer.device)
         )
         context = int(card.network["context"])
         result = enhance(

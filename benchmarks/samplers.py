@@ -27,7 +27,7 @@ from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings, enhance
 from medsr.restore.enhancer import Enhancer
-from medsr.restore.options import Consistency
+from medsr.restore.options import DEFAULT_SAMPLER, Consistency
 from medsr.volume.volume import Volume
 
 
@@ -53,7 +53,7 @@ def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None
     for name in words.samplers:
         for steps in words.steps:
             settings = Settings(
-                sampler=SAMPLERS[name],
+                sampler=enhancer.sampler if name == DEFAULT_SAMPLER else SAMPLERS[name],
                 steps=steps,
                 consistency=Consistency(words.consistency),
                 half=half_is_fast(enhancer.device),

@@ -77,4 +77,5 @@ def model_card(config: TrainConfig, module: RestorationModule, seconds: float) -
         },
         results={k: v for k, v in gains.items() if k.startswith("gain_db")},
         limits=(),
+        spread=round(module.spread, 3),
     )

@@ -62,13 +62,16 @@ def heun(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
 BEYOND = 0.3
 
 
-def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
+def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor, *, spread: float = 1.0) -> Tensor:
     """Second order, one evaluation a step: DPM-Solver++(2M), Lu et al. 2022, arXiv:2211.01095.
 
     Their algorithm 2 in t = -ln(sigma): the denoised image is extrapolated from the last two. The
-    first step, which has no image before it, is the exact one for Gaussian data of unit variance
-    (sigma_data) around the denoised image; the step to zero, which is endless in t, extrapolates
-    by `BEYOND`.
+    first step, which has no image before it, is the exact one for Gaussian data around the
+    denoised image; the step to zero, which is endless in t, extrapolates by `BEYOND`.
+
+    Args:
+        denoise, noise, sigmas: as in `euler`.
+        spread: standard deviation that the first step takes for the data's (sigma_data).
     """
     x = noise * sigmas[0]
     before: Tensor | None = None
@@ -77,7 +80,7 @@ def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
         denoised = denoise(x, sigma)
         step = math.log(sigma / following) if following else math.inf
         if before is None:
-            blend, keep = denoised, math.sqrt((1 + following**2) / (1 + sigma**2))
+            blend, keep = denoised, math.sqrt((spread**2 + following**2) / (spread**2 + sigma**2))
         else:  # (1 + c) denoised - c before, in the memory of the latter
             c = step / (2 * last_step) if following else BEYOND
             blend, keep = before.mul_(-c).add_(denoised, alpha=1 + c), following / sigma

@@ -44,6 +44,9 @@ class ModelCard:
         data: scans and people.
         training: steps, seconds, versions, seed.
         results: what was measured, and on whom.
+        spread: standard deviation of its data that a sample starts with, in units of
+            `residual_std`; see `diffusion.samplers.multistep`. 1 unless the model began with the
+            weights, and so the unit, of another.
         intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
         limits: known failures, in words.
         use: who may use it.
@@ -61,6 +64,7 @@ class ModelCard:
     training: Mapping[str, Any]
     results: Mapping[str, Any]
     limits: tuple[str, ...]
+    spread: float = 1.0
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     use: str = "Research use only, not for diagnosis."
 

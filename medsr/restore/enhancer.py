@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from medsr.acquisition.acquisition import Acquisition, for_scan
 from medsr.audit.interval import Interval
 from medsr.diffusion.denoiser import Denoiser
-from medsr.diffusion.samplers import SAMPLERS
+from medsr.diffusion.samplers import Sampler, multistep
 from medsr.errors import InputError, Refused, UsageError
 from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard, load_card, load_model
@@ -183,7 +184,7 @@ class Enhancer:
             Refused: the scan is empty.
         """
         settings = Settings(
-            sampler=SAMPLERS[DEFAULT_SAMPLER],
+            sampler=self.sampler,
             steps=options.steps,
             samples=options.samples,
             seed=options.seed,
@@ -216,6 +217,11 @@ class Enhancer:
             volume.name,
             force=options.force,
         )
+
+    @property
+    def sampler(self) -> Sampler:
+        """`DEFAULT_SAMPLER`, with the spread of the model's data."""
+        return partial(multistep, spread=self.card.spread)
 
     @property
     def modality(self) -> Modality:

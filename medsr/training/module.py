@@ -47,11 +47,12 @@ class RestorationModule(pl.LightningModule):
         self.train_cases, self.validation_cases = train, validate
         torch.manual_seed(config.seed)
         self.denoiser = Denoiser(build_network(config.network.model_dump(), FEATURES))
-        unit = residual_std(config, train)
+        unit = own = residual_std(config, train)
         if config.init is not None:
             start, card = load_model(Path(config.init))
             self.denoiser.load_state_dict(start.state_dict())
             unit = card.residual_std
+        self.spread = own / unit
         self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - 1 / config.optimizer.ema_steps
         self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
@@ -131,8 +132,10 @@ class RestorationModule(pl.LightningModule):
 
 
 def residual_std(config: TrainConfig, train: list[Fine]) -> float:
-    """Standard deviation of the residual over the first batches: the model's unit."""
-    batches = Batches(train, config, 0, Share())
+    """Standard deviation of the residual of the model's own scans over the first batches."""
+    own = [f for f, c in zip(train, config.data.train, strict=True) if c in config.own_scans]
+    data = config.data.model_copy(update={"train": config.own_scans})
+    batches = Batches(own, config.model_copy(update={"data": data}), 0, Share())
     squares = [
         float(batches.batch(step)["residual"].square().mean())
         for step in range(0, 6 * config.reuse, config.reuse)

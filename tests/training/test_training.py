@@ -94,6 +94,8 @@ def test_a_training_may_start_from_other_weights(config):
     second = run(config, words, resume=False)
     assert torch.allclose(weights(first), weights(second), atol=1e-6)
     assert load_model(first)[1].residual_std == load_model(second)[1].residual_std
+    assert load_model(first)[1].spread == 1.0
+    assert load_model(second)[1].spread != 1.0  # its own scans are stretched
 
 
 def test_two_processes_train_as_one(config):
