@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from common import degraded_to
-from search import PACE_STEPS, Gains, Pace, Scans, decibels, fit, gains
+from search import Gains, Pace, Scans, decibels, fit, gains
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
@@ -97,6 +97,9 @@ def block_network() -> nn.Module:
         embedding=128,
     )
 
+
+#: Steps that a network's pace is measured on.
+PACE_STEPS = 8
 
 NETWORKS = {"blocks": block_network, "monai": Monai}
 
@@ -186,7 +189,7 @@ def run(name: str, config: TrainConfig, scans: Scans, seconds: float) -> tuple[i
         return BlockModule(settings, scans, name)
 
     pace = Pace()
-    fit(made(config), 2 * PACE_STEPS, pace)
+    fit(made(config), PACE_STEPS, pace)
     steps = round(seconds / pace.seconds)
     warm = max(2, steps // 10)
     optimizer = config.optimizer.model_copy(update={"warmup_steps": warm, "ema_steps": 2 * warm})

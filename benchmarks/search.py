@@ -40,7 +40,7 @@ from medsr.training import module as training_module
 from medsr.training.module import RestorationModule
 from medsr.volume.volume import Volume
 
-__all__ = ["PACE_STEPS", "Gains", "Pace", "Scans", "decibels", "fit", "gains"]
+__all__ = ["Gains", "Pace", "Scans", "decibels", "fit", "gains"]
 
 #: Makes a training small enough for many trials.
 SMALL = (
@@ -56,8 +56,8 @@ SMALL = (
 #: Lengths of moving averages, in steps, that the first trial is read with as well.
 AVERAGES = (10, 40, 160)
 
-#: Steps that a trial's pace is measured on, after as many to warm up.
-PACE_STEPS = 16
+#: Steps that a trial's pace is measured on; the first half is to warm up.
+PACE_STEPS = 24
 
 #: dB over cubic of each validation person.
 Gains = list[float]
@@ -144,7 +144,7 @@ class Pace(pl.Callback):
     @property
     def seconds(self) -> float:
         """Of one step, once warm."""
-        late = self.ends[-PACE_STEPS:]
+        late = self.ends[len(self.ends) // 2 :]
         return (late[-1] - late[0]) / (len(late) - 1)
 
 
@@ -230,7 +230,7 @@ def run(trial: Trial, words: argparse.Namespace, scans: Scans) -> list[tuple[str
         config = config.model_copy(update={"data": config.data.model_copy(update={"train": kept})})
     kind = ScheduleFree if trial.schedule_free else RestorationModule
     pace = Pace()
-    fit(kind(config, train, scans.validate), 2 * PACE_STEPS, pace)
+    fit(kind(config, train, scans.validate), PACE_STEPS, pace)
     steps = round(words.seconds / pace.seconds)
     trainer = config.trainer.model_copy(update={"steps": steps})
     module = kind(config.model_copy(update={"trainer": trainer}), train, scans.validate)

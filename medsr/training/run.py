@@ -18,7 +18,7 @@ from medsr.errors import InputError, UsageError
 from medsr.network.precision import half_is_fast
 from medsr.training.module import RestorationModule
 
-__all__ = ["check_split", "train"]
+__all__ = ["check_split", "chosen_precision", "train"]
 
 
 def check_split(config: TrainConfig) -> None:
@@ -83,7 +83,7 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy="ddp" if settings.devices * settings.num_nodes > 1 else "auto",
-        precision=_precision(settings),
+        precision=chosen_precision(settings),
         max_steps=settings.steps,
         val_check_interval=settings.validate_every,
         check_val_every_n_epoch=None,
@@ -101,7 +101,7 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
     )
 
 
-def _precision(settings: TrainerConfig) -> Literal["bf16-mixed", "32-true"]:
+def chosen_precision(settings: TrainerConfig) -> Literal["bf16-mixed", "32-true"]:
     """As asked, or half precision where it is fast."""
     if settings.precision != "auto":
         return settings.precision

@@ -11,7 +11,7 @@ from medsr.commands.train import run
 from medsr.config import load_config
 from medsr.errors import UsageError
 from medsr.network.checkpoint import load_model
-from medsr.training.run import check_split
+from medsr.training.run import check_split, chosen_precision
 from medsr.volume.nifti import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
@@ -112,6 +112,14 @@ def test_two_processes_train_as_one(config):
         found.append(weights(folder / f"d{devices}.safetensors"))
     assert curves[0] == pytest.approx(curves[1], abs=1e-4)
     assert torch.allclose(found[0], found[1], atol=1e-5)
+
+
+def test_precision_follows_the_machine(config, monkeypatch):
+    for fast, expected in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr("medsr.training.run.half_is_fast", lambda device, fast=fast: fast)
+        assert chosen_precision(load_config(config).trainer) == expected
+    said = load_config(config, ["trainer.precision=bf16-mixed"])
+    assert chosen_precision(said.trainer) == "bf16-mixed"
 
 
 def test_nobody_is_on_both_sides(config):

@@ -1,0 +1,51 @@
+"""Which orientations of the slices an evaluation goes through."""
+
+import torch
+
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.restore.lifted import Lifted
+from medsr.restore.whole_volume import Network, whole_volume
+
+X, Y, Z = 16, 32, 24
+ACQUISITION = Acquisition(
+    (
+        AxisSampling(X, 1.0, X, 1.0),
+        AxisSampling(Y, 1.0, Y, 1.0),
+        AxisSampling(Z, 1.0, Z // 4, 4.0, 4.0),
+    )
+)
+
+
+class Spy(torch.nn.Module):
+    """Notes the height of its slices: Y, then X, for the two orientations."""
+
+    def __init__(self):
+        super().__init__()
+        self.heights = []
+
+    def forward(self, image, sigma, cond, features):
+        self.heights.append(image.shape[2])
+        return image
+
+
+def heights(in_turn, levels):
+    spy = Spy()
+    lifted = Lifted.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
+    network = Network(spy, 1, False, 10**6, torch.device("cpu"))
+    denoise = whole_volume(network, lifted, 0.0, lambda: None, in_turn=in_turn)
+    found = []
+    for sigma in levels:
+        spy.heights.clear()
+        denoise(torch.zeros(X, Y, Z), sigma)
+        found.append(sorted(set(spy.heights)))
+    return found
+
+
+def test_a_posterior_mean_takes_both():
+    assert heights(False, [SIGMA_MAX]) == [[X, Y]]
+
+
+def test_steps_take_one_after_the_other_and_each_sample_begins_anew():
+    two_samples = [SIGMA_MAX, 1.0, 0.1, SIGMA_MAX, 1.0, 0.1]
+    assert heights(True, two_samples) == [[Y], [X], [Y], [Y], [X], [Y]]
