@@ -7,8 +7,8 @@
   the operations that two orientations of the slices need for a voxel.
 - monai: MONAI's stock `DiffusionModelUNet` in three dimensions, as in speed.py.
 
-All learn from the configuration's fine scans with its optimiser; thick clinical scans, which hold
-no blocks, are for the slices alone. Steps, validation and the meaning of a row as in search.py.
+All learn from the configuration's scans with AdamW; thick clinical scans, which hold no blocks,
+are for the slices alone. Steps, validation and the meaning of a row as in search.py.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=300.0, help="training time of each")
     words.add_argument("--networks", nargs="+", choices=names, default=names)
     given = words.parse_args()
-    config = load_config(given.config, [f"data.root={given.data}"])
+    config = load_config(given.config, [f"data.root={given.data}", "optimizer.kind=adamw"])
     scans = Scans.of(config)
     people = [case.person for case in config.data.validate_]
     print(f"| network | steps in {given.seconds:.0f} s | {' | '.join(people)} | mean |")
