@@ -82,10 +82,13 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS))
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 3, 4, 6, 8, 16, 32])
     parser.add_argument("--consistency", default="noise")
+    parser.add_argument("--people", nargs="+", help="of the validation list; all")
     words = parser.parse_args()
     config = load_config(words.config, [f"data.root={words.data}"])
     enhancer = Enhancer.from_pretrained(words.model or config.name)
     for case in config.data.validate_:
+        if words.people and case.person not in words.people:
+            continue
         print(f"\n{case.person}\n")
         print("| sampler | steps | PSNR dB | SSIM 3-D | sharpness | in-plane | seconds |")
         print("|---|---|---|---|---|---|---|")
