@@ -45,8 +45,9 @@ class ModelCard:
         training: steps, seconds, versions, seed.
         results: what was measured, and on whom.
         spread: standard deviation of its data that a sample starts with, in units of
-            `residual_std`; see `diffusion.samplers.multistep`. 1 unless the model began with the
-            weights, and so the unit, of another.
+            `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
+            that began with the weights and the unit of another how its own data compare; it may
+            be tuned by the sharpness of samples of training people (docs/experiments.md).
         intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
         limits: known failures, in words.
         use: who may use it.
