@@ -54,6 +54,7 @@ def app() -> None:
 )
 @click.option("--steps", type=int, metavar="N", help="Sampler steps; 1 is the posterior mean.")
 @click.option("--samples", type=int, default=1, metavar="K", help="Mean and spread of K samples.")
+@click.option("--quick", is_flag=True, help="Half the time of one step, for 0.1 dB.")
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
 @click.option(
     "--consistency",
@@ -91,6 +92,7 @@ def enhance(
     profile: str | None,
     steps: int | None,
     samples: int,
+    quick: bool,
     seed: int,
     consistency: str,
     interval: bool,
@@ -117,6 +119,7 @@ def enhance(
         profile=profile,
         steps=DEFAULT_STEPS if steps is None else steps,
         samples=samples,
+        quick=quick,
         seed=seed,
         consistency=Consistency(consistency),
         interval=interval,

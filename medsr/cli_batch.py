@@ -40,6 +40,7 @@ MOST_NAMED = 10
 @click.option("--modality", type=click.Choice(["mr", "ct"]), help="Only scans of this.")
 @click.option("--spacing", type=float, metavar="MM", help="Bring every coarser axis to this.")
 @click.option("--steps", type=int, metavar="N", help="Sampler steps; 1 is the posterior mean.")
+@click.option("--quick", is_flag=True, help="Half the time of one step, for 0.1 dB.")
 @click.option("--samples", type=int, default=1, metavar="K", help="Mean and spread of K samples.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
@@ -74,6 +75,7 @@ def batch(
     spacing: float | None,
     steps: int | None,
     samples: int,
+    quick: bool,
     seed: int,
     device: str,
     workers: int | None,
@@ -105,6 +107,7 @@ def batch(
             spacing_mm=spacing,
             steps=DEFAULT_STEPS if steps is None else steps,
             samples=samples,
+            quick=quick,
             seed=seed,
         ),
         selection=Selection(

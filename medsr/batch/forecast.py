@@ -36,7 +36,8 @@ def forecast(plan: Plan, cores: int | None) -> Forecast:
     place = plan.job.out
     while not place.exists():
         place = place.parent
-    passes = max(1.0, options.steps / 2)  # restore.whole_volume: steps take half of the slices
+    halves = options.steps > 1 or options.quick  # restore.whole_volume: half of the slices a step
+    passes = options.steps / 2 if halves else 1.0
     work = voxels * passes * options.samples * CORE_SECONDS_PER_VOXEL
     return Forecast(
         seconds=None if cores is None else work / cores,

@@ -44,10 +44,14 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
     """
     steps, samples = int(facts["Steps"]), int(facts["Samples"])
     many = "" if samples == 1 else f", averaged over {samples} samples"
+    in_turn = steps > 1 or facts.get("Quick", False)
+    how = "the orientations that hold the slice axis" + (
+        ", one a step" if in_turn else ", averaged"
+    )
     return (
         f"Scans were restored with medsr {facts['MedsrVersion']} (model {facts['Model']}, SHA-256 "
         f"{str(facts['ModelSHA256'])[:12]}), a conditional diffusion model that restores whole "
-        "slices in both orientations that hold the slice axis, from "
+        f"slices in {how}, from "
         f"{words(facts['InputSpacing'])} mm to {words(facts['OutputSpacing'])} mm, assuming a "
         f"{facts['AssumedSliceProfile']} slice profile of "
         f"{facts['AssumedSliceThickness']:.3g} mm, with {steps} "

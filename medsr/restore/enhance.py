@@ -43,6 +43,7 @@ class Settings:
         sampler: see `diffusion.samplers`.
         steps: of the sampler; 1 is the posterior mean.
         samples: how many to average.
+        quick: one orientation of the slices also for a posterior mean, not both.
         seed: sample k uses seed + k.
         consistency: how strictly the result is held to the scan.
         interval: calibrated for this mode; asks for its half-widths.
@@ -56,6 +57,7 @@ class Settings:
     sampler: Sampler
     steps: int
     samples: int = 1
+    quick: bool = False
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
     interval: Interval | None = None
@@ -135,8 +137,8 @@ def enhance(
     measured = Measured.of(scan, acquisition, noise=level, floor=floor, mode=settings.consistency)
     lifted = Lifted.of(scan, acquisition, residual_std)
     network = Network(denoiser, context, settings.half, settings.voxels_per_call, settings.device)
-    count = _counted(settings)
-    denoise = whole_volume(network, lifted, level, count, in_turn=settings.steps > 1)
+    in_turn = settings.steps > 1 or settings.quick
+    denoise = whole_volume(network, lifted, level, _counted(settings), in_turn=in_turn)
     look = FirstLook(denoise, lifted, measured)
     mean, deviation = _samples(look, lifted, settings)
     half_width = _half_width(mean, deviation, measured, settings.interval)

@@ -187,6 +187,7 @@ class Enhancer:
             sampler=self.sampler,
             steps=options.steps,
             samples=options.samples,
+            quick=options.quick,
             seed=options.seed,
             consistency=options.consistency,
             interval=interval_for(self.card, options) if options.interval else None,

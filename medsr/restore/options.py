@@ -28,7 +28,11 @@ class Consistency(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may ask of one enhancement; see `medsr enhance --help`."""
+    """What a user may ask of one enhancement; see `medsr enhance --help`.
+
+    `quick` halves the time of a posterior mean, for 0.1 dB: one orientation of the slices, not the
+    average of both. The steps of a sample take one each in any case.
+    """
 
     spacing_mm: float | None = None
     scale: float | None = None
@@ -36,6 +40,7 @@ class Options:
     profile: str | None = None
     steps: int = DEFAULT_STEPS
     samples: int = 1
+    quick: bool = False
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
     interval: bool = False

@@ -35,6 +35,7 @@ def facts_of(
         "Sampler": DEFAULT_SAMPLER,
         "Steps": options.steps,
         "Samples": options.samples,
+        "Quick": options.quick,
         "Seed": options.seed,
         "Consistency": options.consistency.value,
         "Forced": options.force,

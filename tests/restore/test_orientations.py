@@ -1,11 +1,15 @@
 """Which orientations of the slices an evaluation goes through."""
 
+import numpy as np
 import torch
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.diffusion.samplers import multistep
 from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.restore.enhance import Settings, enhance
 from medsr.restore.lifted import Lifted
 from medsr.restore.whole_volume import Network, whole_volume
+from medsr.volume.volume import Volume
 
 X, Y, Z = 16, 32, 24
 ACQUISITION = Acquisition(
@@ -40,6 +44,19 @@ def heights(in_turn, levels):
         denoise(torch.zeros(X, Y, Z), sigma)
         found.append(sorted(set(spy.heights)))
     return found
+
+
+def test_quick_leaves_one_orientation_out():
+    spies = []
+    for quick in (False, True):
+        spy = Spy()
+        voxels = np.ones((X, Y, Z // 4), dtype=np.float32)
+        voxels[:4] = 0.5  # a scan of one value would be refused
+        volume = Volume(voxels, np.diag([1.0, 1.0, 4.0, 1.0]), modality="MR")
+        settings = Settings(sampler=multistep, steps=1, quick=quick, half=False)
+        enhance(volume, ACQUISITION, spy, 1.0, 1, "MR", settings)
+        spies.append(sorted(set(spy.heights)))
+    assert spies == [[X, Y], [Y]]
 
 
 def test_a_posterior_mean_takes_both():
