@@ -10,7 +10,7 @@ from medsr.errors import UsageError
 __all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options"]
 
 #: Steps of the default sample.
-DEFAULT_STEPS = 5
+DEFAULT_STEPS = 6
 DEFAULT_SAMPLER = "multistep"
 
 
