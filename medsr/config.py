@@ -68,7 +68,7 @@ class DrawConfig(_Page):
     noise: float = 0.08  # largest standard deviation over the intensity gain
     noise_chance: float = 0.4
     grain: float = 0.04  # largest noise of the fine scan itself, over the intensity gain
-    grain_chance: float = 0.4
+    grain_chance: float = 0.0
     zoom: float = 0.65  # smallest size of the anatomy in voxels
     zoom_chance: float = 0.5
     stretch: float = Field(0.0, ge=0, lt=1)  # axes shrink apart by up to this share when zoomed
