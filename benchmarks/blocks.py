@@ -21,7 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 from common import degraded_to
-from search import Gains, Pace, Scans, decibels, fit, gains
+from search import (
+    Gains,
+    Pace,
+    Scans,
+    decibels,
+    fit,
+    gains,
+    steps_within,
+    table_head,
+    table_row,
+)
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
@@ -30,6 +40,7 @@ from medsr.acquisition.describe import FEATURES, feature_vector, phase_channels
 from medsr.acquisition.noise import estimate_noise
 from medsr.acquisition.resample import lift
 from medsr.config import TrainConfig, load_config
+from medsr.data.batches import Batch, some_scans
 from medsr.data.pairs import draw_scene
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.schedule import SIGMA_MAX, training_sigmas
@@ -39,8 +50,6 @@ from medsr.training.module import RestorationModule
 from medsr.volume.volume import Volume
 
 __all__ = ["monai_network"]
-
-Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -108,11 +117,10 @@ class BlockBatches(IterableDataset[Batch]):
     """Endless batches of blocks, each drawn as the configuration says."""
 
     def __init__(self, scans: Scans, config: TrainConfig, draw: Draw) -> None:
-        pairs = zip(scans.train, config.data.train, strict=True)
-        kept = [(fine, case.weight) for fine, case in pairs if not fine.in_plane_only]
-        self.fine = [fine for fine, _ in kept]
-        self.chances = np.array([weight for _, weight in kept]) / sum(w for _, w in kept)
-        self.config, self.draw = config, draw
+        cases = [case for case in config.data.train if not case.in_plane_only]
+        self.config, self.fine = some_scans(config, scans.train, cases)
+        weights = np.array([case.weight for case in cases])
+        self.chances, self.draw = weights / weights.sum(), draw
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng(self.config.seed)
@@ -188,9 +196,7 @@ def run(name: str, config: TrainConfig, scans: Scans, seconds: float) -> tuple[i
             return RestorationModule(settings, scans.train, scans.validate)
         return BlockModule(settings, scans, name)
 
-    pace = Pace()
-    fit(made(config), PACE_STEPS, pace)
-    steps = round(seconds / pace.seconds)
+    steps = steps_within(seconds, made(config), PACE_STEPS)
     warm = max(2, steps // 10)
     optimizer = config.optimizer.model_copy(update={"warmup_steps": warm, "ema_steps": 2 * warm})
     trainer = config.trainer.model_copy(update={"steps": steps})
@@ -215,13 +221,9 @@ def main() -> None:
     given = words.parse_args()
     config = load_config(given.config, [f"data.root={given.data}", "optimizer.kind=adamw"])
     scans = Scans.of(config)
-    people = [case.person for case in config.data.validate_]
-    print(f"| network | steps in {given.seconds:.0f} s | {' | '.join(people)} | mean |")
-    print("|---|---|" + "---|" * (len(people) + 1))
+    print(table_head("network", given.seconds, config))
     for name in given.networks:
-        steps, found = run(name, config, scans, given.seconds)
-        cells = " | ".join(f"{gain:+.2f}" for gain in [*found, float(np.mean(found))])
-        print(f"| {name} | {steps} | {cells} |", flush=True)
+        print(table_row(name, *run(name, config, scans, given.seconds)), flush=True)
 
 
 if __name__ == "__main__":

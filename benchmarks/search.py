@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from medsr.acquisition.resample import lift
 from medsr.config import TrainConfig, load_config
-from medsr.data.batches import fine_cases
+from medsr.data.batches import fine_cases, some_scans
 from medsr.data.cases import load_cases
 from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import Denoiser
@@ -38,9 +38,20 @@ from medsr.restore.enhance import Settings, enhance
 from medsr.restore.options import Consistency
 from medsr.training import module as training_module
 from medsr.training.module import RestorationModule
+from medsr.training.run import chosen_precision
 from medsr.volume.volume import Volume
 
-__all__ = ["Gains", "Pace", "Scans", "decibels", "fit", "gains"]
+__all__ = [
+    "Gains",
+    "Pace",
+    "Scans",
+    "decibels",
+    "fit",
+    "gains",
+    "steps_within",
+    "table_head",
+    "table_row",
+]
 
 #: Makes a training small enough for many trials.
 SMALL = (
@@ -150,7 +161,7 @@ class Pace(pl.Callback):
 
 
 class ScheduleFree(RestorationModule):
-    """Schedule-free AdamW from its authors' package (`pip install schedulefree`)."""
+    """Schedule-free AdamW from its authors' package."""
 
     def configure_optimizers(self) -> Any:
         """Constant rate after the warm-up; the package averages the weights."""
@@ -201,12 +212,13 @@ def decibels(fine: Volume, estimate: Any) -> float:
 
 
 def fit(module: RestorationModule, steps: int, pace: Pace) -> None:
-    """Train so many steps."""
+    """Train so many steps, on the CPU."""
+    settings = module.config.trainer.model_copy(update={"accelerator": "cpu"})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore")
         trainer = pl.Trainer(
-            accelerator="cpu",
-            precision="bf16-mixed" if half_is_fast(torch.device("cpu")) else "32-true",
+            accelerator=settings.accelerator,
+            precision=chosen_precision(settings),
             max_steps=steps,
             gradient_clip_val=module.config.optimizer.gradient_clip,
             limit_val_batches=0,
@@ -219,6 +231,26 @@ def fit(module: RestorationModule, steps: int, pace: Pace) -> None:
         trainer.fit(module)
 
 
+def steps_within(seconds: float, module: RestorationModule, trial_steps: int) -> int:
+    """How many steps such a module makes in that time, by the pace of a few."""
+    pace = Pace()
+    fit(module, trial_steps, pace)
+    return round(seconds / pace.seconds)
+
+
+def table_head(first: str, seconds: float, config: TrainConfig) -> str:
+    """The first two lines of a table of gains."""
+    people = " | ".join(case.person for case in config.data.validate_)
+    columns = "---|" * (3 + len(config.data.validate_))
+    return f"| {first} | steps in {seconds:.0f} s | {people} | mean |\n|{columns}"
+
+
+def table_row(label: str, steps: int, found: Gains) -> str:
+    """One more line."""
+    cells = " | ".join(f"{gain:+.2f}" for gain in [*found, float(np.mean(found))])
+    return f"| {label} | {steps} | {cells} |"
+
+
 def run(trial: Trial, words: argparse.Namespace, scans: Scans) -> list[tuple[str, int, Gains]]:
     """Train; rows of (what changed, steps, gains)."""
     training_module.POWER_FLOOR = 1e3 if trial.even_loss else 0.1
@@ -226,13 +258,10 @@ def run(trial: Trial, words: argparse.Namespace, scans: Scans) -> list[tuple[str
     config = load_config(words.config, changes)
     train = scans.train
     if trial.fine_only:
-        kept = tuple(case for case in config.data.train if not case.in_plane_only)
-        train = [fine for fine in train if not fine.in_plane_only]
-        config = config.model_copy(update={"data": config.data.model_copy(update={"train": kept})})
+        fine = [case for case in config.data.train if not case.in_plane_only]
+        config, train = some_scans(config, train, fine)
     kind = ScheduleFree if trial.schedule_free else RestorationModule
-    pace = Pace()
-    fit(kind(config, train, scans.validate), PACE_STEPS, pace)
-    steps = round(words.seconds / pace.seconds)
+    steps = steps_within(words.seconds, kind(config, train, scans.validate), PACE_STEPS)
     trainer = config.trainer.model_copy(update={"steps": steps})
     module = kind(config.model_copy(update={"trainer": trainer}), train, scans.validate)
     pace = Pace(AVERAGES if trial is TRIALS["as-it-is"] else ())
@@ -261,13 +290,10 @@ def main() -> None:
     given = words.parse_args()
     config = load_config(given.config, [f"data.root={given.data}"])
     scans = Scans.of(config)
-    people = [case.person for case in config.data.validate_]
-    print(f"| what changed | steps in {given.seconds:.0f} s | {' | '.join(people)} | mean |")
-    print("|---|---|" + "---|" * (len(people) + 1))
+    print(table_head("what changed", given.seconds, config))
     for name in given.trials:
-        for label, steps, found in run(TRIALS[name], given, scans):
-            cells = " | ".join(f"{gain:+.2f}" for gain in [*found, float(np.mean(found))])
-            print(f"| {label} | {steps} | {cells} |", flush=True)
+        for row in run(TRIALS[name], given, scans):
+            print(table_row(*row), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 
 from medsr.batch.planning import Plan
+from medsr.restore.options import takes_turns
 
 __all__ = ["Forecast", "duration_words", "forecast", "plan_lines", "size_words"]
 
@@ -36,7 +37,7 @@ def forecast(plan: Plan, cores: int | None) -> Forecast:
     place = plan.job.out
     while not place.exists():
         place = place.parent
-    halves = options.steps > 1 or options.quick  # restore.whole_volume: half of the slices a step
+    halves = takes_turns(options.steps, options.quick)  # half of the slices an evaluation
     passes = options.steps / 2 if halves else 1.0
     work = voxels * passes * options.samples * CORE_SECONDS_PER_VOXEL
     return Forecast(

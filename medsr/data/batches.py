@@ -19,7 +19,7 @@ from medsr.volume.volume import Volume
 
 Batch = dict[str, Tensor]
 
-__all__ = ["Batch", "Batches", "Share", "fine_cases", "validation_batch"]
+__all__ = ["Batch", "Batches", "Share", "fine_cases", "some_scans", "validation_batch"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ def fine_cases(volumes: Sequence[Volume], cases: Sequence[CaseConfig]) -> list[F
         )
         for volume, case in zip(volumes, cases, strict=True)
     ]
+
+
+def some_scans(
+    config: TrainConfig, train: Sequence[Fine], cases: Sequence[CaseConfig]
+) -> tuple[TrainConfig, list[Fine]]:
+    """The same training on some of its cases, and the scans that belong to them."""
+    kept = [scan for scan, c in zip(train, config.data.train, strict=True) if c in cases]
+    data = config.data.model_copy(update={"train": tuple(cases)})
+    return config.model_copy(update={"data": data}), kept
 
 
 class Batches(IterableDataset[Batch]):

@@ -7,6 +7,7 @@ from typing import Any
 
 from medsr.metrics.common_box import words
 from medsr.metrics.evaluation import Evaluation
+from medsr.restore.options import takes_turns
 from medsr.version import __version__
 
 __all__ = ["PROVENANCE", "enhancement_words", "evaluation_words", "provenance_of"]
@@ -44,7 +45,7 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
     """
     steps, samples = int(facts["Steps"]), int(facts["Samples"])
     many = "" if samples == 1 else f", averaged over {samples} samples"
-    in_turn = steps > 1 or facts.get("Quick", False)
+    in_turn = takes_turns(steps, bool(facts.get("Quick", False)))
     how = "the orientations that hold the slice axis" + (
         ", one a step" if in_turn else ", averaged"
     )

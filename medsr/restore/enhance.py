@@ -25,7 +25,7 @@ from medsr.intensity import scaling_for
 from medsr.restore.first_look import FirstLook
 from medsr.restore.lifted import STATE, Lifted
 from medsr.restore.measured import Measured
-from medsr.restore.options import Consistency
+from medsr.restore.options import Consistency, takes_turns
 from medsr.restore.whole_volume import VOXELS_PER_CALL, Network, whole_volume
 from medsr.volume import geometry
 from medsr.volume.volume import Modality, Volume
@@ -137,7 +137,7 @@ def enhance(
     measured = Measured.of(scan, acquisition, noise=level, floor=floor, mode=settings.consistency)
     lifted = Lifted.of(scan, acquisition, residual_std)
     network = Network(denoiser, context, settings.half, settings.voxels_per_call, settings.device)
-    in_turn = settings.steps > 1 or settings.quick
+    in_turn = takes_turns(settings.steps, settings.quick)
     denoise = whole_volume(network, lifted, level, _counted(settings), in_turn=in_turn)
     look = FirstLook(denoise, lifted, measured)
     mean, deviation = _samples(look, lifted, settings)

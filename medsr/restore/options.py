@@ -7,11 +7,21 @@ from dataclasses import dataclass
 
 from medsr.errors import UsageError
 
-__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options"]
+__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options", "takes_turns"]
 
 #: Steps of the default sample.
 DEFAULT_STEPS = 6
 DEFAULT_SAMPLER = "multistep"
+
+
+def takes_turns(steps: int, quick: bool) -> bool:
+    """Whether an evaluation goes through one orientation of the slices, not both.
+
+    Args:
+        steps: of the sampler; of a posterior mean 1.
+        quick: see `Options`.
+    """
+    return steps > 1 or quick
 
 
 class Consistency(enum.StrEnum):

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from medsr.acquisition.describe import FEATURES
 from medsr.config import TrainConfig
-from medsr.data.batches import Batch, Batches, Share, validation_batch
+from medsr.data.batches import Batch, Batches, Share, some_scans, validation_batch
 from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import Denoiser, denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
@@ -133,9 +133,8 @@ class RestorationModule(pl.LightningModule):
 
 def residual_std(config: TrainConfig, train: list[Fine]) -> float:
     """Standard deviation of the residual of the model's own scans over the first batches."""
-    own = [f for f, c in zip(train, config.data.train, strict=True) if c in config.own_scans]
-    data = config.data.model_copy(update={"train": config.own_scans})
-    batches = Batches(own, config.model_copy(update={"data": data}), 0, Share())
+    config, own = some_scans(config, train, config.own_scans)
+    batches = Batches(own, config, 0, Share())
     squares = [
         float(batches.batch(step)["residual"].square().mean())
         for step in range(0, 6 * config.reuse, config.reuse)
