@@ -27,6 +27,9 @@ __all__ = ["Fine", "Scene", "draw_scene", "scene_from"]
 #: Voxels cut from both ends of the coarse axis, where the crop's border spoils the profile.
 MARGIN = 12
 
+#: ln of how much the level of the grain changes over a block, at most, each way.
+GRAIN_CHANGE = 0.5
+
 
 @dataclass(frozen=True)
 class Fine:
@@ -77,6 +80,7 @@ def draw_scene(
     block = torch.flip(block, [k for k in range(3) if rng.random() < 0.5])
     block = _contrast(block, draw, rng) if fine.modality == "MR" else block
     block = _grain(block, fine.modality, draw, rng)
+    block = _soften(block, fine, draw, rng)
     acquisition = draw_acquisition(block.shape, draw, rng, fine.modality)
     level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
     trim = MARGIN + int(rng.integers(-4, 5))
@@ -210,10 +214,14 @@ def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tens
         tissue = (x / 0.1).clamp(0, 1)  # air stays dark
         x = tissue * (1.1 - x).clamp(min=0.02)
     if rng.random() < draw.contrast_chance:
-        knots = torch.from_numpy(rng.uniform(-draw.bias, draw.bias, (1, 1, 3, 3, 3))).float()
-        field = torch.nn.functional.interpolate(knots, size=x.shape, mode="trilinear")
-        x = x * field[0, 0].exp()
+        x = x * _smooth_field(x.shape, draw.bias, rng).exp()
     return x * top
+
+
+def _smooth_field(shape: Sequence[int], height: float, rng: np.random.Generator) -> Tensor:
+    """A smooth random field between -height and height."""
+    knots = torch.from_numpy(rng.uniform(-height, height, (1, 1, 3, 3, 3))).float()
+    return torch.nn.functional.interpolate(knots, size=tuple(shape), mode="trilinear")[0, 0]
 
 
 def _grain(
@@ -222,12 +230,32 @@ def _grain(
     """Noise of the fine scan itself, which its thick slices then average.
 
     So the model learns how much noise a scan of such slices had, and samples hold that much: scans
-    made smooth by resampling, of which there are many, teach the opposite.
+    made smooth by resampling, of which there are many, teach the opposite. Its level varies over
+    the block (attenuation of shoulders and hips in CT, coil arrays in MR).
     """
     if rng.random() >= draw.grain_chance:
         return block
     sigma = float(rng.uniform(0, draw.grain)) * scaling_for(modality, block.numpy()).gain
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     if modality == "MR":
-        return rician(block, sigma, generator)
-    return filtered_backprojection_noise(block, sigma, 2, generator)
+        noisy = rician(block, sigma, generator)
+    else:
+        noisy = filtered_backprojection_noise(block, sigma, 2, generator)
+    return torch.lerp(block, noisy, _smooth_field(block.shape, GRAIN_CHANGE, rng).exp())
+
+
+def _soften(block: Tensor, fine: Fine, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
+    """The scan on voxels finer than its resolution, noise and all.
+
+    Soft CT kernels and zero-filled MR store such scans; without them a model learns that fine
+    detail reaches to the last frequency of every grid, and samples show it where there is none.
+    """
+    if rng.random() >= draw.soft_chance:
+        return block
+    width = float(rng.uniform(1.0, draw.soft))
+    profile = "gaussian" if fine.modality == "CT" else "kspace"
+    widths = [0.0 if fine.in_plane_only else width, width, width]
+    axes = [
+        AxisSampling(n, 1.0, n, 1.0, w, profile) for n, w in zip(block.shape, widths, strict=True)
+    ]
+    return acquire(block, Acquisition((axes[0], axes[1], axes[2])))
