@@ -4,7 +4,7 @@
 
 Such scans have no fine truth along the slice axis, but each slice is sharp: it is degraded along
 one of its own axes, then along the other, and restored from that alone (no neighbouring slices, as
-in training). Posterior mean; PSNR and SSIM over the foreground of the middle slices.
+in training). Posterior mean; PSNR and SSIM (in the slices) over the foreground of the middle ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from common import degraded_to
 
 from medsr.acquisition.resample import lift
-from medsr.metrics.fidelity import psnr, ssim_3d
+from medsr.metrics.fidelity import psnr, ssim_slice_mean
 from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings, enhance
@@ -60,7 +60,7 @@ def row(name: str, axis: int, stack: np.ndarray, enhancer: Enhancer, factor: flo
     scores = [
         (
             psnr(truth, estimate, data_range=top, mask=mask),
-            ssim_3d(truth, estimate, data_range=top, mask=mask),
+            ssim_slice_mean(truth, estimate, data_range=top, axis=0, mask=mask),
         )
         for estimate in (cubic, mean)
     ]
