@@ -19,9 +19,8 @@ from common import degraded_to
 from medsr.acquisition.resample import lift
 from medsr.metrics.fidelity import psnr, ssim_slice_mean
 from medsr.metrics.foreground import foreground_mask, robust_range
-from medsr.network.precision import half_is_fast
-from medsr.restore.enhance import Settings, enhance
-from medsr.restore.enhancer import Enhancer
+from medsr.restore.enhancer import Enhancer, Plan
+from medsr.restore.options import Options
 from medsr.volume.files import read
 from medsr.volume.volume import Volume
 
@@ -42,12 +41,7 @@ def alone(image: np.ndarray, enhancer: Enhancer, factor: float) -> tuple[np.ndar
     scan = Volume(twice, np.eye(4), modality=enhancer.modality, slice_axis=2)
     fine, low, plan = degraded_to(scan, factor)
     cubic = lift(torch.from_numpy(low.voxels.copy()), plan).numpy()
-    card = enhancer.card
-    settings = Settings(enhancer.sampler, 1, quick=True, half=half_is_fast(enhancer.device))
-    context = int(card.network["context"])
-    result = enhance(
-        low, plan, enhancer.denoiser, card.residual_std, context, enhancer.modality, settings
-    )
+    result = enhancer.run(Plan(low, plan, ()), Options(steps=1, quick=True))
     return fine.voxels[0], cubic[0], np.asarray(result.volume.voxels)[0]
 
 

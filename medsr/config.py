@@ -69,9 +69,7 @@ class DrawConfig(_Page):
     noise_chance: float = 0.4
     grain: float = 0.04  # largest noise of the fine scan itself, over the intensity gain
     grain_chance: float = 0.0
-    soft: float = Field(
-        2.5, ge=1
-    )  # widest blur of the fine scan, voxels: soft kernels, zero-filling
+    soft: float = Field(2.5, ge=1)  # widest blur of the fine scan, voxels (soft kernels)
     soft_chance: float = 0.0
     zoom: float = 0.65  # smallest size of the anatomy in voxels
     zoom_chance: float = 0.5

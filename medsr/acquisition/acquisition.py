@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medsr.errors import UsageError
-from medsr.volume.volume import Volume
+from medsr.volume.volume import Modality, Volume
 
-__all__ = ["Acquisition", "AxisSampling", "for_scan", "plan_axis"]
+__all__ = ["Acquisition", "AxisSampling", "for_scan", "in_plane_profile", "plan_axis"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,11 @@ def plan_axis(
     return AxisSampling(fine_count, fine_mm, low_count, low_mm, width_mm, profile)
 
 
+def in_plane_profile(modality: Modality | None) -> str:
+    """How axes other than the slices' lose resolution: CT by a Gaussian, others in k-space."""
+    return "gaussian" if modality == "CT" else "kspace"
+
+
 def for_scan(
     volume: Volume,
     fine_spacing_mm: Sequence[float],
@@ -115,7 +120,7 @@ def for_scan(
         slice_axis = max(range(3), key=lambda k: spacing[k])
     thickness = slice_thickness_mm or volume.slice_thickness_mm or spacing[slice_axis]
     slice_profile = profile or volume.slice_profile or "gaussian"
-    in_plane = "gaussian" if volume.modality == "CT" else "kspace"
+    in_plane = in_plane_profile(volume.modality)
     axes = [
         plan_axis(
             volume.shape[k],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from medsr.acquisition.acquisition import in_plane_profile
 from medsr.acquisition.degrade import degrade, plan_degradation
 from medsr.errors import OutputError, UsageError
 from medsr.restore.enhancer import modality_of
@@ -53,7 +54,7 @@ def run(
         slice_thickness_mm=slice_thickness_mm,
         profile=profile,
         in_plane=in_plane,
-        in_plane_profile="gaussian" if volume.modality == "CT" else "kspace",
+        in_plane_profile=in_plane_profile(volume.modality),
     )
     low = degrade(volume, plan, slice_axis=axis, noise=noise, seed=seed)
     facts = {

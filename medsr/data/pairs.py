@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.acquisition.acquisition import Acquisition, AxisSampling, in_plane_profile
 from medsr.acquisition.describe import feature_vector, phase_channels
 from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
 from medsr.acquisition.resample import acquire, lift
@@ -142,7 +142,7 @@ def draw_acquisition(
     in_plane = 1.0
     if rng.random() < draw.in_plane_chance:
         in_plane = float(rng.uniform(1.0, draw.in_plane))
-    profile = "gaussian" if modality == "CT" else "kspace"
+    profile = in_plane_profile(modality)
     a, h = (_in_plane_axis(n, in_plane, profile) for n in shape[:2])
     return Acquisition((a, h, w))
 
@@ -253,7 +253,7 @@ def _soften(block: Tensor, fine: Fine, draw: DrawConfig, rng: np.random.Generato
     if rng.random() >= draw.soft_chance:
         return block
     width = float(rng.uniform(1.0, draw.soft))
-    profile = "gaussian" if fine.modality == "CT" else "kspace"
+    profile = in_plane_profile(fine.modality)
     widths = [0.0 if fine.in_plane_only else width, width, width]
     axes = [
         AxisSampling(n, 1.0, n, 1.0, w, profile) for n, w in zip(block.shape, widths, strict=True)

@@ -83,9 +83,6 @@ class ResidualBlock(nn.Module):
         with full_precision(x):
             film = self.film(embedded).reshape(len(h), -1, *[1] * (h.ndim - 2)).to(h.dtype)
         scale, shift = film.chunk(2, dim=1)
-        if torch.is_grad_enabled():
-            change: Tensor = self.second(nn.functional.silu(torch.addcmul(shift, h, 1 + scale)))
-            return x + change
-        torch.addcmul(shift, h, 1 + scale, out=h)  # the same in place: memory is what it costs
-        change = self.second(nn.functional.silu(h, inplace=True))
-        return change.add_(x)
+        h = torch.addcmul(shift, h, 1 + scale)
+        change: Tensor = self.second(nn.functional.silu(h))
+        return x + change
