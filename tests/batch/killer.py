@@ -21,8 +21,11 @@ from tests.batch.studies import stub_restore
 #: So that each scan has two outputs, the second of which is the spread.
 OPTIONS = Options(samples=2)
 
-#: An attempt without engine lives at most so long, s; the work takes longer than all of them.
-LONGEST_S = 0.5
+#: An attempt is killed after so many new outputs: 0 falls into start, planning or the first scan.
+OUTPUTS = (0, 1, 2, 4)
+
+#: And so long after them at most, s: with the outputs above, ten attempts finish under 60 scans.
+LONGEST_S = 0.05
 
 
 def slow_restore(volume, job):
@@ -55,29 +58,30 @@ def start(*words):
 
 
 def finished(out):
-    """Output -> what would change if it were written again."""
+    """Output -> what would change if it were written again. Folders may vanish during the walk."""
     return {
         str(path.relative_to(out)): [path.stat().st_ino, path.stat().st_mtime_ns]
-        for path in [*out.rglob("*.nii.gz"), *out.rglob("slice_0001.dcm")]
+        for folder, _, names in os.walk(out)
+        for path in (Path(folder) / name for name in names)
+        if path.name.endswith(".nii.gz") or path.name == "slice_0001.dcm"
         if ".medsr" not in path.parts and "_std" not in str(path.relative_to(out))
     }
 
 
-def wait_for_work(out, had):
-    """Engines take seconds to start: wait for the first output of this attempt."""
+def wait_for_outputs(out, enough):
+    """However slow the machine is, an attempt is killed in the middle of its work."""
     until = time.monotonic() + 120
-    while time.monotonic() < until and len(finished(out)) <= had:
-        time.sleep(0.01)
+    while time.monotonic() < until and len(finished(out)) < enough:
+        time.sleep(0.005)
 
 
 def main(source, out, model, kills, workers):
     moments = random.Random(4)
     history, killed = [], 0
-    for _ in range(kills):
-        had = len(finished(out))
+    for outputs, _ in zip(itertools.cycle(OUTPUTS), range(kills), strict=False):
+        enough = len(finished(out)) + outputs
         child = start(source, out, model, workers)
-        if workers:
-            wait_for_work(out, had)
+        wait_for_outputs(out, enough)
         time.sleep(moments.uniform(0, LONGEST_S))
         os.killpg(child, signal.SIGKILL)
         killed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
