@@ -58,6 +58,7 @@ def voxels_of(fine: Volume, enhancer: Enhancer, factor: float, steps: int, sampl
         sampler=enhancer.sampler,
         steps=steps,
         samples=samples,
+        scan_texture=enhancer.card.scan_texture,
         interval=IDENTITY,
         half=half_is_fast(enhancer.device),
     )

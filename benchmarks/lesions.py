@@ -82,7 +82,10 @@ def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.
     card = enhancer.card
     for count in steps:
         settings = Settings(
-            sampler=enhancer.sampler, steps=count, half=half_is_fast(enhancer.device)
+            sampler=enhancer.sampler,
+            steps=count,
+            scan_texture=enhancer.card.scan_texture,
+            half=half_is_fast(enhancer.device),
         )
         context = int(card.network["context"])
         result = enhance(

@@ -55,6 +55,7 @@ def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None
             settings = Settings(
                 sampler=enhancer.sampler if name == DEFAULT_SAMPLER else SAMPLERS[name],
                 steps=steps,
+                scan_texture=enhancer.card.scan_texture,
                 consistency=Consistency(words.consistency),
                 half=half_is_fast(enhancer.device),
             )

@@ -26,6 +26,7 @@ from medsr.restore.first_look import FirstLook
 from medsr.restore.lifted import STATE, Lifted
 from medsr.restore.measured import Measured
 from medsr.restore.options import Consistency, takes_turns
+from medsr.restore.texture import with_scans_texture
 from medsr.restore.whole_volume import VOXELS_PER_CALL, Network, whole_volume
 from medsr.volume import geometry
 from medsr.volume.volume import Modality, Volume
@@ -43,6 +44,7 @@ class Settings:
         sampler: see `diffusion.samplers`.
         steps: of the sampler; 1 is the posterior mean.
         samples: how many to average.
+        scan_texture: the finest detail of samples gets the strength that the scan shows.
         quick: one orientation of the slices also for a posterior mean, not both.
         seed: sample k uses seed + k.
         consistency: how strictly the result is held to the scan.
@@ -57,6 +59,7 @@ class Settings:
     sampler: Sampler
     steps: int
     samples: int = 1
+    scan_texture: bool = False
     quick: bool = False
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
@@ -139,7 +142,7 @@ def enhance(
     network = Network(denoiser, context, settings.half, settings.voxels_per_call, settings.device)
     in_turn = takes_turns(settings.steps, settings.quick)
     denoise = whole_volume(network, lifted, level, _counted(settings), in_turn=in_turn)
-    look = FirstLook(denoise, lifted, measured)
+    look = FirstLook(denoise, lifted, measured, keep=settings.scan_texture and settings.steps > 1)
     mean, deviation = _samples(look, lifted, settings)
     half_width = _half_width(mean, deviation, measured, settings.interval)
     unseen, inconsistency = _audit(mean, measured, lifted)
@@ -169,26 +172,33 @@ def _counted(settings: Settings) -> Callable[[], None]:
 
 
 def _samples(look: FirstLook, lifted: Lifted, settings: Settings) -> tuple[Tensor, Tensor | None]:
-    """Mean of the samples and, of several, their standard deviation: [X', Y', Z'], float32.
-
-    One evaluation starts from no noise at all: the posterior mean has no seed, and zero is the
-    mean of the fields that it would be averaged over (docs/experiments.md: better by 0.05 dB).
-    """
-    sigmas = sampling_sigmas(settings.steps)
+    """Mean of the samples and, of several, their standard deviation: [X', Y', Z'], float32."""
     count, shape = settings.samples, lifted.acquisition.fine_shape
     if count == 1:
-        one = settings.steps == 1
-        start = torch.zeros(shape, dtype=STATE) if one else _noise(shape, settings.seed)
-        return _held(settings.sampler(look, start, sigmas), look.measured, lifted), None
+        return _sample(look, lifted, settings, settings.seed), None
     total, squares = torch.zeros(shape), torch.zeros(shape)
     for k in range(count):
-        residual = settings.sampler(look, _noise(shape, settings.seed + k), sigmas)
-        change = _held(residual, look.measured, lifted).sub_(lifted.condition)
+        change = _sample(look, lifted, settings, settings.seed + k).sub_(lifted.condition)
         total += change
         squares += change.square_()
     mean = total.div_(count)
     deviation = squares.sub_(mean.square(), alpha=count).div_(count - 1).clamp_(min=0).sqrt_()
     return mean.add_(lifted.condition), deviation
+
+
+def _sample(look: FirstLook, lifted: Lifted, settings: Settings, seed: int) -> Tensor:
+    """One sample, or the posterior mean, held to the scan: [X', Y', Z'], float32.
+
+    One evaluation starts from no noise at all: the posterior mean has no seed, and zero is the
+    mean of the fields that it would be averaged over (docs/experiments.md: better by 0.05 dB).
+    """
+    sigmas, shape = sampling_sigmas(settings.steps), lifted.acquisition.fine_shape
+    start = torch.zeros(shape, dtype=STATE) if settings.steps == 1 else _noise(shape, seed)
+    residual = settings.sampler(look, start, sigmas)
+    if look.first is not None:
+        residual = with_scans_texture(residual, look.first, lifted, look.measured)
+        look.first = None
+    return _held(residual, look.measured, lifted)
 
 
 def _noise(shape: tuple[int, int, int], seed: int) -> Tensor:

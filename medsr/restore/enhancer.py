@@ -187,6 +187,7 @@ class Enhancer:
             sampler=self.sampler,
             steps=options.steps,
             samples=options.samples,
+            scan_texture=self.card.scan_texture,
             quick=options.quick,
             seed=options.seed,
             consistency=options.consistency,

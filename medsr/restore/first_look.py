@@ -11,6 +11,7 @@ from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.profile_fit import better_profile
 from medsr.acquisition.resample import acquire
 from medsr.diffusion.samplers import Denoise
+from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.lifted import Lifted
 from medsr.restore.measured import Measured
 from medsr.restore.parts import parts_of
@@ -25,18 +26,24 @@ class FirstLook:
     """A denoiser whose first result, the posterior mean, is held against the assumed profile.
 
     Attributes:
+        first: a copy of the first result of the present walk, where it is kept.
         measured: the scan; after the first call it says whether its profile is explained.
         better: a coarse axis that explains the scan far better than the assumed one, if any.
     """
 
-    def __init__(self, denoise: Denoise, lifted: Lifted, measured: Measured) -> None:
-        self.denoise, self.lifted, self.measured = denoise, lifted, measured
+    def __init__(
+        self, denoise: Denoise, lifted: Lifted, measured: Measured, *, keep: bool = False
+    ) -> None:
+        self.denoise, self.lifted, self.measured, self.keep = denoise, lifted, measured, keep
+        self.first: Tensor | None = None
         self.better: AxisSampling | None = None
         self.looked = False
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """The denoised residual; the first time, the look as well."""
         denoised = self.denoise(x, sigma)
+        if self.keep and sigma >= SIGMA_MAX:
+            self.first = denoised.clone()
         if not self.looked:
             self.looked = True
             self.better = better_profile(

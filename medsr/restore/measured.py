@@ -13,7 +13,7 @@ from medsr.acquisition.consistency import LEAST_RATIO, Projector, wiener_ratio
 from medsr.restore.options import Consistency
 from medsr.restore.parts import Part
 
-__all__ = ["Measured"]
+__all__ = ["NOISE_FREE", "Measured"]
 
 #: What `Consistency.NOISE` promises for a scan free of noise: |A x - y| over the intensity gain.
 TOLERANCE = 0.005

@@ -1,0 +1,175 @@
+"""How strong is the finest detail across the slices? As strong as within them, nearly.
+
+Anatomy, and noise as far as it is there, have hardly a preferred direction. With S the power
+spectrum of the fine image and H the transfer function of the slices, the energy in a band of
+frequencies is
+
+    along the slices' axis, of the fine image:       E_z = int_{k_z in band} S dk
+    along an axis of the slices, of the scan:        E_x = int_{k_x in band} S |H(k_z)|^2 dk
+
+so that E_z is E_x times a number, which S = |k|^-POWER gives. The band is the upper half of what
+the fine grid can hold across the slices. One person's axes differ by a factor of 1.4 (standard
+deviation; docs/experiments.md, The strength of detail): this is a rule of thumb.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import signal
+from torch import Tensor
+
+from medsr.acquisition.acquisition import Acquisition
+from medsr.acquisition.resample import axis_matrices
+
+__all__ = ["FinestBand", "band_energy", "central", "expected_energy", "filtered", "finest_band"]
+
+Block = tuple[slice, slice, slice]
+
+#: Of the power spectrum, three-dimensional. Chosen on the training people with factors 2 to 6, so
+#: that the geometric mean of expected over true energy is 1 (docs/experiments.md).
+POWER = 4.0
+
+#: The band begins at this share of the fine grid's Nyquist frequency across the slices, and an
+#: axis of the slices shows it if its own Nyquist frequency is so many times higher.
+BEGINS, SHOWS = 0.5, 1.5
+
+#: Half of a filter's length, in fine voxels of the coarse axis.
+REACH = 8
+
+#: So much in the middle of the volume is looked at, along each axis: skin, table and neck, whose
+#: edges are stronger than all else, lie outside.
+MIDDLE_MM = 100.0
+
+#: What is brighter, over the intensity gain, is anatomy; it must fill this share of the middle.
+ANATOMY, LEAST_ANATOMY = 0.05, 0.3
+
+#: Frequencies along each axis at which the integrals are taken.
+FREQUENCIES = 40
+
+
+@dataclass(frozen=True)
+class FinestBand:
+    """The finest band of frequencies across the slices, and who can tell about it.
+
+    Attributes:
+        low, high: cycles / mm.
+        reach_mm: half of the length of the filters that cut it out.
+        seen_along: axes that the scanner left alone, with samples fine enough.
+    """
+
+    low: float
+    high: float
+    reach_mm: float
+    seen_along: tuple[int, ...]
+
+    def taps(self, spacing_mm: float) -> NDArray[np.float64]:
+        """The band-pass filter for an axis: linear phase, windowed (Hamming); [odd]."""
+        count, nyquist = 2 * round(self.reach_mm / spacing_mm) + 1, 0.5 / spacing_mm
+        open_above = self.high > 0.98 * nyquist
+        edges = self.low if open_above else [self.low, self.high]
+        taps = signal.firwin(count, edges, pass_zero=False, fs=1 / spacing_mm)
+        return np.asarray(taps, dtype=np.float64)
+
+
+def finest_band(acquisition: Acquisition) -> FinestBand | None:
+    """The finest band across the slices; None where no axis of the scan shows it."""
+    axes, coarse = acquisition.axes, acquisition.coarse_axis
+    fine_mm = axes[coarse].fine_mm
+    low, reach_mm = BEGINS * 0.5 / fine_mm, REACH * fine_mm
+    seen = tuple(
+        k
+        for k, axis in enumerate(axes)
+        if k != coarse
+        and axis.is_identity
+        and 0.5 / axis.fine_mm >= SHOWS * low
+        and min(axis.fine_count * axis.fine_mm, MIDDLE_MM) > 2 * reach_mm + axis.fine_mm
+    )
+    if not seen or axes[coarse].fine_count <= 2 * REACH + 1:
+        return None
+    high = min(0.5 / axes[k].fine_mm for k in (coarse, *seen))
+    return FinestBand(low, high, reach_mm, seen)
+
+
+def central(shape: Sequence[int], spacing_mm: Sequence[float]) -> Block:
+    """The middle of a volume [X, Y, Z]."""
+    found = []
+    for count, mm in zip(shape, spacing_mm, strict=True):
+        inside = min(count, round(MIDDLE_MM / mm))
+        start = (count - inside) // 2
+        found.append(slice(start, start + inside))
+    return found[0], found[1], found[2]
+
+
+def band_energy(lines: Tensor, taps: NDArray[np.float64]) -> float:
+    """Mean square of lines [..., n] after a filter, where it lies within them."""
+    return float(filtered(lines, taps).double().square().mean())
+
+
+def filtered(lines: Tensor, taps: NDArray[np.float64]) -> Tensor:
+    """Lines [..., n] through a filter, where it lies within them: [lines, n - taps + 1]."""
+    flat = lines.reshape(-1, 1, lines.shape[-1])
+    kernel = torch.as_tensor(taps, dtype=lines.dtype)[None, None]
+    return torch.nn.functional.conv1d(flat, kernel)[:, 0]
+
+
+def expected_energy(scan: Tensor, acquisition: Acquisition, band: FinestBand) -> float | None:
+    """Energy in the band that the fine image should have across the slices.
+
+    Args:
+        scan: measured, in the network's range, [X, Y, Z].
+        acquisition: how.
+        band: from `finest_band`.
+
+    Returns:
+        Mean square of what `band.taps` leaves, in the scan's unit squared: the geometric mean of
+        what each axis tells. None where the middle of the volume is mostly air.
+    """
+    ratios = _ratios(acquisition, band)
+    spacing_mm = [axis.low_mm for axis in acquisition.axes]
+    middle = scan[central(scan.shape, spacing_mm)]
+    if float((middle > ANATOMY).float().mean()) < LEAST_ANATOMY:
+        return None
+    told = []
+    for axis, ratio in zip(band.seen_along, ratios, strict=True):
+        lines = middle.movedim(axis, -1)
+        told.append(ratio * band_energy(lines, band.taps(acquisition.axes[axis].fine_mm)))
+    return math.exp(sum(math.log(max(value, 1e-30)) for value in told) / len(told))
+
+
+@lru_cache(maxsize=16)
+def _ratios(acquisition: Acquisition, band: FinestBand) -> tuple[float, ...]:
+    """E_z / E_x for each axis that sees the band."""
+    axes, coarse = acquisition.axes, acquisition.coarse_axis
+    points = [(np.arange(FREQUENCIES) + 0.5) / FREQUENCIES * 0.5 / a.fine_mm for a in axes]
+    grid = np.meshgrid(*points, indexing="ij")
+    power = sum(np.square(k) for k in grid) ** (-POWER / 2)
+    responses = [
+        _response(band.taps(a.fine_mm), a.fine_mm, k) for a, k in zip(axes, points, strict=True)
+    ]
+    matrix = axis_matrices(acquisition)[coarse]
+    row = np.ones(1) if matrix is None else matrix[len(matrix) // 2]
+    seen = power * _along(_response(row, axes[coarse].fine_mm, points[coarse]), coarse)
+    across = float((power * _along(responses[coarse], coarse)).sum())
+    return tuple(across / float((seen * _along(responses[k], k)).sum()) for k in band.seen_along)
+
+
+def _response(
+    weights: NDArray[np.float64], spacing_mm: float, frequencies: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """|sum_j w_j exp(-2 pi i k j s)|^2 at frequencies k, cycles / mm."""
+    phase = np.exp(-2j * np.pi * np.outer(frequencies, np.arange(len(weights)) * spacing_mm))
+    return np.asarray(np.abs(phase @ weights) ** 2)
+
+
+def _along(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Values [n] of one axis, to multiply a grid with."""
+    shape = [1, 1, 1]
+    shape[axis] = len(values)
+    return values.reshape(shape)
