@@ -110,6 +110,15 @@ def test_samples_have_a_spread(phantom):
     assert float(out.spread.voxels.max()) > 0
 
 
+def test_the_scans_texture_is_for_samples_only(phantom):
+    for steps, same in ((1, True), (3, False)):
+        plain, scaled = (
+            run(phantom, steps=steps, scan_texture=texture).volume.voxels
+            for texture in (False, True)
+        )
+        assert np.array_equal(plain, scaled) == same
+
+
 def test_targets(phantom):
     assert choose_target(phantom).spacing_mm == (1.0, 1.0, 1.0)
     assert choose_target(phantom, spacing_mm=2.0).spacing_mm == (1.0, 1.0, 2.0)
