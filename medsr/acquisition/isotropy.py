@@ -8,8 +8,8 @@ frequencies is
     along an axis of the slices, of the scan:        E_x = int_{k_x in band} S |H(k_z)|^2 dk
 
 so that E_z is E_x times a number, which S = |k|^-POWER gives. The band is the upper half of what
-the fine grid can hold across the slices. One person's axes differ by a factor of 1.4 (standard
-deviation; docs/experiments.md, The strength of detail): this is a rule of thumb.
+the fine grid can hold across the slices. What it expects is right
+within a factor of 1.3 to 1.6 (docs/experiments.md, The strength of detail): a rule of thumb.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def finest_band(acquisition: Acquisition) -> FinestBand | None:
         and 0.5 / axis.fine_mm >= SHOWS * low
         and min(axis.fine_count * axis.fine_mm, MIDDLE_MM) > 2 * reach_mm + axis.fine_mm
     )
-    if not seen or axes[coarse].fine_count <= 2 * REACH + 1:
+    longest = 2 * REACH + 1
+    if not seen or min(axes[coarse].fine_count, MIDDLE_MM // fine_mm) <= longest:
         return None
     high = min(0.5 / axes[k].fine_mm for k in (coarse, *seen))
     return FinestBand(low, high, reach_mm, seen)
@@ -150,14 +151,15 @@ def _ratios(acquisition: Acquisition, band: FinestBand) -> tuple[float, ...]:
     points = [(np.arange(FREQUENCIES) + 0.5) / FREQUENCIES * 0.5 / a.fine_mm for a in axes]
     grid = np.meshgrid(*points, indexing="ij")
     power = sum(np.square(k) for k in grid) ** (-POWER / 2)
-    responses = [
-        _response(band.taps(a.fine_mm), a.fine_mm, k) for a, k in zip(axes, points, strict=True)
-    ]
+    in_band = {
+        k: power * _along(_response(band.taps(axes[k].fine_mm), axes[k].fine_mm, points[k]), k)
+        for k in (coarse, *band.seen_along)
+    }
     matrix = axis_matrices(acquisition)[coarse]
     row = np.ones(1) if matrix is None else matrix[len(matrix) // 2]
-    seen = power * _along(_response(row, axes[coarse].fine_mm, points[coarse]), coarse)
-    across = float((power * _along(responses[coarse], coarse)).sum())
-    return tuple(across / float((seen * _along(responses[k], k)).sum()) for k in band.seen_along)
+    slices = _along(_response(row, axes[coarse].fine_mm, points[coarse]), coarse)
+    across = float(in_band[coarse].sum())
+    return tuple(across / float((in_band[k] * slices).sum()) for k in band.seen_along)
 
 
 def _response(

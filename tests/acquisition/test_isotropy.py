@@ -82,6 +82,20 @@ def test_axes_that_cannot_show_it_are_not_asked():
     )
 
 
+def test_thick_neighbours_are_no_obstacle():
+    """In-plane detail of a scan whose slices are too far apart to show any."""
+    left, _, coarse = thick(4, 4.0).axes
+    far_apart = AxisSampling(SIDE, 5.0, SIDE, 5.0)
+    acquisition = Acquisition((far_apart, left, coarse))
+    band = finest_band(acquisition)
+    assert band.seen_along == (1,)
+    fine = power_law(POWER, 0)
+    scan = acquire(fine, acquisition)
+    assert expected_energy(scan, acquisition, band) > band_energy(
+        scan.movedim(1, -1), band.taps(1)
+    )
+
+
 def test_air_in_the_middle_tells_nothing():
     acquisition = thick(4, 4.0)
     scan = acquire(power_law(POWER, 0), acquisition)
