@@ -25,7 +25,7 @@ from medsr.data.cases import load_case
 from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
 from medsr.network.precision import half_is_fast
-from medsr.restore.enhance import Settings, enhance
+from medsr.restore.enhance import Settings
 from medsr.restore.enhancer import DEFAULT_STEPS, Enhancer, mode_of
 from medsr.volume.volume import Volume
 
@@ -58,15 +58,10 @@ def voxels_of(fine: Volume, enhancer: Enhancer, factor: float, steps: int, sampl
         sampler=enhancer.sampler,
         steps=steps,
         samples=samples,
-        scan_texture=enhancer.card.scan_texture,
         interval=IDENTITY,
         half=half_is_fast(enhancer.device),
     )
-    card = enhancer.card
-    context = int(card.network["context"])
-    result = enhance(
-        low, plan, enhancer.denoiser, card.residual_std, context, enhancer.modality, settings
-    )
+    result = enhancer.restore(low, plan, settings)
     gain = scaling_for(enhancer.modality, np.asarray(low.voxels)).gain
     truth = np.asarray(fine.voxels)
     mask = foreground_mask(truth, modality=enhancer.modality)

@@ -27,7 +27,7 @@ from medsr.config import load_config
 from medsr.data.cases import load_case
 from medsr.metrics.foreground import foreground_mask
 from medsr.network.precision import half_is_fast
-from medsr.restore.enhance import Settings, enhance
+from medsr.restore.enhance import Settings
 from medsr.restore.enhancer import Enhancer
 from medsr.volume.volume import Volume
 
@@ -79,18 +79,13 @@ def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.
     """Label -> volume, for cubic interpolation and each number of steps."""
     _, low, plan = degraded_to(fine, 4.0 / fine.spacing_mm[2])
     found = {"cubic": lift(torch.from_numpy(low.voxels.copy()), plan).numpy()}
-    card = enhancer.card
     for count in steps:
         settings = Settings(
             sampler=enhancer.sampler,
             steps=count,
-            scan_texture=enhancer.card.scan_texture,
             half=half_is_fast(enhancer.device),
         )
-        context = int(card.network["context"])
-        result = enhance(
-            low, plan, enhancer.denoiser, card.residual_std, context, enhancer.modality, settings
-        )
+        result = enhancer.restore(low, plan, settings)
         found[f"medsr, {count} steps"] = np.array(result.volume.voxels)
     return found
 

@@ -25,7 +25,7 @@ from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_3d
 from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.network.precision import half_is_fast
-from medsr.restore.enhance import Settings, enhance
+from medsr.restore.enhance import Settings
 from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import DEFAULT_SAMPLER, Consistency
 from medsr.volume.volume import Volume
@@ -55,21 +55,11 @@ def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None
             settings = Settings(
                 sampler=enhancer.sampler if name == DEFAULT_SAMPLER else SAMPLERS[name],
                 steps=steps,
-                scan_texture=enhancer.card.scan_texture,
                 consistency=Consistency(words.consistency),
                 half=half_is_fast(enhancer.device),
             )
-            card = enhancer.card
             began = time.monotonic()
-            result = enhance(
-                low,
-                plan,
-                enhancer.denoiser,
-                card.residual_std,
-                int(card.network["context"]),
-                enhancer.modality,
-                settings,
-            )
+            result = enhancer.restore(low, plan, settings)
             seconds = time.monotonic() - began
             print(row(f"{name} | {steps}", result.volume.voxels, fine, seconds), flush=True)
 

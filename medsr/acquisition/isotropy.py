@@ -8,8 +8,8 @@ frequencies is
     along an axis of the slices, of the scan:        E_x = int_{k_x in band} S |H(k_z)|^2 dk
 
 so that E_z is E_x times a number, which S = |k|^-POWER gives. The band is the upper half of what
-the fine grid can hold across the slices. What it expects is right
-within a factor of 1.3 to 1.6 (docs/experiments.md, The strength of detail): a rule of thumb.
+the fine grid can hold across the slices. What it expects is right within a factor of 1.3 to 1.6
+(docs/experiments.md, The strength of detail): a rule of thumb.
 """
 
 from __future__ import annotations

@@ -187,7 +187,6 @@ class Enhancer:
             sampler=self.sampler,
             steps=options.steps,
             samples=options.samples,
-            scan_texture=self.card.scan_texture,
             quick=options.quick,
             seed=options.seed,
             consistency=options.consistency,
@@ -197,14 +196,27 @@ class Enhancer:
             device=self.device,
             progress=progress,
         )
+        return self.restore(plan.volume, plan.acquisition, settings)
+
+    def restore(self, volume: Volume, acquisition: Acquisition, settings: Settings) -> Enhanced:
+        """Restore a scan with settings that `Options` does not hold; `restore.enhance`.
+
+        Args:
+            volume: measured scan [X, Y, Z].
+            acquisition: how it was made.
+            settings: how to run; whether samples get the scan's texture is said by the card.
+
+        Raises:
+            Refused: the scan is empty.
+        """
         return enhance(
-            plan.volume,
-            plan.acquisition,
+            volume,
+            acquisition,
             self.denoiser,
             self.card.residual_std,
             int(self.card.network["context"]),
             self.modality,
-            settings,
+            replace(settings, scan_texture=self.card.scan_texture),
         )
 
     def _on_familiarity(self, volume: Volume, axis: int, options: Options) -> tuple[str, ...]:

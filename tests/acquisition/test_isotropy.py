@@ -13,9 +13,9 @@ from medsr.acquisition.resample import acquire
 SIDE = 72
 
 
-def power_law(power, seed, mm=1.0):
+def power_law(power, seed):
     """A random image with the spectrum |k|^-power, alike in all directions: [X, Y, Z]."""
-    k = np.meshgrid(*[np.fft.fftfreq(SIDE, mm)] * 3, indexing="ij")
+    k = np.meshgrid(*[np.fft.fftfreq(SIDE)] * 3, indexing="ij")
     length = np.sqrt(sum(np.square(f) for f in k))
     length[0, 0, 0] = np.inf
     noise = np.fft.fftn(np.random.default_rng(seed).standard_normal([SIDE] * 3))
