@@ -22,7 +22,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import signal
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
@@ -71,6 +70,8 @@ class FinestBand:
 
     def taps(self, spacing_mm: float) -> NDArray[np.float64]:
         """The band-pass filter for an axis: linear phase, windowed (Hamming); [odd]."""
+        from scipy import signal  # 0.6 s; only samples of CT need it
+
         count, nyquist = 2 * round(self.reach_mm / spacing_mm) + 1, 0.5 / spacing_mm
         open_above = self.high > 0.98 * nyquist
         edges = self.low if open_above else [self.low, self.high]

@@ -52,6 +52,7 @@ def denoising_loss(
     features: Tensor,
     sigma: Tensor,
     noise: Tensor,
+    teacher: Denoiser | None = None,
 ) -> Tensor:
     """Weighted squared error a sample, [B]; Karras et al. 2022, eq. 2 with their lambda.
 
@@ -64,12 +65,25 @@ def denoising_loss(
         cond, features: as in `Denoiser.forward`.
         sigma: [B].
         noise: standard normal, like clean.
+        teacher: the error is over its denoised image, not over `clean`: the same mean, without
+            what cannot be known, so that less training goes further.
     """
-    s = _beside(sigma, clean)
-    denoised = denoiser(clean + s * noise, sigma, cond, features)
+    noisy = clean + _beside(sigma, clean) * noise
+    target = clean if teacher is None else _mirrored_mean(teacher, noisy, sigma, cond, features)
+    denoised = denoiser(noisy, sigma, cond, features)
     weight = (sigma**2 + 1) / sigma**2
-    error: Tensor = (denoised - clean).square().flatten(1).mean(dim=1)
+    error: Tensor = (denoised - target).square().flatten(1).mean(dim=1)
     return weight * error
+
+
+@torch.no_grad()
+def _mirrored_mean(
+    denoiser: Denoiser, noisy: Tensor, sigma: Tensor, cond: Tensor, features: Tensor
+) -> Tensor:
+    """The denoised residual, averaged with that of the slice mirrored along H: [B, 1, H, W]."""
+    mirrored: Tensor = denoiser(noisy.flip(2), sigma, cond.flip(2), features)
+    denoised: Tensor = denoiser(noisy, sigma, cond, features)
+    return (denoised + mirrored.flip(2)) / 2
 
 
 def _beside(sigma: Tensor, image: Tensor) -> Tensor:

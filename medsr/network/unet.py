@@ -61,6 +61,7 @@ class UNet(nn.Module):
                 f"A U-Net with {len(widths)} widths needs as many blocks (found {len(blocks)}) "
                 f"and one stride fewer (found {len(strides)})."
             )
+        self.widths = tuple(int(n) for n in widths)
         self.fold = tuple(int(n) for n in fold)
         self.strides = [tuple(int(n) for n in stride) for stride in strides]
         folded = math.prod(self.fold)

@@ -19,8 +19,8 @@ from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import Denoiser, denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.network.build import build_network
-from medsr.network.checkpoint import load_model
 from medsr.training.optimizer import OPTIMIZERS
+from medsr.training.start import begin_with, teacher_of
 
 __all__ = ["RestorationModule"]
 
@@ -49,10 +49,9 @@ class RestorationModule(pl.LightningModule):
         self.denoiser = Denoiser(build_network(config.network.model_dump(), FEATURES))
         unit = own = residual_std(config, train)
         if config.init is not None:
-            start, card = load_model(Path(config.init))
-            self.denoiser.load_state_dict(start.state_dict())
-            unit = card.residual_std
+            unit = begin_with(self.denoiser, Path(config.init), config, train)
         self.spread = own / unit
+        self.teacher = None if config.teacher is None else teacher_of(Path(config.teacher), unit)
         self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - 1 / config.optimizer.ema_steps
         self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
@@ -83,6 +82,7 @@ class RestorationModule(pl.LightningModule):
             batch["features"],
             batch["sigma"],
             batch["noise"],
+            self.teacher,
         )
         # Easy and hard acquisitions weigh alike: errors count relative to the scene's residual.
         loss = loss / (batch["power"] / self.residual_std**2 + POWER_FLOOR)

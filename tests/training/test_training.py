@@ -141,3 +141,15 @@ def test_an_unknown_key_names_the_nearest(config):
 def test_bundled_configurations_load_and_split_by_person(name, request):
     path = request.config.rootpath / "configs" / f"{name}.yaml"
     check_split(load_config(path))
+
+
+def test_a_narrower_network_learns_from_a_teacher(config):
+    first = run(config, ["name=first"], resume=False)
+    words = ["name=second", f"init={first}", f"teacher={first}", "network.widths=[6, 8]"]
+    second, card = load_model(run(config, words, resume=False))
+    assert second.network.widths == (6, 8)
+    assert card.residual_std == load_model(first)[1].residual_std
+    with pytest.raises(UsageError, match="unit of the residual"):
+        run(config, ["name=third", f"teacher={first}", "draw.stretch=0.2"], resume=False)
+    with pytest.raises(UsageError, match="do not fit"):
+        run(config, ["name=fourth", f"init={first}", "network.embedding=4"], resume=False)

@@ -1,0 +1,78 @@
+"""What a training begins with: the weights of another model, and a teacher."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from medsr.config import TrainConfig
+from medsr.data.batches import Batches, Share
+from medsr.data.pairs import Fine
+from medsr.diffusion.denoiser import Denoiser
+from medsr.errors import UsageError
+from medsr.network.checkpoint import load_model
+from medsr.network.narrow import narrow
+from medsr.network.unet import UNet
+
+__all__ = ["begin_with", "teacher_of"]
+
+#: Batches that the channels of a wider network are measured on.
+LOOKS = 6
+
+
+def begin_with(
+    denoiser: Denoiser, path: Path, config: TrainConfig, train: Sequence[Fine]
+) -> float:
+    """Give a denoiser the weights of a model; of a wider one, its strongest channels.
+
+    Returns:
+        The model's unit of the residual, over the intensity gain.
+
+    Raises:
+        InputError: the model is missing or damaged.
+        UsageError: its network is not like the configuration's.
+    """
+    start, card = load_model(path)
+    own, other = denoiser.network, start.network
+    if not (isinstance(own, UNet) and isinstance(other, UNet) and own.widths != other.widths):
+        try:
+            denoiser.load_state_dict(start.state_dict())
+        except RuntimeError:
+            raise UsageError(
+                f"{path.name}: these weights (init) do not fit the configuration's network."
+            ) from None
+        return card.residual_std
+    batches = Batches(train, config, 0, Share())
+
+    def run() -> None:
+        for k in range(LOOKS):
+            batch = batches.batch(k * config.reuse)
+            noise = batch["sigma"].reshape(-1, 1, 1, 1) * batch["noise"]
+            noisy = batch["residual"] / card.residual_std + noise
+            start(noisy, batch["sigma"], batch["cond"], batch["features"])
+
+    narrow(other, own, run)
+    return card.residual_std
+
+
+def teacher_of(path: Path, unit: float) -> Denoiser:
+    """The model to learn from; it does not learn.
+
+    Args:
+        path: its weights.
+        unit: of the residual, of the model that learns.
+
+    Raises:
+        InputError: the model is missing or damaged.
+        UsageError: the two count in different units.
+    """
+    teacher, card = load_model(path)
+    if not math.isclose(card.residual_std, unit, rel_tol=1e-6):
+        raise UsageError(
+            f"{path.name}: this teacher's unit of the residual is {card.residual_std:.4g}, the "
+            f"learning model's {unit:.4g}. Begin with the teacher's weights (init)."
+        )
+    return teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
