@@ -127,6 +127,7 @@ class TrainConfig(_Page):
     init: str | None = None  # weights to start from: a .safetensors file with its card; of a wider
     # network, its strongest channels
     teacher: str | None = None  # a model whose results are learned, not the scans: a .safetensors
+    mean_teacher: str | None = None  # another, averaged with it for the posterior mean
     seed: int = 0
     crop: int = Field(96, ge=32)  # side of a training slice
     depth: int = Field(16, ge=1)  # slices that a degraded block stacks

@@ -3,15 +3,23 @@
     D(noisy; sigma, cond) = c_skip noisy + c_out F(cat(c_in noisy, cond); c_noise)
 
 with Karras et al. 2022, table 1 (EDM), for sigma_data = 1. `clean` is the normalised residual over
-the lifted scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean.
+the lifted scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean. From
+SIGMA_MAX on the noisy image says nothing, and zeros take its place: the posterior mean depends on
+no noise field.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Denoiser", "denoising_loss"]
+from medsr.diffusion.schedule import SIGMA_MAX
+
+__all__ = ["Denoiser", "Teacher", "denoising_loss"]
+
+Teacher = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 class Denoiser(nn.Module):
@@ -36,6 +44,7 @@ class Denoiser(nn.Module):
             features: numbers that describe the acquisition, [B, F].
         """
         s = _beside(sigma, noisy)
+        noisy = noisy.where(s < SIGMA_MAX, 0.0)
         c_skip = 1 / (s**2 + 1)  # table 1, sigma_data = 1
         c_out = s / (s**2 + 1).sqrt()
         c_in = 1 / (s**2 + 1).sqrt()
@@ -52,7 +61,7 @@ def denoising_loss(
     features: Tensor,
     sigma: Tensor,
     noise: Tensor,
-    teacher: Denoiser | None = None,
+    teacher: Teacher | None = None,
 ) -> Tensor:
     """Weighted squared error a sample, [B]; Karras et al. 2022, eq. 2 with their lambda.
 
@@ -65,25 +74,16 @@ def denoising_loss(
         cond, features: as in `Denoiser.forward`.
         sigma: [B].
         noise: standard normal, like clean.
-        teacher: the error is over its denoised image, not over `clean`: the same mean, without
-            what cannot be known, so that less training goes further.
+        teacher: gives the denoised image [B, 1, H, W] of (noisy, sigma, cond, features) that the
+            error is over, not `clean`: the same mean, without what cannot be known, so that less
+            training goes further.
     """
     noisy = clean + _beside(sigma, clean) * noise
-    target = clean if teacher is None else _mirrored_mean(teacher, noisy, sigma, cond, features)
+    target = clean if teacher is None else teacher(noisy, sigma, cond, features)
     denoised = denoiser(noisy, sigma, cond, features)
     weight = (sigma**2 + 1) / sigma**2
     error: Tensor = (denoised - target).square().flatten(1).mean(dim=1)
     return weight * error
-
-
-@torch.no_grad()
-def _mirrored_mean(
-    denoiser: Denoiser, noisy: Tensor, sigma: Tensor, cond: Tensor, features: Tensor
-) -> Tensor:
-    """The denoised residual, averaged with that of the slice mirrored along H: [B, 1, H, W]."""
-    mirrored: Tensor = denoiser(noisy.flip(2), sigma, cond.flip(2), features)
-    denoised: Tensor = denoiser(noisy, sigma, cond, features)
-    return (denoised + mirrored.flip(2)) / 2
 
 
 def _beside(sigma: Tensor, image: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from medsr.diffusion.denoiser import Denoiser, denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.network.build import build_network
 from medsr.training.optimizer import OPTIMIZERS
-from medsr.training.start import begin_with, teacher_of
+from medsr.training.start import begin_with
+from medsr.training.teacher import teachers_of
 
 __all__ = ["RestorationModule"]
 
@@ -51,7 +52,7 @@ class RestorationModule(pl.LightningModule):
         if config.init is not None:
             unit = begin_with(self.denoiser, Path(config.init), config, train)
         self.spread = own / unit
-        self.teacher = None if config.teacher is None else teacher_of(Path(config.teacher), unit)
+        self.teacher = teachers_of(config, unit)
         self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - 1 / config.optimizer.ema_steps
         self.average = AveragedModel(self.denoiser, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
@@ -106,9 +107,8 @@ class RestorationModule(pl.LightningModule):
         """dB of the posterior mean over cubic interpolation on one held-out scan."""
         residual = batch["residual"] / self.residual_std
         sigma = torch.full((len(residual),), SIGMA_MAX, device=self.device)
-        noise = torch.randn(residual.shape, generator=torch.Generator().manual_seed(0))
-        noisy = SIGMA_MAX * noise.to(self.device)
-        denoised = self.average(noisy, sigma, batch["cond"], batch["features"])
+        nothing = torch.zeros_like(residual)
+        denoised = self.average(nothing, sigma, batch["cond"], batch["features"])
         error = (denoised - residual).square().mean()
         gain = 10 * torch.log10(residual.square().mean() / error)
         self.log(f"gain_db_{index}", gain, sync_dist=True, batch_size=1)

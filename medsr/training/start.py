@@ -1,12 +1,9 @@
-"""What a training begins with: the weights of another model, and a teacher."""
+"""What a training begins with: the weights of another model."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from medsr.config import TrainConfig
 from medsr.data.batches import Batches, Share
@@ -17,7 +14,7 @@ from medsr.network.checkpoint import load_model
 from medsr.network.narrow import narrow
 from medsr.network.unet import UNet
 
-__all__ = ["begin_with", "teacher_of"]
+__all__ = ["begin_with"]
 
 #: Batches that the channels of a wider network are measured on.
 LOOKS = 6
@@ -56,23 +53,3 @@ def begin_with(
 
     narrow(other, own, run)
     return card.residual_std
-
-
-def teacher_of(path: Path, unit: float) -> Denoiser:
-    """The model to learn from; it does not learn.
-
-    Args:
-        path: its weights.
-        unit: of the residual, of the model that learns.
-
-    Raises:
-        InputError: the model is missing or damaged.
-        UsageError: the two count in different units.
-    """
-    teacher, card = load_model(path)
-    if not math.isclose(card.residual_std, unit, rel_tol=1e-6):
-        raise UsageError(
-            f"{path.name}: this teacher's unit of the residual is {card.residual_std:.4g}, the "
-            f"learning model's {unit:.4g}. Begin with the teacher's weights (init)."
-        )
-    return teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -145,11 +145,14 @@ def test_bundled_configurations_load_and_split_by_person(name, request):
 
 def test_a_narrower_network_learns_from_a_teacher(config):
     first = run(config, ["name=first"], resume=False)
-    words = ["name=second", f"init={first}", f"teacher={first}", "network.widths=[6, 8]"]
+    learning = [f"init={first}", f"teacher={first}", f"mean_teacher={first}"]
+    words = ["name=second", *learning, "network.widths=[6, 8]"]
     second, card = load_model(run(config, words, resume=False))
     assert second.network.widths == (6, 8)
     assert card.residual_std == load_model(first)[1].residual_std
     with pytest.raises(UsageError, match="unit of the residual"):
         run(config, ["name=third", f"teacher={first}", "draw.stretch=0.2"], resume=False)
+    with pytest.raises(UsageError, match="name one, too"):
+        run(config, ["name=third", f"mean_teacher={first}"], resume=False)
     with pytest.raises(UsageError, match="do not fit"):
         run(config, ["name=fourth", f"init={first}", "network.embedding=4"], resume=False)
