@@ -40,7 +40,7 @@ MOST_NAMED = 10
 @click.option("--modality", type=click.Choice(["mr", "ct"]), help="Only scans of this.")
 @click.option("--spacing", type=float, metavar="MM", help="Bring every coarser axis to this.")
 @click.option("--steps", type=int, metavar="N", help="Sampler steps; 1 is the posterior mean.")
-@click.option("--quick", is_flag=True, help="--steps 1 in half the time, for 0.1 dB.")
+@click.option("--quick", is_flag=True, help="--steps 1 in two thirds of the time, for 0.1 dB.")
 @click.option("--samples", type=int, default=1, metavar="K", help="Mean and spread of K samples.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")

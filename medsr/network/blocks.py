@@ -84,5 +84,5 @@ class ResidualBlock(nn.Module):
             film = self.film(embedded).reshape(len(h), -1, *[1] * (h.ndim - 2)).to(h.dtype)
         scale, shift = film.chunk(2, dim=1)
         h = torch.addcmul(shift, h, 1 + scale)
-        change: Tensor = self.second(nn.functional.silu(h))
-        return x + change
+        change: Tensor = self.second(nn.functional.silu(h, inplace=True))
+        return change.add_(x)

@@ -40,7 +40,7 @@ class Consistency(enum.StrEnum):
 class Options:
     """What a user may ask of one enhancement; see `medsr enhance --help`.
 
-    `quick` halves the time of a posterior mean, for 0.1 dB: one orientation of the slices, not the
+    `quick` halves the network's time of a posterior mean, for 0.1 dB: one orientation, not the
     average of both. The steps of a sample take one each in any case.
     """
 
