@@ -99,10 +99,9 @@ def patches_in_doubt(
         The worst first.
     """
     found = []
-    for k in range(reference.shape[axis]):
-        for row, column, reach in _agreements(
-            np.take(reference, k, axis), np.take(estimate, k, axis), floor
-        ):
+    slices = zip(np.moveaxis(reference, axis, 0), np.moveaxis(estimate, axis, 0), strict=True)
+    for k, pair in enumerate(slices):
+        for row, column, reach in _agreements(*pair, floor):
             if reach < supported:
                 found.append(Patch(k, row, column, reach))
     return sorted(found, key=lambda patch: patch.agreement)
@@ -127,12 +126,15 @@ def doubtful_share(
     Raises:
         Refused: no patch of 32 x 32 pixels with anatomy fits into the images.
     """
-    across = (axis + 1) % 3
+    # Views: np.take would copy the whole of a volume that is not contiguous, for each slice.
+    truth, found = (np.moveaxis(v, (axis + 1) % 3, 0)[::2] for v in (reference, estimate))
+    inside = (
+        np.ones(truth.shape, bool) if mask is None else np.moveaxis(mask, (axis + 1) % 3, 0)[::2]
+    )
     reaches: list[float] = []
-    for k in range(0, reference.shape[across], 2):
-        if mask is None or np.take(mask, k, across).any():
-            pair = np.take(reference, k, across), np.take(estimate, k, across)
-            reaches += [reach for _, _, reach in _agreements(*pair, EMPTY * data_range)]
+    for x, y, seen in zip(truth, found, inside, strict=True):
+        if seen.any():
+            reaches += [reach for _, _, reach in _agreements(x, y, EMPTY * data_range)]
     if not reaches:
         raise Refused("No patch of 32 x 32 pixels with anatomy fits into the images.")
     return float(np.mean(np.array(reaches) < SUPPORTED))
