@@ -39,9 +39,9 @@ class Denoiser(nn.Module):
 
         Args:
             noisy: clean + sigma n, [B, 1, H, W], float32.
-            sigma: [B], > 0.
+            sigma: [B], or [1] for all, > 0.
             cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
-            features: numbers that describe the acquisition, [B, F].
+            features: numbers that describe the acquisition, [B, F], or [1, F] with a sigma [1].
         """
         s = _beside(sigma, noisy)
         noisy = noisy.where(s < SIGMA_MAX, 0.0)

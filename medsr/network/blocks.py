@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 __all__ = ["CONVOLUTIONS", "Embedding", "ResidualBlock", "fold", "full_precision", "unfold"]
 
@@ -78,11 +79,28 @@ class ResidualBlock(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        """[B, width, *sides] and [B, embedding] -> [B, width, *sides]."""
-        h = self.first(nn.functional.silu(x))
+        """[B, width, *sides] and [B or 1, embedding] -> [B, width, *sides].
+
+        With one row for all images FiLM goes into the convolution's weights and costs nothing.
+        """
+        h = nn.functional.silu(x)
         with full_precision(x):
-            film = self.film(embedded).reshape(len(h), -1, *[1] * (h.ndim - 2)).to(h.dtype)
-        scale, shift = film.chunk(2, dim=1)
-        h = torch.addcmul(shift, h, 1 + scale)
+            scale, shift = self.film(embedded).chunk(2, dim=1)
+        if len(scale) == 1:
+            h = functional_call(self.first, self._with_film(scale[0], shift[0]), (h,))
+        else:
+            h = self.first(h)
+            beside = (*scale.shape, *[1] * (h.ndim - 2))
+            scale, shift = scale.reshape(beside).to(h.dtype), shift.reshape(beside).to(h.dtype)
+            h = torch.addcmul(shift, h, 1 + scale)
         change: Tensor = self.second(nn.functional.silu(h, inplace=True))
         return change.add_(x)
+
+    def _with_film(self, scale: Tensor, shift: Tensor) -> dict[str, Tensor]:
+        """Weight and bias of the first convolution with FiLM in them; scale and shift [width]."""
+        weight, bias = self.first.weight, self.first.bias
+        gain = 1 + scale
+        return {
+            "weight": weight * gain.reshape(-1, *[1] * (weight.ndim - 1)),
+            "bias": bias * gain + shift,
+        }

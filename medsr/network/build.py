@@ -36,14 +36,14 @@ class MonaiUNet(nn.Module):
         )
 
     def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
-        """[B, channels, H, W], [B], [B, features] -> [B, 1, H, W]; any H and W."""
+        """[B, channels, H, W], [B or 1], [B or 1, features] -> [B, 1, H, W]; any H and W."""
         height, width = image.shape[-2:]
-        maps = features[:, :, None, None].expand(-1, -1, height, width)
+        maps = features[:, :, None, None].expand(len(image), -1, height, width)
         image = torch.cat([image, maps.to(image.dtype)], dim=1)
         pad = (0, -width % self.multiple, 0, -height % self.multiple)
         if any(pad):
             image = nn.functional.pad(image, pad, mode="replicate")
-        out: Tensor = self.inner(image, timesteps=1000 * c_noise)
+        out: Tensor = self.inner(image, timesteps=1000 * c_noise.expand(len(image)))
         return out[..., :height, :width]
 
 

@@ -16,7 +16,7 @@ __all__ = ["Part", "parts_of"]
 Part = tuple[slice, slice, slice]
 
 #: Voxels of the fine grid in a part; no influence on the result.
-VOXELS_PER_PART = 8_000_000
+VOXELS_PER_PART = 500_000
 
 
 def parts_of(

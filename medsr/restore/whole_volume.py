@@ -123,10 +123,9 @@ def _denoised(
 ) -> Tensor:
     """One batch of slices [n, H, W] through the network."""
     device = network.device
-    levels = torch.full((len(noisy),), sigma, device=device)
-    vectors = features.to(device).expand(len(noisy), -1)
+    level = torch.full((1,), sigma, device=device)
     half = torch.autocast(device.type, dtype=torch.bfloat16) if network.half else nullcontext()
     image = noisy[:, None].to(device, torch.float32)
     with half:
-        out: Tensor = network.denoiser(image, levels, cond.to(device), vectors)
+        out: Tensor = network.denoiser(image, level, cond.to(device), features[None].to(device))
     return out[:, 0].cpu()

@@ -75,6 +75,19 @@ def test_any_size_goes_through(kind):
     assert out.shape == (2, 1, 13, 19)
 
 
+@pytest.mark.parametrize("kind", ["unet", "monai"])
+@pytest.mark.filterwarnings("ignore")
+def test_one_level_for_all_images_gives_what_one_each_does(kind):
+    torch.manual_seed(0)
+    network = build_network({**SMALL, "kind": kind}, 4)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    image, level, features = torch.randn(3, 6, 12, 16), torch.full((1,), 0.7), torch.rand(1, 4)
+    each = network(image, level.expand(3), features.expand(3, -1))
+    assert each.std() > 0.01
+    torch.testing.assert_close(network(image, level, features), each, rtol=1e-4, atol=1e-5)
+
+
 def test_weights_come_back(tmp_path):
     denoiser = small_denoiser()
     save_model(denoiser, card(), tmp_path / "small.safetensors")
