@@ -52,7 +52,7 @@ class Settings:
         unseen_map: asks for the part that the scanner could not have seen.
         half: bfloat16 convolutions; float32 otherwise.
         voxels_per_call: memory against speed; no influence on the result.
-        device: where the network runs.
+        device: where the sampler walks and the network runs; all else is done on the CPU.
         progress: called with the share of the work that is done, 0 to 1.
     """
 
@@ -193,7 +193,7 @@ def _sample(look: FirstLook, lifted: Lifted, settings: Settings, seed: int) -> T
     """
     sigmas, shape = sampling_sigmas(settings.steps), lifted.acquisition.fine_shape
     start = torch.zeros(shape, dtype=STATE) if settings.steps == 1 else _noise(shape, seed)
-    residual = settings.sampler(look, start, sigmas)
+    residual = settings.sampler(look, start.to(settings.device), sigmas).cpu()
     if look.first is not None:
         residual = with_scans_texture(residual, look.first, lifted, look.measured)
         look.first = None

@@ -26,7 +26,7 @@ class FirstLook:
     """A denoiser whose first result, the posterior mean, is held against the assumed profile.
 
     Attributes:
-        first: a copy of the first result of the present walk, where it is kept.
+        first: a copy of the first result of the present walk, on the CPU, where it is kept.
         measured: the scan; after the first call it says whether its profile is explained.
         better: a coarse axis that explains the scan far better than the assumed one, if any.
     """
@@ -40,14 +40,14 @@ class FirstLook:
         self.looked = False
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """The denoised residual; the first time, the look as well."""
+        """The denoised residual, where `denoise` left it; the first time, the look as well."""
         denoised = self.denoise(x, sigma)
         if self.keep and sigma >= SIGMA_MAX:
-            self.first = denoised.clone()
+            self.first = denoised.to("cpu", copy=True)
         if not self.looked:
-            self.looked = True
+            self.looked, residual = True, denoised.cpu()
             self.better = better_profile(
-                lambda acquisition: self._misfit(denoised, acquisition), self.lifted.acquisition
+                lambda acquisition: self._misfit(residual, acquisition), self.lifted.acquisition
             )
             self.measured = replace(self.measured, explained=self.better is None)
         return denoised

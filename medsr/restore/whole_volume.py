@@ -62,7 +62,9 @@ def whole_volume(
     *,
     in_turn: bool,
 ) -> Denoise:
-    """A denoiser of the residual over a whole volume [X', Y', Z'].
+    """A denoiser of the residual over a whole volume [X', Y', Z'] on the network's device.
+
+    All that it needs goes to the device once, here; nothing leaves it between the evaluations.
 
     Args:
         network: the model.
@@ -75,12 +77,14 @@ def whole_volume(
     """
     acquisition = lifted.acquisition
     w_axis = acquisition.coarse_axis
-    phase = phase_channels(acquisition.axes[w_axis])
+    device = network.device
+    condition = lifted.condition.to(device)
+    phase = phase_channels(acquisition.axes[w_axis]).to(device)
     views = [
         _View(
             order,
             anatomy_boxes(to_slices(lifted.condition, order)),
-            feature_vector(acquisition, order[1], w_axis, noise_level),
+            feature_vector(acquisition, order[1], w_axis, noise_level).to(device),
         )
         for order in orientations(w_axis)
     ]
@@ -93,11 +97,11 @@ def whole_volume(
         chosen = [views[turn % 2]] if in_turn else views
         total = torch.zeros_like(x)
         for view in chosen:
-            stack, noisy, out = (to_slices(v, view.order) for v in (lifted.condition, x, total))
+            stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
             for box in view.boxes:
                 for run in _runs(box, network.voxels_per_call):
                     part = (run, box.rows, box.columns)
-                    index = torch.arange(run.start, run.stop)
+                    index = torch.arange(run.start, run.stop, device=device)
                     cond = condition_slices(
                         stack[..., box.rows, box.columns],
                         index,
@@ -122,10 +126,8 @@ def _denoised(
     network: Network, noisy: Tensor, cond: Tensor, sigma: float, features: Tensor
 ) -> Tensor:
     """One batch of slices [n, H, W] through the network."""
-    device = network.device
-    level = torch.full((1,), sigma, device=device)
-    half = torch.autocast(device.type, dtype=torch.bfloat16) if network.half else nullcontext()
-    image = noisy[:, None].to(device, torch.float32)
+    level = torch.full((1,), sigma, device=noisy.device)
+    half = torch.autocast(noisy.device.type, torch.bfloat16) if network.half else nullcontext()
     with half:
-        out: Tensor = network.denoiser(image, level, cond.to(device), features[None].to(device))
-    return out[:, 0].cpu()
+        out: Tensor = network.denoiser(noisy[:, None].float(), level, cond, features[None])
+    return out[:, 0]
