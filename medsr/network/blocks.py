@@ -98,9 +98,9 @@ class ResidualBlock(nn.Module):
 
     def _with_film(self, scale: Tensor, shift: Tensor) -> dict[str, Tensor]:
         """Weight and bias of the first convolution with FiLM in them; scale and shift [width]."""
-        weight, bias = self.first.weight, self.first.bias
+        of = dict(self.first.named_parameters())
         gain = 1 + scale
         return {
-            "weight": weight * gain.reshape(-1, *[1] * (weight.ndim - 1)),
-            "bias": bias * gain + shift,
+            "weight": of["weight"] * gain.reshape(-1, *[1] * (of["weight"].ndim - 1)),
+            "bias": of["bias"] * gain + shift,
         }
