@@ -110,6 +110,9 @@ def block_network() -> nn.Module:
 #: Steps that a network's pace is measured on.
 PACE_STEPS = 8
 
+#: What the networks of the comparison share beside the configuration.
+TRIAL = ("network.widths=[64, 96, 128]", "optimizer.kind=adamw")
+
 NETWORKS = {"blocks": block_network, "monai": Monai}
 
 
@@ -219,7 +222,7 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=300.0, help="training time of each")
     words.add_argument("--networks", nargs="+", choices=names, default=names)
     given = words.parse_args()
-    config = load_config(given.config, [f"data.root={given.data}", "optimizer.kind=adamw"])
+    config = load_config(given.config, [f"data.root={given.data}", *TRIAL])
     scans = Scans.of(config)
     print(table_head("network", given.seconds, config))
     for name in given.networks:

@@ -4,7 +4,8 @@
 
 Intervals: the validation people (never trained on), middle 96 x 112 x 96 voxels, Gaussian slices
 of 2, 3, 4 and 6 voxels. Coverage is printed for each person with the table fitted on the others.
-Portrait: every fine training scan, degraded to the same factors.
+Portrait: every training scan of the model's own modality; fine ones degraded to the same factors,
+thick ones as they are.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def calibrate_mode(cases: list[tuple[str, Volume]], enhancer: Enhancer, steps: i
 
 
 def training_portrait(config: TrainConfig) -> dict[str, tuple[float, float]]:
-    """The range of each number over the fine training scans."""
+    """The range of each number over the training scans of the modality."""
     portraits = []
     for case in config.own_scans:
         fine = load_case(case, config.data, config.modality)

@@ -14,8 +14,7 @@ marks `<!-- quality NAME -->` and `<!-- end -->` of a page, --card the numbers i
   shown here.
 - linear ceiling: the best shift-variant linear filter (5 x 5 x 6 samples), fitted on the test scan
   itself: an oracle, not a method.
-- regression: a network of the same size that learned the mean only (`mean_fraction=1`), or at last
-  only; one evaluation.
+- regression: a network that learned the mean only (`mean_fraction=1`); one evaluation.
 - ECLARE: see eclare_program.py; on --slow-conditions only.
 - medsr: posterior mean; sample of the default steps; mean of 4 samples (on --slow-conditions).
 """

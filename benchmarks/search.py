@@ -2,9 +2,9 @@
 
     python benchmarks/search.py configs/mr-head.yaml DATA [--seconds 75] [--trials NAME ...]
 
-A network of half the width learns with AdamW from slices of 64 x 64 voxels (`SMALL`), so that a
-trial says something in a minute or two; each trial changes one thing. The number of steps follows
-from the trial's own pace, which is measured first: all trials train for the same time. A row tells
+A network of half of 64-96-128 channels learns with AdamW from slices of 64 x 64 voxels (`SMALL`),
+so that a trial says something in a minute or two; each trial changes one thing. The number of
+steps follows from the trial's own pace, measured first: all train for the same time. A row tells
 dB over cubic interpolation of the posterior mean on the validation people: middle 96 x 112 x 96
 voxels, slices of 4 voxels, both orientations, not held to the scan.
 """

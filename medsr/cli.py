@@ -110,14 +110,14 @@ def enhance(
 ) -> None:
     """Enhance one scan: NIfTI, DICOM folder, zip, or one file of a series."""
     from medsr.commands.enhance import Request, run
-    from medsr.restore.enhancer import DEFAULT_STEPS, Consistency, Options
+    from medsr.restore.options import Consistency, Options, steps_of
 
     options = Options(
         spacing_mm=spacing,
         scale=scale,
         slice_thickness_mm=slice_thickness,
         profile=profile,
-        steps=DEFAULT_STEPS if steps is None else steps,
+        steps=steps_of(steps, quick=quick),
         samples=samples,
         quick=quick,
         seed=seed,

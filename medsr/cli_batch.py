@@ -98,14 +98,14 @@ def batch(
     """
     from medsr.batch.planning import Selection
     from medsr.commands.batch import Request, make_plan, run_plan
-    from medsr.restore.options import DEFAULT_STEPS, Options
+    from medsr.restore.options import Options, steps_of
 
     request = Request(
         source=source,
         out=out,
         options=Options(
             spacing_mm=spacing,
-            steps=DEFAULT_STEPS if steps is None else steps,
+            steps=steps_of(steps, quick=quick),
             samples=samples,
             quick=quick,
             seed=seed,

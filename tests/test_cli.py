@@ -69,6 +69,12 @@ def test_enhance_writes_a_page(scan, model, tmp_path):
     assert "19700101" not in text
 
 
+def test_quick_alone_asks_for_the_posterior_mean(scan, model, tmp_path):
+    assert call("enhance", scan, "-o", tmp_path / "out.nii.gz", "--model", model, "--quick") == 0
+    facts = json.loads((tmp_path / "out.json").read_text())
+    assert (facts["Steps"], facts["Quick"]) == (1, True)
+
+
 def test_dry_run_writes_nothing(scan, model, tmp_path, capsys):
     out = tmp_path / "out.nii.gz"
     assert call("enhance", scan, "-o", out, "--model", model, "--dry-run") == 0

@@ -137,7 +137,14 @@ def test_the_sidecar_says_the_profile(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--steps", "0"], ["--samples", "0"], ["--slice-thickness", "0"], ["--threads", "-1"]],
+    [
+        ["--steps", "0"],
+        ["--samples", "0"],
+        ["--steps", "1", "--samples", "2"],
+        ["--steps", "2", "--quick"],
+        ["--slice-thickness", "0"],
+        ["--threads", "-1"],
+    ],
 )
 def test_bad_numbers_are_usage_errors_in_a_dry_run_too(thick: Path, words: list[str]) -> None:
     output = str(thick.parent / "o.nii.gz")

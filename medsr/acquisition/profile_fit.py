@@ -22,7 +22,7 @@ CANDIDATES = tuple(
 )
 
 #: A residual below this (root mean square over the intensity gain) needs no other explanation:
-#: 0.003 with the true profile, 0.011 and more with a wrong one (docs/experiments.md).
+#: 0.003 with the true profile, 0.011 and more with a wrong one, on two heads.
 EXPLAINED = 0.005
 
 #: Another profile must leave this share of the assumed one's residual, and no more than `GOOD`:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Strange", "portrait", "portrait_ranges", "strangeness"]
 
-#: Brighter than this over the intensity range is anatomy (as for skipping air).
+#: Brighter than this over the intensity range is anatomy.
 ANATOMY = 0.1
 
 #: What each number of a portrait is, in words.

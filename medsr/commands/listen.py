@@ -54,6 +54,8 @@ def run(request: ListenRequest) -> None:
         )
     settings = load_settings(request.rules)
     settings = settings.model_copy(update={"allow": (*settings.allow, *request.allow)})
+    for rule in settings.rules:
+        options_of(rule)  # what makes no sense is said now, not when a scan comes
     destination = Destination(match[1], match[2], int(match[3]))
     node = Node(request.ae_title, request.host, request.port, destination, request.spool, settings)
     if request.threads:
@@ -66,19 +68,27 @@ def run(request: ListenRequest) -> None:
     serve(node, lambda source, output, rule: _one(source, output, rule, request), stop)
 
 
-def _one(source: Path, output: Path, rule: Rule, request: ListenRequest) -> None:
-    options = Options(
+def options_of(rule: Rule) -> Options:
+    """What a rule asks of an enhancement.
+
+    Raises:
+        UsageError: settings that make no sense together.
+    """
+    return Options(
         spacing_mm=rule.spacing_mm,
         scale=rule.scale,
-        steps=rule.steps or DEFAULT_STEPS,
+        steps=DEFAULT_STEPS if rule.steps is None else rule.steps,
         samples=rule.samples,
         seed=rule.seed,
     )
+
+
+def _one(source: Path, output: Path, rule: Rule, request: ListenRequest) -> None:
     enhance(
         Request(
             source=source,
             output=output,
-            options=options,
+            options=options_of(rule),
             model=rule.model,
             device=request.device,
             format="dicom",

@@ -1,7 +1,7 @@
 """The scans that a model learns from or is validated on: found, prepared once, cached.
 
-A case is one scan of one person. `fine` cases have real resolution in all three axes; `in_plane`
-cases are thick clinical scans whose slices alone are sharp.
+A case is one scan of one person. A fine case has real resolution in all three axes; those with
+`in_plane_only` are thick clinical scans whose slices alone are sharp.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor, *, spread: float 
     return x
 
 
-#: The samplers that a user can name.
+#: By name, for comparisons; medsr itself uses `multistep`.
 SAMPLERS: dict[str, Sampler] = {"euler": euler, "heun": heun, "multistep": multistep}
 
 

@@ -66,7 +66,7 @@ class Embedding(nn.Module):
 class ResidualBlock(nn.Module):
     """x + conv(silu(film(conv(silu(x))))), the last convolution starting at zero.
 
-    No normalisation: image statistics must not leak between the tiles of a scan.
+    No normalisation: what one part of a scan holds must not change another.
     """
 
     def __init__(self, width: int, embedding: int, axes: int = 2) -> None:

@@ -25,9 +25,11 @@ RECIPE = (
     "Sampler",
     "Steps",
     "Samples",
+    "Quick",
     "Seed",
     "Consistency",
     "Device",
+    "Precision",
 )
 
 #: Kind of map -> what follows the image's name, and how a header words it.

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from medsr.errors import UsageError
 
-__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options", "takes_turns"]
+__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options", "steps_of", "takes_turns"]
 
 #: Steps of the default sample.
 DEFAULT_STEPS = 6
 DEFAULT_SAMPLER = "multistep"
+
+
+def steps_of(steps: int | None, *, quick: bool) -> int:
+    """The steps that a user asks for; `quick` alone asks for the posterior mean."""
+    if steps is None:
+        return 1 if quick else DEFAULT_STEPS
+    return steps
 
 
 def takes_turns(steps: int, quick: bool) -> bool:
@@ -61,6 +68,17 @@ class Options:
         if self.steps < 1 or self.samples < 1:
             raise UsageError(
                 f"steps and samples must be at least 1, not {self.steps} and {self.samples}."
+            )
+        if self.steps == 1 and self.samples > 1:
+            raise UsageError(
+                f"{self.samples} samples of 1 step are one and the same image: one step is the "
+                "posterior mean, which draws nothing. Leave out samples, or take more steps "
+                f"({DEFAULT_STEPS} by default)."
+            )
+        if self.quick and self.steps > 1:
+            raise UsageError(
+                f"quick is for the posterior mean (1 step), not for a sample of {self.steps} "
+                "steps, whose steps go through one orientation each in any case."
             )
         if self.slice_thickness_mm is not None and not self.slice_thickness_mm > 0:
             raise UsageError(

@@ -1,6 +1,7 @@
 """The network, which knows slices, as a denoiser of the whole volume.
 
-Each call goes slice by slice in both orientations that hold the coarse axis and averages the two.
+Each call goes slice by slice in one or both of the orientations that hold the coarse axis; of both
+it takes the average.
 """
 
 from __future__ import annotations

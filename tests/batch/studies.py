@@ -108,7 +108,9 @@ def stub_restore(volume, job):
         "Samples": job.options.samples,
         "Seed": job.options.seed,
         "Consistency": "off",
+        "Quick": False,
         "Device": "cpu",
+        "Precision": "float32",
         "Remarks": [],
     }
     result = replace(volume, voxels=voxels, affine=affine)

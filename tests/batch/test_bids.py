@@ -22,7 +22,7 @@ def test_the_bids_validator_passes_the_derivatives(tmp_path, inside):
     study = bids_study(tmp_path / "in")
     out = study / "derivatives" / "medsr" if inside else tmp_path / "out"
     model = small_model(tmp_path / "model")
-    plan = medsr.batch.plan(study, out, model=model, options=Options(samples=2, steps=1))
+    plan = medsr.batch.plan(study, out, model=model, options=Options(samples=2, steps=2))
     assert medsr.batch.run(plan).counts == {"done": 2}
     said = subprocess.run(
         [str(VALIDATOR), "--json", str(out)], capture_output=True, text=True, check=False

@@ -28,7 +28,7 @@ def pages(out):
 
 def test_the_summary_links_a_page_of_each_scan(words, tmp_path):
     folders, model = words
-    command = ["batch", *folders, "--model", model["model"], "--steps", 1, "--samples", 2]
+    command = ["batch", *folders, "--model", model["model"], "--steps", 2, "--samples", 2]
     for part in (0, 1):  # parts need no engine
         assert call(*command, "--report", "--num-parts", 2, "--part-id", part) == 0
     assert call(*command, "--report") == 0

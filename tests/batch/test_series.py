@@ -38,7 +38,7 @@ def images(out):
 def test_series_are_those_of_medsr_enhance(tmp_path):
     source, model = dicom_study(tmp_path / "in", 1), small_model(tmp_path / "model")
     (folder,) = source.glob("*/*")
-    words = ("--model", model, "--steps", 1, "--samples", 2)
+    words = ("--model", model, "--steps", 2, "--samples", 2)
     assert call("batch", source, tmp_path / "out", *words, "--workers", 1) == 0
     assert call("enhance", folder, "-o", tmp_path / "single", *words) == 0
     (image,) = images(tmp_path / "out")

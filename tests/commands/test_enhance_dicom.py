@@ -56,7 +56,7 @@ def uids(folder):
 
 @needs("dciodvfy", "dcm2niix")
 def test_a_dicom_folder_in_and_a_series_out(scan, model, tmp_path, capsys):
-    words = ("--model", model, "--steps", 1, "--samples", 2, "--unseen")
+    words = ("--model", model, "--steps", 2, "--samples", 2, "--unseen")
     assert call("enhance", scan, "-o", tmp_path / "out", *words) == 0
     assert call("enhance", scan, "-o", tmp_path / "out.nii.gz", *words) == 0
     ours, theirs = read_nifti(tmp_path / "out.nii.gz"), read_series(tmp_path / "out")
@@ -78,12 +78,19 @@ def test_a_dicom_folder_in_and_a_series_out(scan, model, tmp_path, capsys):
 
 
 def test_uids_follow_from_input_model_settings_and_seed(scan, model, tmp_path):
-    words = ("--model", model, "--steps", 2, "-q")
-    for name, more in (("a", ()), ("b", ()), ("c", ("--seed", 1)), ("d", ("--steps", 3))):
+    words = ("--model", model, "-q")
+    settings = {
+        "a": ("--steps", 2),
+        "b": ("--steps", 2),
+        "c": ("--steps", 2, "--seed", 1),
+        "d": ("--steps", 1),
+        "e": ("--steps", 1, "--quick"),
+    }
+    for name, more in settings.items():
         assert call("enhance", scan, "-o", tmp_path / name, *words, *more) == 0
-    a, b, c, d = (uids(tmp_path / name) for name in "abcd")
+    a, b, c, d, e = (uids(tmp_path / name) for name in settings)
     assert a == b
-    assert len({*a, *c, *d}) == 3 * len(a)
+    assert len({*a, *c, *d, *e}) == 4 * len(a)
     read = [(tmp_path / n / "slice_0002.dcm").read_bytes() for n in "ab"]
     assert read[0] == read[1]
 

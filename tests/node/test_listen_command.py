@@ -31,7 +31,7 @@ def test_listen_between_a_scanner_and_an_archive(tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text(
         "allow: [STORESCU]\nquiet_seconds: 0.5\nrules:\n"
-        f"  - {{name: all, model: {tmp_path / 'small.safetensors'}, steps: 1, samples: 2}}\n"
+        f"  - {{name: all, model: {tmp_path / 'small.safetensors'}, steps: 2, samples: 2}}\n"
     )
     port = free_port()
     with orthanc(tmp_path / "archive") as archive:
@@ -65,3 +65,13 @@ def test_a_destination_that_makes_no_sense(forward, tmp_path, capsys):
         main(words)
     assert stop.value.code == 2
     assert "expected AET@HOST:PORT" in capsys.readouterr().err
+
+
+def test_a_rule_that_makes_no_sense_is_said_at_the_start(tmp_path, capsys):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules:\n  - {name: all, steps: 1, samples: 2}\n")
+    words = ["listen", "--port", "11112", "--forward", "A@host:104", "--rules", str(rules)]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--spool", str(tmp_path / "s")])
+    assert stop.value.code == 2
+    assert "2 samples of 1 step" in capsys.readouterr().err
