@@ -1,7 +1,7 @@
 """Every method on people never seen in training: one table (Markdown).
 
     OMP_NUM_THREADS=1 python benchmarks/quality.py configs/mr-head.yaml DATA -o table.md
-        [--conditions 4x 8x ...] [--regression PATH.safetensors] [--eclare-patches 3000] [--whole]
+        [--conditions 4x 8x ...] [--regression PATH ...] [--eclare-patches 3000] [--whole]
 
 The people are the configuration's validation list; without --whole the middle 96 x 112 x 96
 voxels of each. Rows are kept beside the table (table.jsonl): what is there is not measured again,
@@ -157,11 +157,10 @@ def methods(
     label = f"ECLARE {VERSION}, {words.eclare_patches} patches"
     program = Eclare(Path(words.eclare_home), words.eclare_patches)
     found.append(Method(label, program, is_slow=True) if words.eclare_patches else None)
-    regression = None
-    if words.regression:
-        mean = network(Enhancer.from_pretrained(words.regression), Options(steps=1))
-        regression = Method("regression network", mean)
-    found.append(regression)
+    for path in words.regression:
+        mean = Enhancer.from_pretrained(path)
+        widths = "-".join(str(n) for n in mean.card.network["widths"])
+        found.append(Method(f"regression, {widths}", network(mean, Options(steps=1))))
     modes = {
         "medsr, posterior mean": Options(steps=1),
         f"medsr, sample of {DEFAULT_STEPS} steps": Options(steps=DEFAULT_STEPS),
@@ -226,7 +225,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("data")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", default=None, help="name or .safetensors; the config's name")
-    parser.add_argument("--regression", default=None, help=".safetensors with its card")
+    parser.add_argument("--regression", nargs="*", default=[], help=".safetensors, cards beside")
     parser.add_argument("--eclare-patches", type=int, default=3_000, help="0: no ECLARE")
     parser.add_argument("--eclare-home", default="runs/eclare", help="folder of its environment")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
