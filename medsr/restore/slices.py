@@ -71,11 +71,13 @@ def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) 
         phase: from `acquisition.describe.phase_channels`, [2, W].
     """
     offsets = [0, *range(-context, 0), *range(1, context + 1)]
-    near = torch.stack([(index + k).clamp(0, len(stack) - 1) for k in offsets], dim=1)
-    images = stack[near.reshape(-1)].reshape(len(index), len(offsets), *stack.shape[1:])
-    maps = phase[None, :, None, :].expand(len(index), 2, stack.shape[1], phase.shape[-1])
-    images = images.float().clamp_(CLIP_LOW, CLIP_HIGH)
-    return torch.cat([images, maps.float()], dim=1)
+    sides = (stack.shape[1], stack.shape[2])
+    condition = torch.empty(len(index), len(offsets) + 2, *sides, device=stack.device)
+    for channel, k in enumerate(offsets):
+        condition[:, channel] = stack[(index + k).clamp(0, len(stack) - 1)]
+    condition[:, : len(offsets)].clamp_(CLIP_LOW, CLIP_HIGH)
+    condition[:, len(offsets) :] = phase[:, None, :]
+    return condition
 
 
 def anatomy_boxes(stack: Tensor) -> list[Box]:
@@ -86,7 +88,7 @@ def anatomy_boxes(stack: Tensor) -> list[Box]:
     """
     boxes = []
     for start in range(0, len(stack), GROUP):
-        bright = (stack[start : start + GROUP] > AIR).any(dim=0)
+        bright = stack[start : start + GROUP].amax(dim=0) > AIR
         rows, columns = _range(bright.any(dim=1)), _range(bright.any(dim=0))
         if rows is not None and columns is not None:
             boxes.append(Box(slice(start, min(start + GROUP, len(stack))), rows, columns))

@@ -15,7 +15,7 @@ __all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target", "guess_mod
 #: No axis is made finer than this many times: past it the scan says too little.
 MAX_FACTOR = 8.0
 
-#: Peak memory an output voxel (measured: 3.7 GB for 210 million, less what the program takes).
+#: Peak memory an output voxel, with some room: 210 million took 3.4 GB (docs/speed.md).
 BYTES_PER_VOXEL = 20
 
 #: The same where no axis was left alone, so that nothing can be done in parts.
