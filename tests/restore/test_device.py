@@ -1,4 +1,4 @@
-"""Nothing but the noise and the result passes between the host and the device."""
+"""Between the evaluations of a walk nothing passes between the host and the device."""
 
 from contextlib import nullcontext
 
