@@ -25,7 +25,6 @@ from medsr.config import TrainConfig, load_config
 from medsr.data.cases import load_case
 from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
-from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings
 from medsr.restore.enhancer import DEFAULT_STEPS, Enhancer, mode_of
 from medsr.volume.volume import Volume
@@ -60,7 +59,6 @@ def voxels_of(fine: Volume, enhancer: Enhancer, factor: float, steps: int, sampl
         steps=steps,
         samples=samples,
         interval=IDENTITY,
-        half=half_is_fast(enhancer.device),
     )
     result = enhancer.restore(low, plan, settings)
     gain = scaling_for(enhancer.modality, np.asarray(low.voxels)).gain

@@ -26,7 +26,6 @@ from medsr.acquisition.resample import lift
 from medsr.config import load_config
 from medsr.data.cases import load_case
 from medsr.metrics.foreground import foreground_mask
-from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings
 from medsr.restore.enhancer import Enhancer
 from medsr.volume.volume import Volume
@@ -83,7 +82,6 @@ def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.
         settings = Settings(
             sampler=enhancer.sampler,
             steps=count,
-            half=half_is_fast(enhancer.device),
         )
         result = enhancer.restore(low, plan, settings)
         found[f"medsr, {count} steps"] = np.array(result.volume.voxels)

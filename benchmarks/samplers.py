@@ -24,7 +24,6 @@ from medsr.diffusion.samplers import SAMPLERS
 from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_3d
 from medsr.metrics.foreground import foreground_mask, robust_range
-from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Settings
 from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import DEFAULT_SAMPLER, Consistency
@@ -56,7 +55,6 @@ def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None
                 sampler=enhancer.sampler if name == DEFAULT_SAMPLER else SAMPLERS[name],
                 steps=steps,
                 consistency=Consistency(words.consistency),
-                half=half_is_fast(enhancer.device),
             )
             began = time.monotonic()
             result = enhancer.restore(low, plan, settings)

@@ -16,7 +16,7 @@ from medsr.commands.enhance import Request
 from medsr.commands.enhance import run as enhance
 from medsr.errors import UsageError
 from medsr.node.rules import Rule, load_settings
-from medsr.restore.enhancer import DEFAULT_STEPS, Options
+from medsr.restore.options import Options, steps_of
 
 __all__ = ["ListenRequest", "run"]
 
@@ -77,7 +77,7 @@ def options_of(rule: Rule) -> Options:
     return Options(
         spacing_mm=rule.spacing_mm,
         scale=rule.scale,
-        steps=DEFAULT_STEPS if rule.steps is None else rule.steps,
+        steps=steps_of(rule.steps, quick=False),
         samples=rule.samples,
         seed=rule.seed,
     )

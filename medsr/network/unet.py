@@ -94,7 +94,7 @@ class UNet(nn.Module):
         return tuple(math.prod(factors) for factors in zip(self.fold, *self.strides, strict=True))
 
     def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
-        """[B, channels, *sides], [B], [B, features] -> [B, 1, *sides]; sides of any length.
+        """[B, channels, *sides], [B or 1], [B or 1, features] -> [B, 1, *sides]; any sides.
 
         One noise level and one row of features serve all images, and the faster for it.
         """

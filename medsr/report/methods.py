@@ -27,7 +27,6 @@ PROVENANCE = {
     "Steps": "Steps",
     "Samples": "Samples",
     "Seed": "Seed",
-    "Quick": "One orientation alone (quick)",
     "Device": "Device",
     "Precision": "Precision of the network",
     "Seconds": "Seconds",

@@ -20,12 +20,11 @@ from medsr.audit.unseen import Unseen, local_energy, unseen_part, unseen_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Sampler
 from medsr.diffusion.schedule import sampling_sigmas
-from medsr.errors import UsageError
 from medsr.intensity import scaling_for
 from medsr.restore.first_look import FirstLook
 from medsr.restore.lifted import STATE, Lifted
 from medsr.restore.measured import Measured
-from medsr.restore.options import Consistency, takes_turns
+from medsr.restore.options import Consistency, check_counts, takes_turns
 from medsr.restore.texture import with_scans_texture
 from medsr.restore.whole_volume import VOXELS_PER_CALL, Network, whole_volume
 from medsr.volume import geometry
@@ -71,10 +70,7 @@ class Settings:
     progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.samples < 1:
-            raise UsageError(
-                f"steps and samples must be at least 1, not {self.steps} and {self.samples}."
-            )
+        check_counts(self.steps, self.samples)
 
 
 @dataclass(frozen=True, eq=False)

@@ -192,8 +192,6 @@ class Enhancer:
             consistency=options.consistency,
             interval=interval_for(self.card, options) if options.interval else None,
             unseen_map=options.unseen_map,
-            half=half_is_fast(self.device),
-            device=self.device,
             progress=progress,
         )
         return self.restore(plan.volume, plan.acquisition, settings)
@@ -204,7 +202,7 @@ class Enhancer:
         Args:
             volume: measured scan [X, Y, Z].
             acquisition: how it was made.
-            settings: how to run; whether samples get the scan's texture is said by the card.
+            settings: how to run; `half` and `device` are the model's, `scan_texture` its card's.
 
         Raises:
             Refused: the scan is empty.
@@ -216,7 +214,12 @@ class Enhancer:
             self.card.residual_std,
             int(self.card.network["context"]),
             self.modality,
-            replace(settings, scan_texture=self.card.scan_texture),
+            replace(
+                settings,
+                scan_texture=self.card.scan_texture,
+                half=self.half,
+                device=self.device,
+            ),
         )
 
     def _on_familiarity(self, volume: Volume, axis: int, options: Options) -> tuple[str, ...]:
@@ -231,6 +234,11 @@ class Enhancer:
             volume.name,
             force=options.force,
         )
+
+    @property
+    def half(self) -> bool:
+        """Whether the convolutions are in bfloat16, which pays on this device."""
+        return half_is_fast(self.device)
 
     @property
     def sampler(self) -> Sampler:

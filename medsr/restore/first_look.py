@@ -45,7 +45,8 @@ class FirstLook:
         if self.keep and sigma >= SIGMA_MAX:
             self.first = denoised.to("cpu", copy=True)
         if not self.looked:
-            self.looked, residual = True, denoised.cpu()
+            self.looked = True
+            residual = denoised.cpu() if self.first is None else self.first
             self.better = better_profile(
                 lambda acquisition: self._misfit(residual, acquisition), self.lifted.acquisition
             )

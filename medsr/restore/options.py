@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from medsr.errors import UsageError
 
-__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Options", "steps_of", "takes_turns"]
+__all__ = [
+    "DEFAULT_SAMPLER",
+    "DEFAULT_STEPS",
+    "Consistency",
+    "Options",
+    "check_counts",
+    "steps_of",
+    "takes_turns",
+]
 
 #: Steps of the default sample.
 DEFAULT_STEPS = 6
@@ -19,6 +27,16 @@ def steps_of(steps: int | None, *, quick: bool) -> int:
     if steps is None:
         return 1 if quick else DEFAULT_STEPS
     return steps
+
+
+def check_counts(steps: int, samples: int) -> None:
+    """Refuse counts below one.
+
+    Raises:
+        UsageError: there is such a count.
+    """
+    if steps < 1 or samples < 1:
+        raise UsageError(f"steps and samples must be at least 1, not {steps} and {samples}.")
 
 
 def takes_turns(steps: int, quick: bool) -> bool:
@@ -65,10 +83,7 @@ class Options:
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.samples < 1:
-            raise UsageError(
-                f"steps and samples must be at least 1, not {self.steps} and {self.samples}."
-            )
+        check_counts(self.steps, self.samples)
         if self.steps == 1 and self.samples > 1:
             raise UsageError(
                 f"{self.samples} samples of 1 step are one and the same image: one step is the "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from medsr.acquisition.acquisition import AxisSampling
-from medsr.network.precision import half_is_fast
 from medsr.restore.enhance import Enhanced
 from medsr.restore.enhancer import Enhancer, Plan
 from medsr.restore.options import DEFAULT_SAMPLER, Options
@@ -41,7 +40,7 @@ def facts_of(
         "Consistency": options.consistency.value,
         "Forced": options.force,
         "Device": str(enhancer.device),
-        "Precision": "bfloat16" if half_is_fast(enhancer.device) else "float32",
+        "Precision": "bfloat16" if enhancer.half else "float32",
     }
 
 

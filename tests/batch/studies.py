@@ -108,7 +108,7 @@ def stub_restore(volume, job):
         "Samples": job.options.samples,
         "Seed": job.options.seed,
         "Consistency": "off",
-        "Quick": False,
+        "Quick": job.options.quick,
         "Device": "cpu",
         "Precision": "float32",
         "Remarks": [],
