@@ -27,7 +27,8 @@ class Denoiser(nn.Module):
 
     Args:
         network: maps (image [B, 1 + C, H, W], noise level [B], features [B, F]) to [B, 1, H, W];
-            of blocks, every [.., H, W] here is [.., D, H, W].
+            of blocks, every [.., H, W] here is [.., D, H, W]. Its `at` (noise level [1], features
+            [1, F], data type) gives the same for one noise level and acquisition.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -39,19 +40,45 @@ class Denoiser(nn.Module):
 
         Args:
             noisy: clean + sigma n, [B, 1, H, W], float32.
-            sigma: [B], or [1] for all, > 0.
+            sigma: [B], > 0.
             cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
-            features: numbers that describe the acquisition, [B, F], or [1, F] with a sigma [1].
+            features: numbers that describe the acquisition, [B, F].
         """
-        s = _beside(sigma, noisy)
-        noisy = noisy.where(s < SIGMA_MAX, 0.0)
-        c_skip = 1 / (s**2 + 1)  # table 1, sigma_data = 1
-        c_out = s / (s**2 + 1).sqrt()
-        c_in = 1 / (s**2 + 1).sqrt()
-        c_noise = sigma.log() / 4
-        image = torch.cat([c_in * noisy, cond], dim=1)  # conditioning by channel concatenation
-        raw: Tensor = self.network(image, c_noise, features)
-        return c_skip * noisy + c_out * raw.float()
+        return _denoised(lambda x: self.network(x, _c_noise(sigma), features), noisy, sigma, cond)
+
+    def at(
+        self, sigma: float, features: Tensor, dtype: torch.dtype
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The denoiser of one noise level and acquisition, from (noisy, cond) as above.
+
+        What follows from these two alone is worked out here, once.
+
+        Args:
+            sigma: > 0.
+            features: [F].
+            dtype: of the network's weights and images; that of `cond`, best.
+        """
+        level = torch.full((1,), sigma, device=features.device)
+        network = self.network.at(_c_noise(level), features[None], dtype)  # type: ignore[operator]
+        return lambda noisy, cond: _denoised(network, noisy, level, cond)
+
+
+def _c_noise(sigma: Tensor) -> Tensor:
+    return sigma.log() / 4
+
+
+def _denoised(
+    network: Callable[[Tensor], Tensor], noisy: Tensor, sigma: Tensor, cond: Tensor
+) -> Tensor:
+    """D; table 1 with sigma_data = 1."""
+    s = _beside(sigma, noisy)
+    noisy = noisy.where(s < SIGMA_MAX, 0.0)
+    c_skip = 1 / (s**2 + 1)
+    c_out = s / (s**2 + 1).sqrt()
+    c_in = 1 / (s**2 + 1).sqrt()
+    # Conditioning by channel concatenation.
+    raw = network(torch.cat([(c_in * noisy).to(cond.dtype), cond], dim=1))
+    return c_skip * noisy + c_out * raw.float()
 
 
 def denoising_loss(

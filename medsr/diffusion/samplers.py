@@ -70,10 +70,10 @@ def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor, *, spread: float 
     denoised image; the step to zero, which is endless in t, extrapolates by `BEYOND`.
 
     Args:
-        denoise, noise, sigmas: as in `euler`.
+        denoise, noise, sigmas: as in `euler`; the walk goes on in the memory of the noise.
         spread: standard deviation that the first step takes for the data's (sigma_data).
     """
-    x = noise * sigmas[0]
+    x = noise.mul_(sigmas[0])
     before: Tensor | None = None
     last_step = 0.0
     for sigma, following in _pairs(sigmas):

@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 __all__ = ["CONVOLUTIONS", "Embedding", "ResidualBlock", "fold", "full_precision", "unfold"]
 
@@ -73,34 +72,29 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = CONVOLUTIONS[axes](width, width, 3, padding=1)
         self.second = CONVOLUTIONS[axes](width, width, 3, padding=1)
-        self.film = nn.Linear(embedding, 2 * width)
+        self.film: nn.Linear | None = nn.Linear(embedding, 2 * width)
         for layer in (self.film, self.second):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        """[B, width, *sides] and [B or 1, embedding] -> [B, width, *sides].
-
-        With one row for all images FiLM goes into the convolution's weights and costs nothing.
-        """
-        h = nn.functional.silu(x)
-        with full_precision(x):
-            scale, shift = self.film(embedded).chunk(2, dim=1)
-        if len(scale) == 1:
-            h = functional_call(self.first, self._with_film(scale[0], shift[0]), (h,))
-        else:
-            h = self.first(h)
+        """[B, width, *sides] and [B, embedding] -> [B, width, *sides]."""
+        h = self.first(nn.functional.silu(x))
+        if self.film is not None:
+            with full_precision(x):
+                scale, shift = self.film(embedded).chunk(2, dim=1)
             beside = (*scale.shape, *[1] * (h.ndim - 2))
             scale, shift = scale.reshape(beside).to(h.dtype), shift.reshape(beside).to(h.dtype)
             h = torch.addcmul(shift, h, 1 + scale)
         change: Tensor = self.second(nn.functional.silu(h, inplace=True))
         return change.add_(x)
 
-    def _with_film(self, scale: Tensor, shift: Tensor) -> dict[str, Tensor]:
-        """Weight and bias of the first convolution with FiLM in them; scale and shift [width]."""
-        of = dict(self.first.named_parameters())
-        gain = 1 + scale
-        return {
-            "weight": of["weight"] * gain.reshape(-1, *[1] * (of["weight"].ndim - 1)),
-            "bias": of["bias"] * gain + shift,
-        }
+    def settle(self, embedded: Tensor) -> None:
+        """Put FiLM of one vector [1, embedding] into the first convolution, and drop it."""
+        if self.film is None:
+            return
+        scale, shift = self.film(embedded)[0].chunk(2)
+        weight, bias, gain = self.first.weight, self.first.bias, 1 + scale
+        self.first.weight = nn.Parameter(weight * gain.reshape(-1, *[1] * (weight.ndim - 1)))
+        self.first.bias = nn.Parameter(bias * gain + shift)
+        self.film = None

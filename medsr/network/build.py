@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -36,15 +36,28 @@ class MonaiUNet(nn.Module):
         )
 
     def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
-        """[B, channels, H, W], [B or 1], [B or 1, features] -> [B, 1, H, W]; any H and W."""
+        """[B, channels, H, W], [B], [B, features] -> [B, 1, H, W]; any H and W."""
         height, width = image.shape[-2:]
-        maps = features[:, :, None, None].expand(len(image), -1, height, width)
+        maps = features[:, :, None, None].expand(-1, -1, height, width)
         image = torch.cat([image, maps.to(image.dtype)], dim=1)
         pad = (0, -width % self.multiple, 0, -height % self.multiple)
         if any(pad):
             image = nn.functional.pad(image, pad, mode="replicate")
-        out: Tensor = self.inner(image, timesteps=1000 * c_noise.expand(len(image)))
+        out: Tensor = self.inner(image, timesteps=1000 * c_noise)
         return out[..., :height, :width]
+
+    def at(
+        self, c_noise: Tensor, features: Tensor, dtype: torch.dtype
+    ) -> Callable[[Tensor], Tensor]:
+        """This network for one noise level [1] and acquisition [1, features], in a data type."""
+
+        def network(image: Tensor) -> Tensor:
+            count = len(image)
+            with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
+                out: Tensor = self(image, c_noise.expand(count), features.expand(count, -1))
+            return out
+
+        return network
 
 
 def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:

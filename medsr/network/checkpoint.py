@@ -48,8 +48,8 @@ class ModelCard:
             `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
             that began with the weights and the unit of another how its own data compare; it may
             be tuned by the sharpness of samples of training people (docs/experiments.md).
-        scan_texture: whether the finest detail of its samples gets the strength that the scan
-            shows within its slices (`restore.texture`), not the one it learned.
+        texture_leeway: the finest detail of its samples gets the strength that the scan shows
+            within its slices, but for this factor (`restore.texture`); None: the one it learned.
         intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
         limits: known failures, in words.
         use: who may use it.
@@ -68,7 +68,7 @@ class ModelCard:
     results: Mapping[str, Any]
     limits: tuple[str, ...]
     spread: float = 1.0
-    scan_texture: bool = False
+    texture_leeway: float | None = None
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     use: str = "Research use only, not for diagnosis."
 

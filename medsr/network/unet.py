@@ -7,10 +7,12 @@ measured one, at a fraction of the voxels, and nothing is lost.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from medsr.errors import UsageError
@@ -94,17 +96,33 @@ class UNet(nn.Module):
         return tuple(math.prod(factors) for factors in zip(self.fold, *self.strides, strict=True))
 
     def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
-        """[B, channels, *sides], [B or 1], [B or 1, features] -> [B, 1, *sides]; any sides.
+        """[B, channels, *sides], [B], [B, features] -> [B, 1, *sides]; any sides."""
+        with full_precision(image):
+            embedded = self.embed(c_noise, features)
+        return self._through(image, embedded)
 
-        One noise level and one row of features serve all images, and the faster for it.
+    @torch.no_grad()
+    def at(
+        self, c_noise: Tensor, features: Tensor, dtype: torch.dtype
+    ) -> Callable[[Tensor], Tensor]:
+        """This network for one noise level [1] and acquisition [1, features], in a data type.
+
+        FiLM is in the weights, and these are of that type: both once, not for each batch.
         """
+        embedded = self.embed(c_noise, features)
+        fixed = copy.deepcopy(self)
+        for module in fixed.modules():
+            if isinstance(module, ResidualBlock):
+                module.settle(embedded)
+        fixed.to(dtype)
+        return lambda image: fixed._through(image.to(dtype), embedded)
+
+    def _through(self, image: Tensor, embedded: Tensor) -> Tensor:
         sides = image.shape[2:]
         pad = [-side % n for side, n in zip(sides, self.multiple, strict=True)]
         if any(pad):
             ends = [n for after in reversed(pad) for n in (0, after)]
             image = nn.functional.pad(image, ends, mode="replicate")
-        with full_precision(image):
-            embedded = self.embed(c_noise, features)
         x = self.stem(fold(image, self.fold))
         skips = []
         for k, blocks in enumerate(self.down_blocks):

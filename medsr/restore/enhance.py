@@ -43,7 +43,8 @@ class Settings:
         sampler: see `diffusion.samplers`.
         steps: of the sampler; 1 is the posterior mean.
         samples: how many to average.
-        scan_texture: the finest detail of samples gets the strength that the scan shows.
+        texture_leeway: the finest detail of samples gets the strength that the scan shows, but for
+            this factor; None: the one that the model learned.
         quick: one orientation of the slices also for a posterior mean, not both.
         seed: sample k uses seed + k.
         consistency: how strictly the result is held to the scan.
@@ -58,7 +59,7 @@ class Settings:
     sampler: Sampler
     steps: int
     samples: int = 1
-    scan_texture: bool = False
+    texture_leeway: float | None = None
     quick: bool = False
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
@@ -135,10 +136,12 @@ def enhance(
     floor = float(scan.min()) if modality == "CT" or float(low.min()) >= 0 else None
     measured = Measured.of(scan, acquisition, noise=level, floor=floor, mode=settings.consistency)
     lifted = Lifted.of(scan, acquisition, residual_std)
-    network = Network(denoiser, context, settings.half, settings.voxels_per_call, settings.device)
+    dtype = torch.bfloat16 if settings.half else torch.float32
+    network = Network(denoiser, context, dtype, settings.voxels_per_call, settings.device)
     in_turn = takes_turns(settings.steps, settings.quick)
     denoise = whole_volume(network, lifted, level, _counted(settings), in_turn=in_turn)
-    look = FirstLook(denoise, lifted, measured, keep=settings.scan_texture and settings.steps > 1)
+    keep = settings.texture_leeway is not None and settings.steps > 1
+    look = FirstLook(denoise, lifted, measured, keep=keep)
     mean, deviation = _samples(look, lifted, settings)
     half_width = _half_width(mean, deviation, measured, settings.interval)
     unseen, inconsistency = _audit(mean, measured, lifted)
@@ -190,8 +193,9 @@ def _sample(look: FirstLook, lifted: Lifted, settings: Settings, seed: int) -> T
     sigmas, shape = sampling_sigmas(settings.steps), lifted.acquisition.fine_shape
     start = torch.zeros(shape, dtype=STATE) if settings.steps == 1 else _noise(shape, seed)
     residual = settings.sampler(look, start.to(settings.device), sigmas).cpu()
-    if look.first is not None:
-        residual = with_scans_texture(residual, look.first, lifted, look.measured)
+    if look.first is not None and settings.texture_leeway is not None:
+        leeway = settings.texture_leeway
+        residual = with_scans_texture(residual, look.first, lifted, look.measured, leeway)
         look.first = None
     return _held(residual, look.measured, lifted)
 

@@ -202,7 +202,7 @@ class Enhancer:
         Args:
             volume: measured scan [X, Y, Z].
             acquisition: how it was made.
-            settings: how to run; `half` and `device` are the model's, `scan_texture` its card's.
+            settings: how to run; `half` and `device` are the model's, `texture_leeway` its card's.
 
         Raises:
             Refused: the scan is empty.
@@ -216,7 +216,7 @@ class Enhancer:
             self.modality,
             replace(
                 settings,
-                scan_texture=self.card.scan_texture,
+                texture_leeway=self.card.texture_leeway,
                 half=self.half,
                 device=self.device,
             ),

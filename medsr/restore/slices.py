@@ -58,7 +58,13 @@ def to_slices(volume: Tensor, order: tuple[int, int, int]) -> Tensor:
     return volume.permute(order)
 
 
-def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) -> Tensor:
+def condition_slices(
+    stack: Tensor,
+    index: Tensor,
+    context: int,
+    phase: Tensor,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """The condition of some slices: [n, 1 + 2 context + 2, H, W].
 
     Channels: the lifted slice, then its neighbours at -context .. -1, 1 .. context (the border
@@ -69,10 +75,12 @@ def condition_slices(stack: Tensor, index: Tensor, context: int, phase: Tensor) 
         index: which slices, [n] int64.
         context: neighbours on each side.
         phase: from `acquisition.describe.phase_channels`, [2, W].
+        dtype: of the result.
     """
     offsets = [0, *range(-context, 0), *range(1, context + 1)]
     sides = (stack.shape[1], stack.shape[2])
-    condition = torch.empty(len(index), len(offsets) + 2, *sides, device=stack.device)
+    shape = (len(index), len(offsets) + 2, *sides)
+    condition = torch.empty(shape, dtype=dtype, device=stack.device)
     for channel, k in enumerate(offsets):
         condition[:, channel] = stack[(index + k).clamp(0, len(stack) - 1)]
     condition[:, : len(offsets)].clamp_(CLIP_LOW, CLIP_HIGH)

@@ -3,7 +3,8 @@
 A model learns from its training scans how strong the finest detail is, noise included, and makes
 samples of that strength: too strong for a smooth scan, too weak for a noisy one. A sample is its
 first denoised image, nearly the posterior mean, plus detail; here the detail gets the gain that
-makes the energy of the image in the finest band what `acquisition.isotropy` expects.
+makes the energy of the image in the finest band what `acquisition.isotropy` expects. That is a
+guess: a model may ask for only as much of the gain as goes beyond some leeway.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ VOXELS = 8_000_000
 
 
 def with_scans_texture(
-    residual: Tensor, first: Tensor, lifted: Lifted, measured: Measured
+    residual: Tensor, first: Tensor, lifted: Lifted, measured: Measured, leeway: float
 ) -> Tensor:
-    """A sample whose detail is as strong as the scan's.
+    """A sample whose detail is as strong as the scan's, within a leeway.
 
     Args:
         residual: of the sample, [X', Y', Z'], of dtype `STATE`; changed in place.
         first: of its first denoised image, the same.
         lifted: the scan.
         measured: says how noisy the scan is.
+        leeway: >= 1; detail that is too strong or too weak by at most this factor stays, and more
+            comes back to it.
 
     Returns:
         The residual; unchanged where no axis of the scan shows the finest band, or shows noise
@@ -55,6 +58,9 @@ def with_scans_texture(
     if energy is None:
         return residual
     gain = _gain(residual, first, lifted, band, energy)
+    gain = min(gain * leeway, 1.0) if gain < 1 else max(gain / leeway, 1.0)
+    if gain == 1:
+        return residual
     for part in lifted.parts:
         residual[part] = torch.lerp(first[part].float(), residual[part].float(), gain)
     return residual

@@ -7,7 +7,6 @@ it takes the average.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -34,14 +33,14 @@ class Network:
     Attributes:
         denoiser: in evaluation mode.
         context: neighbouring slices that it sees on each side.
-        half: bfloat16 convolutions; float32 otherwise.
+        dtype: of the convolutions, bfloat16 or float32.
         voxels_per_call: memory against speed; no influence on the result.
         device: where it runs.
     """
 
     denoiser: Denoiser
     context: int
-    half: bool
+    dtype: torch.dtype
     voxels_per_call: int
     device: torch.device
 
@@ -98,6 +97,7 @@ def whole_volume(
         chosen = [views[turn % 2]] if in_turn else views
         total = torch.zeros_like(x)
         for view in chosen:
+            of_slices = network.denoiser.at(sigma, view.features, network.dtype)
             stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
             for box in view.boxes:
                 for run in _runs(box, network.voxels_per_call):
@@ -108,8 +108,9 @@ def whole_volume(
                         index,
                         network.context,
                         phase[:, box.columns],
+                        network.dtype,
                     )
-                    out[part] += _denoised(network, noisy[part], cond, sigma, view.features)
+                    out[part] += of_slices(noisy[part][:, None].float(), cond)[:, 0]
         count()
         return total.div_(len(chosen))
 
@@ -121,14 +122,3 @@ def _runs(box: Box, voxels: int) -> Iterator[slice]:
     count = max(1, voxels // box.voxels)
     for start in range(box.stack.start, box.stack.stop, count):
         yield slice(start, min(start + count, box.stack.stop))
-
-
-def _denoised(
-    network: Network, noisy: Tensor, cond: Tensor, sigma: float, features: Tensor
-) -> Tensor:
-    """One batch of slices [n, H, W] through the network."""
-    level = torch.full((1,), sigma, device=noisy.device)
-    half = torch.autocast(noisy.device.type, torch.bfloat16) if network.half else nullcontext()
-    with half:
-        out: Tensor = network.denoiser(noisy[:, None].float(), level, cond, features[None])
-    return out[:, 0]

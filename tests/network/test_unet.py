@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -77,7 +79,7 @@ def test_any_size_goes_through(kind):
 
 @pytest.mark.parametrize("kind", ["unet", "monai"])
 @pytest.mark.filterwarnings("ignore")
-def test_one_level_for_all_images_gives_what_one_each_does(kind):
+def test_at_one_level_gives_what_one_each_does(kind):
     torch.manual_seed(0)
     network = build_network({**SMALL, "kind": kind}, 4)
     for parameter in network.parameters():
@@ -85,7 +87,13 @@ def test_one_level_for_all_images_gives_what_one_each_does(kind):
     image, level, features = torch.randn(3, 6, 12, 16), torch.full((1,), 0.7), torch.rand(1, 4)
     each = network(image, level.expand(3), features.expand(3, -1))
     assert each.std() > 0.01
-    torch.testing.assert_close(network(image, level, features), each, rtol=1e-4, atol=1e-5)
+    before = copy.deepcopy(network.state_dict())
+    fixed = network.at(level, features, torch.float32)
+    torch.testing.assert_close(fixed(image), each, rtol=1e-4, atol=1e-5)
+    half = network.at(level, features, torch.bfloat16)(image.bfloat16()).float()
+    assert (half - each).abs().max() < 0.05 * each.std()
+    for name, values in network.state_dict().items():  # the network is what it was
+        assert torch.equal(values, before[name])
 
 
 def test_weights_come_back(tmp_path):

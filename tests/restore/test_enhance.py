@@ -114,8 +114,8 @@ def test_samples_have_a_spread(phantom):
 def test_the_scans_texture_is_for_samples_only(phantom):
     for steps, same in ((1, True), (3, False)):
         plain, scaled = (
-            run(phantom, steps=steps, scan_texture=texture).volume.voxels
-            for texture in (False, True)
+            run(phantom, steps=steps, texture_leeway=leeway).volume.voxels
+            for leeway in (None, 1.0)
         )
         assert np.array_equal(plain, scaled) == same
 

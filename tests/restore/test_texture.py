@@ -23,12 +23,12 @@ def scan_of(noise=0.0):
     return Lifted.of(scan, ACQUISITION, 0.05), measured
 
 
-def sampled(lifted, measured, strength):
+def sampled(lifted, measured, strength, leeway=1.0):
     """A residual with the scan's texture, and as it was: white noise of a strength."""
     noise = torch.randn(ACQUISITION.fine_shape, generator=torch.Generator().manual_seed(0))
     first = torch.zeros(ACQUISITION.fine_shape, dtype=STATE)
     residual = (strength * noise).to(STATE)
-    return with_scans_texture(residual.clone(), first, lifted, measured), residual
+    return with_scans_texture(residual.clone(), first, lifted, measured, leeway), residual
 
 
 def energy(lifted, residual):
@@ -43,6 +43,21 @@ def test_detail_gets_the_strength_that_the_scan_expects(strength):
     result, before = sampled(lifted, measured, 0.25 * strength)
     assert energy(lifted, result) == pytest.approx(expected, rel=0.03)
     assert abs(energy(lifted, before) / expected - 1) > 0.1
+
+
+def test_a_leeway_leaves_what_lies_within_it():
+    lifted, measured = scan_of()
+    expected = expected_energy(lifted.scan, ACQUISITION, BAND)
+
+    def strength(times):
+        result, before = sampled(lifted, measured, 0.25 * times, leeway=1.4)
+        return (energy(lifted, result) / expected) ** 0.5, torch.equal(result, before)
+
+    right = (expected / energy(lifted, sampled(lifted, measured, 0.25, 1e9)[0])) ** 0.5
+    for within in (1.3, 1 / 1.3):
+        assert strength(right * within)[1]
+    assert strength(right * 2.0) == (pytest.approx(1.4, rel=0.03), False)
+    assert strength(right / 1.9) == (pytest.approx(1 / 1.4, rel=0.03), False)
 
 
 def test_the_gain_has_bounds():
