@@ -1,24 +1,30 @@
 """Scans with thick slices, of people and contrasts that nobody trained on: a table (Markdown).
 
-    python benchmarks/in_plane.py mr-head SCAN.nii.gz [SCAN ...] [--factor 4] [--slices 8]
+    python benchmarks/in_plane.py mr-head SCAN.nii.gz [SCAN ...]
+        [--factor 4] [--slices 8] [--steps 1] [--leeway F]
 
 Such scans have no fine truth along the slice axis, but each slice is sharp: it is degraded along
 one of its own axes, then along the other, and restored from that alone (no neighbouring slices, as
-in training). Posterior mean; PSNR and SSIM (in the slices) over the foreground of the middle ones.
+in training). Posterior mean, or a sample of `--steps`; PSNR, SSIM (in the slices) and sharpness
+(energy above half of Nyquist along the axis, over the truth's) over the foreground of the middle
+slices. `--leeway` replaces that of the model's card (`restore.texture`); inf keeps what the model
+learned.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from common import degraded_to
 
 from medsr.acquisition.resample import lift
+from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_slice_mean
-from medsr.metrics.foreground import foreground_mask, robust_range
+from medsr.metrics.foreground import foreground_mask, intensity_floor, robust_range
 from medsr.restore.enhancer import Enhancer, Plan
 from medsr.restore.options import Options
 from medsr.volume.files import read
@@ -35,20 +41,22 @@ def turned(scan: Volume, count: int) -> Iterator[tuple[int, np.ndarray]]:
         yield axis, voxels.transpose(stack, other, axis)
 
 
-def alone(image: np.ndarray, enhancer: Enhancer, factor: float) -> tuple[np.ndarray, ...]:
-    """Truth, cubic interpolation and posterior mean of one slice [H, W], degraded along W."""
+def alone(
+    image: np.ndarray, enhancer: Enhancer, factor: float, steps: int
+) -> tuple[np.ndarray, ...]:
+    """Truth, cubic interpolation and restoration of one slice [H, W], degraded along W."""
     twice = np.ascontiguousarray(np.stack([image, image]))  # its own neighbour
     scan = Volume(twice, np.eye(4), modality=enhancer.modality, slice_axis=2)
     fine, low, plan = degraded_to(scan, factor)
     cubic = lift(torch.from_numpy(low.voxels.copy()), plan).numpy()
-    result = enhancer.run(Plan(low, plan, ()), Options(steps=1, quick=True))
+    result = enhancer.run(Plan(low, plan, ()), Options(steps=steps, quick=steps == 1))
     return fine.voxels[0], cubic[0], np.asarray(result.volume.voxels)[0]
 
 
-def row(name: str, axis: int, stack: np.ndarray, enhancer: Enhancer, factor: float) -> str:
-    """One line of the table."""
-    parts = zip(*(alone(image, enhancer, factor) for image in stack), strict=True)
-    truth, cubic, mean = (np.stack(part) for part in parts)
+def row(stack: np.ndarray, enhancer: Enhancer, factor: float, steps: int) -> str:
+    """One line of the table, without its first two columns."""
+    parts = zip(*(alone(image, enhancer, factor, steps) for image in stack), strict=True)
+    truth, cubic, restored = (np.stack(part) for part in parts)
     top = robust_range(truth, modality=enhancer.modality)
     mask = foreground_mask(truth, modality=enhancer.modality)
     scores = [
@@ -56,13 +64,14 @@ def row(name: str, axis: int, stack: np.ndarray, enhancer: Enhancer, factor: flo
             psnr(truth, estimate, data_range=top, mask=mask),
             ssim_slice_mean(truth, estimate, data_range=top, axis=0, mask=mask),
         )
-        for estimate in (cubic, mean)
+        for estimate in (cubic, restored)
     ]
-    (cubic_db, cubic_ssim), (mean_db, mean_ssim) = scores
-    gain = mean_db - cubic_db
+    (cubic_db, cubic_ssim), (db, structure) = scores
+    floor = np.float32(intensity_floor(enhancer.modality))
+    sharpness = high_frequency_ratio(truth - floor, restored - floor, axis=2, mask=mask)
     return (
-        f"| {name} | {axis} | {cubic_db:.2f} | {mean_db:.2f} | {gain:+.2f} | "
-        f"{cubic_ssim:.4f} | {mean_ssim:.4f} |"
+        f"{cubic_db:.2f} | {db:.2f} | {db - cubic_db:+.2f} | {cubic_ssim:.4f} | {structure:.4f} | "
+        f"{sharpness:.2f} |"
     )
 
 
@@ -73,14 +82,19 @@ def main() -> None:
     parser.add_argument("scans", nargs="+")
     parser.add_argument("--factor", type=float, default=4.0)
     parser.add_argument("--slices", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=1)
+    parser.add_argument("--leeway", type=float)
     words = parser.parse_args()
     enhancer = Enhancer.from_pretrained(words.model)
-    print("| scan | axis | cubic dB | mean dB | gain | cubic SSIM | mean SSIM |")
-    print("|---|---|---|---|---|---|---|")
+    if words.leeway is not None:
+        enhancer.card = replace(enhancer.card, texture_leeway=words.leeway)
+    print("| scan | axis | cubic dB | medsr dB | gain | cubic SSIM | medsr SSIM | sharpness |")
+    print("|---|---|---|---|---|---|---|---|")
     for path in words.scans:
         scan = read(path)
         for axis, stack in turned(scan, words.slices):
-            print(row(scan.name, axis, stack, enhancer, words.factor), flush=True)
+            numbers = row(stack, enhancer, words.factor, words.steps)
+            print(f"| {scan.name} | {axis} | {numbers}", flush=True)
 
 
 if __name__ == "__main__":
