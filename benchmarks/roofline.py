@@ -24,7 +24,7 @@ SECTIONS = {
     ("files.py", "read"): "reading",
     ("enhancer.py", "from_pretrained"): "loading the weights",
     ("lifted.py", "of"): "lifting",
-    ("whole_volume.py", "_denoised"): "network",
+    ("denoiser.py", "_denoised"): "network",
     ("slices.py", "condition_slices"): "cutting slices",
     ("enhance.py", "_held"): "holding to the scan",
     ("first_look.py", "_misfit"): "checking the slice profile",

@@ -70,7 +70,7 @@ class FinestBand:
 
     def taps(self, spacing_mm: float) -> NDArray[np.float64]:
         """The band-pass filter for an axis: linear phase, windowed (Hamming); [odd]."""
-        from scipy import signal  # 0.6 s; only samples of CT need it
+        from scipy import signal  # 0.6 s; only samples need it
 
         count, nyquist = 2 * round(self.reach_mm / spacing_mm) + 1, 0.5 / spacing_mm
         open_above = self.high > 0.98 * nyquist

@@ -1,4 +1,4 @@
-"""A sample's finest detail is as strong as the scan's."""
+"""A sample's finest detail is as strong as the scan's, within a leeway."""
 
 import pytest
 import torch
