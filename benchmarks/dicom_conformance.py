@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ import nibabel
 import numpy as np
 import pydicom
 
+from medsr.data.cases import unpack_tar
 from medsr.errors import MedsrError
 from medsr.volume import geometry
 from medsr.volume.dicom_derive import Derivation
@@ -137,8 +137,7 @@ def all_series(data: Path, work: Path) -> Iterator[tuple[str, Path, str | None]]
     """(name, path, SeriesInstanceUID) of every image series, archives unpacked."""
     for archive in sorted(data.rglob("*.tar.xz")):
         folder = work / archive.name.removesuffix(".tar.xz")
-        with tarfile.open(archive, "r:xz") as tar:
-            tar.extractall(folder, filter="data")
+        unpack_tar(archive, folder)
         yield str(archive.relative_to(data)), folder, None
     folders = {p.parent for p in data.rglob("*") if p.is_file() and not p.name.endswith(".xz")}
     for folder in sorted(folders):

@@ -10,11 +10,11 @@ temporary folder.
 from __future__ import annotations
 
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from medsr.data.cases import unpack_tar
 from medsr.errors import MedsrError
 from medsr.volume.dicom_read import read_series
 
@@ -92,8 +92,7 @@ def main(data: Path) -> None:
         for archive in sorted((data / part).glob("*.tar.xz")):
             with tempfile.TemporaryDirectory() as unpacked:
                 inside = Path(unpacked) / part / archive.name.removesuffix(".tar.xz")
-                with tarfile.open(archive, "r:xz") as tar:
-                    tar.extractall(inside, filter="data")
+                unpack_tar(archive, inside)
                 for row in rows(Path(unpacked), inside):
                     print(row)
 

@@ -7,10 +7,11 @@ A case is one scan of one person. A fine case has real resolution in all three a
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from medsr.volume.files import read
 from medsr.volume.nifti import write_nifti
 from medsr.volume.volume import Modality, Volume
 
-__all__ = ["load_case", "load_cases"]
+__all__ = ["load_case", "load_cases", "unpack_tar"]
 
 #: An archive of one series is far smaller than this when unpacked.
 MAX_UNPACKED_BYTES = 4 * 1024**3
@@ -85,12 +86,31 @@ def prepare(volume: Volume, case: CaseConfig) -> Volume:
 def _read_source(source: Path) -> Volume:
     if not tarfile.is_tarfile(source) if source.is_file() else True:
         return read(source)
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(source) as archive:
+    with tempfile.TemporaryDirectory() as folder:
+        unpack_tar(source, Path(folder))
+        return read(folder)
+
+
+def unpack_tar(source: Path, folder: Path) -> None:
+    """Write the regular files of a tar archive below a folder; links and devices stay packed.
+
+    (`TarFile.extractall(filter="data")` came with Python 3.11.4; 3.11.2 is still about.)
+
+    Raises:
+        InputError: it unpacks to more than 4 GiB, or a path points outside of it.
+    """
+    with tarfile.open(source) as archive:
         members = [m for m in archive.getmembers() if m.isfile()]
         if sum(m.size for m in members) > MAX_UNPACKED_BYTES:
             raise InputError(f"{source.name}: unpacks to more than 4 GiB; unpack it yourself.")
-        try:
-            archive.extractall(folder, members, filter="data")
-        except tarfile.FilterError:
-            raise InputError(f"{source.name}: holds a path outside of itself; refused.") from None
-        return read(folder)
+        paths = [PurePosixPath(m.name) for m in members]
+        if any(path.is_absolute() or ".." in path.parts for path in paths):
+            raise InputError(f"{source.name}: holds a path outside of itself; refused.")
+        for member, path in zip(members, paths, strict=True):
+            content = archive.extractfile(member)
+            if content is None:  # cannot be: it is a regular file
+                continue
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with content, target.open("wb") as sink:
+                shutil.copyfileobj(content, sink)

@@ -1,13 +1,13 @@
 """Real scans, where they are: nine transfer syntaxes, a second reader, and every odd file."""
 
 import re
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 
+from medsr.data.cases import unpack_tar
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom_open import parse_quietly
 from medsr.volume.dicom_pixels import decode
@@ -86,8 +86,7 @@ def test_every_dicom_object_is_one_of_the_known_kinds():
 def unpacked(tmp_path_factory):
     def unpack(name):
         target = tmp_path_factory.mktemp("real")
-        with tarfile.open(REAL_DATA / name, "r:xz") as archive:
-            archive.extractall(target, filter="data")
+        unpack_tar(REAL_DATA / name, target)
         return target
 
     return unpack
