@@ -111,7 +111,11 @@ def block_network() -> nn.Module:
 PACE_STEPS = 8
 
 #: What the networks of the comparison share beside the configuration.
-TRIAL = ("network.widths=[64, 96, 128]", "optimizer.kind=adamw")
+TRIAL = (
+    "network.widths=[64, 96, 128]",
+    "network.mean_network=false",
+    "optimizer.kind=adamw",
+)
 
 NETWORKS = {"blocks": block_network, "monai": Monai}
 

@@ -1,12 +1,13 @@
 """Every method on people never seen in training: one table (Markdown).
 
     OMP_NUM_THREADS=1 python benchmarks/quality.py configs/mr-head.yaml DATA -o table.md
-        [--conditions 4x 8x ...] [--regression PATH ...] [--eclare-patches 3000] [--whole]
+        [--conditions 4x 8x ...] [--regression PATH ...] [--eclare-patches 3000] [--middle]
 
-The people are the configuration's validation list; without --whole the middle 96 x 112 x 96
-voxels of each. Rows are kept beside the table (table.jsonl): what is there is not measured again,
-so a run can be cut off, or another method be added later. --page puts the summary between the
-marks `<!-- quality NAME -->` and `<!-- end -->` of a page, --card the numbers into a model card.
+The people are the configuration's validation list, their scans whole; with --middle the middle
+96 x 112 x 96 voxels of each, which is quick, and harder: brain without skin, skull and air. Rows
+are kept beside the table (table.jsonl): what is there is not measured again, so a run can be cut
+off, or another method be added later. --page puts the summary between the marks
+`<!-- quality NAME -->` and `<!-- end -->` of a page, --card the numbers into a model card.
 
 - linear, cubic, B-spline 5: interpolation, outer corners shared.
 - unsharp: the best of these sharpened along the coarse axis; order, radius and amount tuned for
@@ -196,7 +197,7 @@ def run(words: argparse.Namespace, config: TrainConfig, rows: Rows) -> None:
     table = methods(words, config, tuned)
     for case in config.data.validate_:
         fine = load_case(case, config.data, config.modality)
-        fine = fine if words.whole else middle(fine)
+        fine = middle(fine) if words.middle else fine
         for name in words.conditions:
             wanted = [
                 (rank, m)
@@ -232,13 +233,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--slow-conditions", nargs="*", choices=CONDITIONS, default=["4x"])
     parser.add_argument("--page", type=Path, help="page that shows the summary (docs/models.md)")
     parser.add_argument("--card", type=Path, help="model card (.json) that holds the numbers")
-    parser.add_argument("--whole", action="store_true", help="whole scans, not the middle block")
+    parser.add_argument("--middle", action="store_true", help="the middle block of each scan")
     return parser.parse_args()
 
 
 def write(words: argparse.Namespace, name: str, rows: list[dict[str, Any]]) -> None:
     """The table, and what of it was asked for elsewhere."""
-    part = "whole scans" if words.whole else "middle " + " x ".join(map(str, SIDES)) + " voxels"
+    part = "middle " + " x ".join(map(str, SIDES)) + " voxels" if words.middle else "whole scans"
     title = f"# Quality of {name}, {part}"
     words.output.write_text(f"{title}\n\n{NOTES}\n{summary(rows)}\n{full_table(rows)}")
     if words.page:

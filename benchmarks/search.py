@@ -56,6 +56,7 @@ __all__ = [
 #: Makes a training small enough for many trials.
 SMALL = (
     "network.widths=[32, 48, 64]",
+    "network.mean_network=false",
     "crop=64",
     "depth=12",
     "scenes=32",
@@ -103,6 +104,9 @@ TRIALS = {
     "muon": Trial("Muon", ("optimizer.kind=muon",)),
     "schedule-free": Trial("schedule-free AdamW", schedule_free=True),
     "few-scenes": Trial("8 scenes x 4 slices a batch, not 32 x 1", ("scenes=8", "slices=4")),
+    "mean-network": Trial(
+        "a network of its own for the posterior mean", ("network.mean_network=true",)
+    ),
     "mean-only": Trial("regression: mean only", ("mean_fraction=1.0",)),
     "more-sigmas": Trial("mean in 30 % of the samples, not 60 %", ("mean_fraction=0.3",)),
     "low-sigmas": Trial("lower noise levels", ("log_sigma_mean=-0.8", "log_sigma_std=1.4")),

@@ -84,6 +84,7 @@ class NetworkConfig(_Page):
     """The function that is learned."""
 
     kind: Literal["unet", "monai"] = "unet"
+    mean_network: bool = False  # the posterior mean has a network of its own, like the other
     context: int = Field(2, ge=0)  # neighbouring slices of the condition on each side
     widths: tuple[int, ...] = (64, 96, 128)
     blocks: tuple[int, ...] = (1, 2, 2)
@@ -125,7 +126,7 @@ class TrainConfig(_Page):
     description: str
     out: str = "runs"
     init: str | None = None  # weights to start from: a .safetensors file with its card; of a wider
-    # network, its strongest channels
+    # network, its strongest channels. With mean_network, a file of one network starts both
     teacher: str | None = None  # a model whose results are learned, not the scans: a .safetensors
     mean_teacher: str | None = None  # another, averaged with it for the posterior mean
     seed: int = 0

@@ -5,7 +5,8 @@
 with Karras et al. 2022, table 1 (EDM), for sigma_data = 1. `clean` is the normalised residual over
 the lifted scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean. From
 SIGMA_MAX on the noisy image says nothing, and zeros take its place: the posterior mean depends on
-no noise field.
+no noise field. That level may have a network of its own: an expert denoiser (Balaji et al. 2022,
+eDiff-I, arXiv:2211.01324, section 4) that learns the posterior mean alone.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ class Denoiser(nn.Module):
         network: maps (image [B, 1 + C, H, W], noise level [B], features [B, F]) to [B, 1, H, W];
             of blocks, every [.., H, W] here is [.., D, H, W]. Its `at` (noise level [1], features
             [1, F], data type) gives the same for one noise level and acquisition.
+        mean_network: another such network, in its place from SIGMA_MAX on.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, mean_network: nn.Module | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.mean_network = network, mean_network
 
     def forward(self, noisy: Tensor, sigma: Tensor, cond: Tensor, features: Tensor) -> Tensor:
         """The denoised residual [B, 1, H, W].
@@ -44,7 +46,16 @@ class Denoiser(nn.Module):
             cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
             features: numbers that describe the acquisition, [B, F].
         """
-        return _denoised(lambda x: self.network(x, _c_noise(sigma), features), noisy, sigma, cond)
+        top = sigma >= SIGMA_MAX
+        if self.mean_network is None or not bool(top.any()):
+            return _forward(self.network, noisy, sigma, cond, features)
+        if bool(top.all()):
+            return _forward(self.mean_network, noisy, sigma, cond, features)
+        denoised = torch.empty_like(noisy)
+        for network, chosen in ((self.network, ~top), (self.mean_network, top)):
+            part = noisy[chosen], sigma[chosen], cond[chosen], features[chosen]
+            denoised[chosen] = _forward(network, *part)
+        return denoised
 
     def at(
         self, sigma: float, features: Tensor, dtype: torch.dtype
@@ -59,8 +70,16 @@ class Denoiser(nn.Module):
             dtype: of the network's weights and images; that of `cond`, best.
         """
         level = torch.full((1,), sigma, device=features.device)
-        network = self.network.at(_c_noise(level), features[None], dtype)  # type: ignore[operator]
-        return lambda noisy, cond: _denoised(network, noisy, level, cond)
+        own = self.mean_network if sigma >= SIGMA_MAX else None
+        network = self.network if own is None else own
+        fixed = network.at(_c_noise(level), features[None], dtype)  # type: ignore[operator]
+        return lambda noisy, cond: _denoised(fixed, noisy, level, cond)
+
+
+def _forward(
+    network: nn.Module, noisy: Tensor, sigma: Tensor, cond: Tensor, features: Tensor
+) -> Tensor:
+    return _denoised(lambda x: network(x, _c_noise(sigma), features), noisy, sigma, cond)
 
 
 def _c_noise(sigma: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import UsageError
 from medsr.network.unet import UNet
 
-__all__ = ["build_network"]
+__all__ = ["build_denoiser", "build_network"]
 
 
 class MonaiUNet(nn.Module):
@@ -58,6 +59,21 @@ class MonaiUNet(nn.Module):
             return out
 
         return network
+
+
+def build_denoiser(settings: Mapping[str, Any], features: int) -> Denoiser:
+    """The denoiser of a configuration or of a model card, with one network or two.
+
+    Args:
+        settings: the fields of `config.NetworkConfig`; without `mean_network`, one network.
+        features: length of the acquisition vector.
+
+    Raises:
+        UsageError: an unknown kind.
+    """
+    network = build_network(settings, features)
+    own = build_network(settings, features) if settings.get("mean_network") else None
+    return Denoiser(network, own)
 
 
 def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:

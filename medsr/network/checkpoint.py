@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import InputError, OutputError
-from medsr.network.build import build_network
+from medsr.network.build import build_denoiser
 
 __all__ = ["ModelCard", "load_card", "load_model", "save_model", "weights_digest"]
 
@@ -72,6 +72,18 @@ class ModelCard:
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     use: str = "Research use only, not for diagnosis."
 
+    @property
+    def settings_digest(self) -> str:
+        """SHA-256, hex, of what in the card changes results; the weights are not in it."""
+        settings = (
+            self.network,
+            self.residual_std,
+            self.spread,
+            self.texture_leeway,
+            self.intervals,
+        )
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
 
 def load_card(path: Path) -> ModelCard:
     """Read a model card.
@@ -104,7 +116,7 @@ def load_model(path: Path) -> tuple[Denoiser, ModelCard]:
         tensors = load_file(path)
     except (OSError, SafetensorError):
         raise InputError(f"{path.name}: the weights are missing or damaged.") from None
-    denoiser = Denoiser(build_network(card.network, card.features))
+    denoiser = build_denoiser(card.network, card.features)
     try:
         denoiser.load_state_dict({key: value.float() for key, value in tensors.items()})
     except RuntimeError:

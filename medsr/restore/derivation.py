@@ -18,6 +18,7 @@ __all__ = ["MAPS", "derivation_of", "with_thickness"]
 #: The facts of a sidecar that fix a result; the UIDs of a derived series follow from them.
 RECIPE = (
     "ModelSHA256",
+    "ModelSettingsSHA256",
     "MedsrVersion",
     "OutputSpacing",
     "AssumedSliceProfile",

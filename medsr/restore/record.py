@@ -24,6 +24,7 @@ def facts_of(
         "Modality": enhancer.modality,
         "Model": enhancer.card.name,
         "ModelSHA256": model_digest,
+        "ModelSettingsSHA256": enhancer.card.settings_digest,
         "MedsrVersion": __version__,
         "InputSHA256": input_digest,
         "InputSpacing": [axis.low_mm for axis in axes],

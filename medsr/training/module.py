@@ -16,9 +16,9 @@ from medsr.acquisition.describe import FEATURES
 from medsr.config import TrainConfig
 from medsr.data.batches import Batch, Batches, Share, some_scans, validation_batch
 from medsr.data.pairs import Fine
-from medsr.diffusion.denoiser import Denoiser, denoising_loss
+from medsr.diffusion.denoiser import denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
-from medsr.network.build import build_network
+from medsr.network.build import build_denoiser
 from medsr.training.optimizer import OPTIMIZERS
 from medsr.training.start import begin_with
 from medsr.training.teacher import teachers_of
@@ -47,7 +47,7 @@ class RestorationModule(pl.LightningModule):
         self.config = config
         self.train_cases, self.validation_cases = train, validate
         torch.manual_seed(config.seed)
-        self.denoiser = Denoiser(build_network(config.network.model_dump(), FEATURES))
+        self.denoiser = build_denoiser(config.network.model_dump(), FEATURES)
         unit = own = residual_std(config, train)
         if config.init is not None:
             unit = begin_with(self.denoiser, Path(config.init), config, train)

@@ -82,7 +82,7 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.num_nodes,
-        strategy="ddp" if settings.devices * settings.num_nodes > 1 else "auto",
+        strategy=_strategy(config),
         precision=chosen_precision(settings),
         max_steps=settings.steps,
         val_check_interval=settings.validate_every,
@@ -99,6 +99,13 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
+
+
+def _strategy(config: TrainConfig) -> str:
+    """One process, or Lightning's DDP; a batch need not reach both networks."""
+    if config.trainer.devices * config.trainer.num_nodes == 1:
+        return "auto"
+    return "ddp_find_unused_parameters_true" if config.network.mean_network else "ddp"
 
 
 def chosen_precision(settings: TrainerConfig) -> Literal["bf16-mixed", "32-true"]:

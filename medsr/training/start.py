@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import nn
+
 from medsr.config import TrainConfig
 from medsr.data.batches import Batches, Share
 from medsr.data.pairs import Fine
@@ -25,6 +27,8 @@ def begin_with(
 ) -> float:
     """Give a denoiser the weights of a model; of a wider one, its strongest channels.
 
+    Where the posterior mean gets a network of its own that the model lacks, both begin alike.
+
     Returns:
         The model's unit of the residual, over the intensity gain.
 
@@ -33,15 +37,6 @@ def begin_with(
         UsageError: its network is not like the configuration's.
     """
     start, card = load_model(path)
-    own, other = denoiser.network, start.network
-    if not (isinstance(own, UNet) and isinstance(other, UNet) and own.widths != other.widths):
-        try:
-            denoiser.load_state_dict(start.state_dict())
-        except RuntimeError:
-            raise UsageError(
-                f"{path.name}: these weights (init) do not fit the configuration's network."
-            ) from None
-        return card.residual_std
     batches = Batches(train, config, 0, Share())
 
     def run() -> None:
@@ -51,5 +46,27 @@ def begin_with(
             noisy = batch["residual"] / card.residual_std + noise
             start(noisy, batch["sigma"], batch["cond"], batch["features"])
 
-    narrow(other, own, run)
+    for own, other in _pairs(denoiser, start, path.name):
+        if isinstance(own, UNet) and isinstance(other, UNet) and own.widths != other.widths:
+            narrow(other, own, run)
+            continue
+        try:
+            own.load_state_dict(other.state_dict())
+        except RuntimeError:
+            raise UsageError(
+                f"{path.name}: these weights (init) do not fit the configuration's network."
+            ) from None
     return card.residual_std
+
+
+def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Module, nn.Module]]:
+    """Each network that learns, and the one that it begins with."""
+    pairs = [(denoiser.network, start.network)]
+    if denoiser.mean_network is not None:
+        pairs.append((denoiser.mean_network, start.mean_network or start.network))
+    elif start.mean_network is not None:
+        raise UsageError(
+            f"{name}: these weights (init) have a network of its own for the posterior mean; set "
+            "network.mean_network=true."
+        )
+    return pairs

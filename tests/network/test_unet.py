@@ -111,3 +111,10 @@ def test_damaged_weights_are_a_sentence(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="damaged"):
         load_model(path)
+
+
+def test_the_digest_of_a_card_follows_what_changes_results():
+    digest = card().settings_digest
+    assert card(texture_leeway=1.4).settings_digest != digest
+    assert card(spread=1.2).settings_digest != digest
+    assert card(description="other words", limits=("a limit",)).settings_digest == digest

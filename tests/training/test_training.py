@@ -98,11 +98,30 @@ def test_a_training_may_start_from_other_weights(config):
     assert load_model(second)[1].spread != 1.0  # its own scans are stretched
 
 
-def test_two_processes_train_as_one(config):
+def test_the_posterior_mean_may_learn_apart(config):
+    """A second network begins with the first one's weights and learns alone, of the mean."""
+    first = run(config, ["name=first"], resume=False)
+    words = ["network.mean_network=true", "mean_fraction=1", f"init={first}"]
+    second = run(config, ["name=second", *words], resume=False)
+    before, after = load_model(first)[0], load_model(second)[0]
+    kept = zip(before.network.parameters(), after.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in kept)
+    moved = zip(before.network.parameters(), after.mean_network.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in moved)
+    narrower = ["name=third", "network.mean_network=true", "network.widths=[6, 8]"]
+    third, _ = load_model(run(config, [*narrower, f"init={second}"], resume=False))
+    assert third.mean_network.widths == (6, 8)
+    with pytest.raises(UsageError, match="mean_network=true"):
+        run(config, ["name=fourth", f"init={second}"], resume=False)
+
+
+@pytest.mark.parametrize("apart", ["false", "true"])
+def test_two_processes_train_as_one(config, apart):
     """Lightning's DDP on two CPU processes: the same global batch, the same curve and weights."""
     curves, found = [], []
     for devices in (1, 2):
         words = [f"name=d{devices}", f"trainer.devices={devices}", "trainer.precision=32-true"]
+        words.append(f"network.mean_network={apart}")
         command = [sys.executable, "-m", "medsr", "train", str(config), *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
