@@ -27,7 +27,7 @@ EXPLAINED = 0.005
 
 #: Another profile must leave this share of the assumed one's residual, and no more than `GOOD`:
 #: where the model itself restores badly, none explains the scan and the assumed one is kept.
-FAR_BETTER, GOOD = 0.6, 0.0066
+FAR_BETTER, GOOD = 0.7, 0.0066
 
 
 def better_profile(

@@ -39,7 +39,8 @@ class ModelCard:
         network: the fields of `config.NetworkConfig`.
         features: length of the acquisition vector.
         residual_std: the unit of the residual, over the intensity gain.
-        ranges: what was trained on, e.g. {"factor": [1.5, 8]}; see `config.DrawConfig`.
+        ranges: what was trained on, e.g. {"factor": [1.5, 8]}; see `config.DrawConfig` and
+            `restore.ranges`.
         people: how many people it learned from.
         data: scans and people.
         training: steps, seconds, versions, seed.

@@ -166,7 +166,9 @@ class Enhancer:
             profile=options.profile,
         )
         check_memory(acquisition, volume.name)
-        remarks = target.remarks + remarks_on_range(acquisition, self.card.ranges)
+        drawn = options.steps > 1
+        remarks = target.remarks
+        remarks += remarks_on_range(acquisition, self.card.ranges, samples=drawn)
         remarks += self._on_familiarity(volume, acquisition.coarse_axis, options)
         return Plan(volume, acquisition, remarks)
 

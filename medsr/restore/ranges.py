@@ -22,14 +22,20 @@ REMARKABLE_STRANGENESS, REFUSED_STRANGENESS = 0.5, 3.0
 SLACK = 1.02
 
 
-def remarks_on_range(acquisition: Acquisition, ranges: Mapping[str, Any]) -> tuple[str, ...]:
+def remarks_on_range(
+    acquisition: Acquisition, ranges: Mapping[str, Any], *, samples: bool
+) -> tuple[str, ...]:
     """One sentence for each number outside of the model card's ranges.
 
     Args:
         acquisition: of the scan.
         ranges: of the card; keys `factor`, `thickness_over_spacing` and `in_plane_factor`, each
-            (lowest, highest). Missing keys are not checked.
+            (lowest, highest). Missing keys are not checked. `factor_of_samples` is there where
+            samples learned another range than the posterior mean.
+        samples: the result is drawn, in several steps.
     """
+    if samples and "factor_of_samples" in ranges:
+        ranges = {**ranges, "factor": ranges["factor_of_samples"]}
     coarse = acquisition.axes[acquisition.coarse_axis]
     others = [axis for k, axis in enumerate(acquisition.axes) if k != acquisition.coarse_axis]
     found = {
