@@ -116,10 +116,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that a batch uses: its name or path, and the SHA-256 of its weights."""
+    """A model that a batch uses.
+
+    Attributes:
+        name: or path.
+        digest: SHA-256 of its weights.
+        settings_digest: of what in its card changes results.
+    """
 
     name: str
     digest: str
+    settings_digest: str
 
 
 @dataclass(frozen=True)

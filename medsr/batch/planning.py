@@ -183,10 +183,11 @@ def _models(name: str | None) -> dict[str, Model]:
     paths = [model_path(name)] if name else list(bundled_models().values())
     found: dict[str, Model] = {}
     for path in paths:
-        modality = load_card(path.with_suffix(".json")).modality
+        card = load_card(path.with_suffix(".json"))
         bundled = bundled_models().get(path.stem) == path
         named = path.stem if bundled else str(path.resolve())
-        found.setdefault(modality, Model(named, weights_digest(path)))
+        model = Model(named, weights_digest(path), card.settings_digest)
+        found.setdefault(card.modality, model)
     if not found:
         raise InputError("There is no bundled model; give one with --model PATH.")
     return found

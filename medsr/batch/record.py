@@ -193,13 +193,12 @@ def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     if facts.get("OutputBytes") != size:
         return "the output is not whole"
     model = job.models.get(str(facts.get("Modality")))
-    if model is None or facts.get("ModelSHA256") != model.digest:
+    before = facts.get("ModelSHA256"), facts.get("ModelSettingsSHA256")
+    if model is None or before != (model.digest, model.settings_digest):
         return "the model changed"
-    now, before = asdict(job.options), facts["Settings"]
+    now, then = asdict(job.options), facts["Settings"]
     changed = [
-        f"{key} {before.get(key)} -> {value}"
-        for key, value in now.items()
-        if before.get(key) != value
+        f"{key} {then.get(key)} -> {value}" for key, value in now.items() if then.get(key) != value
     ]
     if changed:
         return "settings changed: " + ", ".join(changed)

@@ -97,7 +97,7 @@ def stub_restore(volume, job):
         "Modality": volume.modality or "MR",
         "Model": "stub",
         "ModelSHA256": job.models["MR"].digest,
-        "ModelSettingsSHA256": "0" * 64,
+        "ModelSettingsSHA256": job.models["MR"].settings_digest,
         "MedsrVersion": __version__,
         "InputSpacing": list(spacing * [1, 1, 4]),
         "OutputSpacing": list(spacing),

@@ -49,6 +49,14 @@ def test_a_changed_model_says_so(again, tmp_path):
     assert {item.reason for item in plan.todo} == {"done again: the model changed"}
 
 
+def test_other_settings_in_a_models_card_say_so(again, tmp_path):
+    other = Path(small_model(tmp_path / "other"))
+    card = other.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "spread": 1.5}))
+    plan = again(model=str(other))
+    assert {item.reason for item in plan.todo} == {"done again: the model changed"}
+
+
 def test_a_touched_input_is_compared_by_content(again, tmp_path):
     scan = tmp_path / "in" / "group0" / "scan00.nii.gz"
     os.utime(scan, (1, 1))
