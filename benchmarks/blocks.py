@@ -114,6 +114,7 @@ PACE_STEPS = 8
 TRIAL = (
     "network.widths=[64, 96, 128]",
     "network.mean_network=false",
+    "draw.factor=[2, 6]",
     "optimizer.kind=adamw",
 )
 

@@ -57,6 +57,7 @@ __all__ = [
 SMALL = (
     "network.widths=[32, 48, 64]",
     "network.mean_network=false",
+    "draw.factor=[2, 6]",
     "crop=64",
     "depth=12",
     "scenes=32",
