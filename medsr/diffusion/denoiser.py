@@ -46,15 +46,14 @@ class Denoiser(nn.Module):
             cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
             features: numbers that describe the acquisition, [B, F].
         """
-        top = sigma >= SIGMA_MAX
-        if self.mean_network is None or not bool(top.any()):
+        if self.mean_network is None:
             return _forward(self.network, noisy, sigma, cond, features)
-        if bool(top.all()):
-            return _forward(self.mean_network, noisy, sigma, cond, features)
+        top = sigma >= SIGMA_MAX
         denoised = torch.empty_like(noisy)
         for network, chosen in ((self.network, ~top), (self.mean_network, top)):
-            part = noisy[chosen], sigma[chosen], cond[chosen], features[chosen]
-            denoised[chosen] = _forward(network, *part)
+            if bool(chosen.any()):
+                part = noisy[chosen], sigma[chosen], cond[chosen], features[chosen]
+                denoised[chosen] = _forward(network, *part)
         return denoised
 
     def at(

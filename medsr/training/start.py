@@ -66,7 +66,7 @@ def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Modu
         pairs.append((denoiser.mean_network, start.mean_network or start.network))
     elif start.mean_network is not None:
         raise UsageError(
-            f"{name}: these weights (init) have a network of its own for the posterior mean; set "
+            f"{name}: these weights (init) hold a second network, for the posterior mean; set "
             "network.mean_network=true."
         )
     return pairs
