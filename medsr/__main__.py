@@ -1,5 +1,5 @@
 """`python -m medsr`."""
 
-from medsr.cli import main
+from medsr.cli.main import main
 
 main()

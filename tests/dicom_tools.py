@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from medsr.volume.dicom_derive import Derivation
+from medsr.volume.dicom.write.derive import Derivation
 
 PACKAGES = {
     "dciodvfy": "dicom3tools",

@@ -16,10 +16,10 @@ from monai.transforms import Compose, LoadImaged
 
 from medsr import Enhancer
 from medsr.acquisition.acquisition import for_scan
-from medsr.cli import app, main
-from medsr.data import Acquired, Liftd, VolumeReader
+from medsr.cli.main import app, main
 from medsr.errors import InputError, OutputError, Refused, UsageError
 from medsr.restore.options import Options
+from medsr.transforms import SimulateThickSlicesd, UpsampleSlicesd, VolumeReader
 from medsr.volume.nifti import read_nifti, write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
@@ -166,8 +166,8 @@ def test_the_transforms_pass_a_monai_loader(tmp_path: Path) -> None:
     chain = Compose(
         [
             LoadImaged("image", reader=VolumeReader(), ensure_channel_first=True),
-            Acquired("image", slice_spacing_mm=4.0),
-            Liftd("image"),
+            SimulateThickSlicesd("image", slice_spacing_mm=4.0),
+            UpsampleSlicesd("image"),
         ]
     )
     data = Dataset([{"image": str(tmp_path / "fine.nii.gz")}] * 2, chain)

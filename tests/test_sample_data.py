@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from medsr import Enhancer
-from medsr.acquisition.interpolate import interpolated
-from medsr.metrics.compare import evaluate_pair
+from medsr.acquisition.simulate import interpolated
+from medsr.evaluation.compare import evaluate_pair
 from medsr.restore.enhancer import Options
-from medsr.volume.files import read
+from medsr.volume.formats import read
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 

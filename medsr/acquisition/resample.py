@@ -1,6 +1,6 @@
 """A, its adjoint, and the way back to the fine grid, for whole volumes.
 
-All are separable: one matrix of `medsr.acquisition.kernels` an axis. Tensors are [..., X, Y, Z].
+All are separable: one matrix of `medsr.acquisition.profiles` an axis. Tensors are [..., X, Y, Z].
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
-from medsr.acquisition.kernels import PROFILES, Matrix, spline_matrix
+from medsr.acquisition.profiles import PROFILES, Matrix, spline_matrix
 
 __all__ = ["acquire", "acquire_adjoint", "along_axis", "axis_matrices", "lift"]
 

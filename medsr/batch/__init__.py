@@ -13,7 +13,7 @@ __all__ = ["plan", "run"]
 def __getattr__(name: str) -> Any:
     """`plan` and `run` on demand: header readers start without torch and Dask."""
     if name == "plan":
-        from medsr.batch.planning import plan
+        from medsr.batch.plan import plan
 
         return plan
     if name == "run":

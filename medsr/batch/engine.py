@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
-from medsr.batch.item import FAILED, NOT_REACHED, SET_ASIDE, Item, Job, Outcome, Restore
-from medsr.batch.planning import Plan
+from medsr.batch.job import FAILED, NOT_REACHED, SET_ASIDE, Item, Job, Outcome, Restore
+from medsr.batch.plan import Plan
 from medsr.batch.summary import Results, results_of, write_summary
-from medsr.batch.work import process, tidy
+from medsr.batch.worker import process, tidy
 
 __all__ = ["run"]
 
@@ -71,7 +71,7 @@ def run(
 
 
 def _with_models() -> Restore:
-    from medsr.batch.model import restore_scan  # brings torch: only where a model is used
+    from medsr.batch.worker import restore_scan  # brings torch: only where a model is used
 
     return restore_scan
 

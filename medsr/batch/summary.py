@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medsr.batch.item import (
+from medsr.batch.commit import write_aside
+from medsr.batch.job import (
     BUSY,
     DONE,
     DONE_EARLIER,
@@ -28,9 +29,8 @@ from medsr.batch.item import (
     Item,
     Outcome,
 )
-from medsr.batch.layout import README, as_page, description, page_path, thumbnail_path
-from medsr.batch.planning import Plan
-from medsr.batch.write import write_aside
+from medsr.batch.naming import README, as_page, description, page_path, thumbnail_path
+from medsr.batch.plan import Plan
 from medsr.report.batch_page import PageRow, batch_page
 from medsr.version import __version__
 

@@ -19,7 +19,7 @@ from medsr.batch.cluster import (
     threads_each,
 )
 from medsr.batch.engine import Tell, run
-from medsr.batch.planning import Plan, Selection, plan
+from medsr.batch.plan import Plan, Selection, plan
 from medsr.batch.summary import Results
 from medsr.errors import UsageError
 from medsr.restore.options import Options

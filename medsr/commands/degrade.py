@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from medsr.acquisition.acquisition import in_plane_profile
-from medsr.acquisition.degrade import degrade, plan_degradation
+from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.errors import OutputError, UsageError
 from medsr.restore.enhancer import modality_of
 from medsr.version import __version__
-from medsr.volume import files, nifti
+from medsr.volume import formats, nifti
 from medsr.volume.volume import Modality, Volume
 
 __all__ = ["run"]
@@ -37,11 +37,11 @@ def run(
     Raises:
         MedsrError: see the tree in `medsr.errors`.
     """
-    if not files.is_nifti(output):
+    if not formats.is_nifti(output):
         raise UsageError(f"{output.name}: the output must end in .nii or .nii.gz.")
     if output.exists() and not overwrite:
         raise OutputError(f"{output.name}: exists already; give --overwrite to replace it.")
-    volume = files.read(source)
+    volume = formats.read(source)
     known, remark = modality_of(volume, volume.modality or modality)
     volume = replace(volume, modality=known, unit="HU" if known == "CT" else volume.unit)
     if axis is None:

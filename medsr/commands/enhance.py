@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
-from medsr.commands import output
-from medsr.commands.output import Format
-from medsr.commands.outputs import write_text
 from medsr.errors import OutputError, Refused
+from medsr.network.bundled import model_for, model_path
 from medsr.network.checkpoint import weights_digest
-from medsr.restore.enhancer import Enhancer, Options, modality_of, model_for, model_path
+from medsr.restore.enhancer import Enhancer, Options, modality_of
 from medsr.restore.record import facts_of, result_facts
-from medsr.volume import files
-from medsr.volume.dicom_derive import check_belongs
+from medsr.results import target as output
+from medsr.results.target import Format
+from medsr.volume import formats
+from medsr.volume.atomic import write_text
+from medsr.volume.dicom.write.derive import check_belongs
 from medsr.volume.volume import Modality
 
 __all__ = ["Request", "run"]
@@ -75,7 +76,7 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
         _check_report(request)
     if request.threads:
         torch.set_num_threads(request.threads)
-    volume = files.read(request.source, series_uid=request.series_uid)
+    volume = formats.read(request.source, series_uid=request.series_uid)
     of_source = None if target.source is None else target.source.modality
     known = volume.modality or of_source
     if known and request.modality and known != request.modality:
@@ -95,7 +96,7 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> di
         plan,
         request.options,
         model_digest=weights_digest(model_path(name)),
-        input_digest=files.digest(request.source),
+        input_digest=formats.digest(request.source),
     )
     facts["Remarks"] = [r for r in (remark, *plan.remarks) if r]
     if request.dry_run:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.commands.loading import Loaded, evaluate_loaded, load
-from medsr.commands.matching import CaseFiles, is_case_folder, match_folders, read_pairs
-from medsr.commands.outputs import write_text
-from medsr.commands.pages import case_page, case_page_path, group_report
 from medsr.errors import MedsrError, PartlyDone, UsageError
-from medsr.metrics import group_tables
-from medsr.metrics.group import Case, Group
+from medsr.evaluation import tables
+from medsr.evaluation.case import Loaded, evaluate_loaded, load
+from medsr.evaluation.group import Case, Group
+from medsr.evaluation.pairing import CaseFiles, is_case_folder, match_folders, read_pairs
+from medsr.report.case_page import case_page, case_page_path, group_report
 from medsr.report.picture import compare_figure, save_picture
+from medsr.volume.atomic import write_text
 
 __all__ = ["Outcome", "Request", "run"]
 
@@ -73,14 +73,14 @@ class Outcome:
         """For a terminal."""
         if self.is_pair:
             return self.group.cases[0].evaluation.to_text()
-        return group_tables.to_text(self.group)
+        return tables.to_text(self.group)
 
     def to_json(self) -> str:
         """For programs."""
         if self.is_pair:
             facts = self.group.cases[0].evaluation.to_json()
         else:
-            facts = group_tables.to_json(self.group)
+            facts = tables.to_json(self.group)
             facts |= {"remarks": list(self.remarks), "failures": list(self.failures)}
         return json.dumps(facts, indent=2) + "\n"
 
@@ -153,9 +153,9 @@ def _write(outcome: Outcome, request: Request) -> None:
     if request.output is not None:
         write_text(outcome.to_json(), request.output)
     if request.csv is not None:
-        write_text(group_tables.to_csv(outcome.group), request.csv)
+        write_text(tables.to_csv(outcome.group), request.csv)
     if request.table is not None:
         if request.table.suffix not in {".md", ".tex"}:
             raise UsageError(f"{request.table.name}: a table must end in .md or .tex.")
-        to_table = {".md": group_tables.to_markdown, ".tex": group_tables.to_latex}
+        to_table = {".md": tables.to_markdown, ".tex": tables.to_latex}
         write_text(to_table[request.table.suffix](outcome.group), request.table)

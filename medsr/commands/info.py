@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from medsr.errors import Refused
-from medsr.restore.target import MAX_FACTOR, guess_modality
-from medsr.volume import files, geometry
-from medsr.volume.dicom_read import SeriesSummary, list_series
+from medsr.restore.output_grid import MAX_FACTOR, guess_modality
+from medsr.volume import formats, geometry
+from medsr.volume.dicom.read.choose import SeriesSummary, list_series
 from medsr.volume.volume import Volume
 
 __all__ = ["describe", "run"]
@@ -20,10 +20,10 @@ def run(source: Path, series_uid: str | None) -> list[str]:
         InputError: nothing there can be read.
     """
     lines = []
-    if source.exists() and not files.is_nifti(source):
+    if source.exists() and not formats.is_nifti(source):
         lines = [_series_words(series) for series in list_series(source)]
     try:
-        return lines + describe(files.read(source, series_uid=series_uid))
+        return lines + describe(formats.read(source, series_uid=series_uid))
     except Refused as reason:
         return [*lines, f"medsr cannot enhance this: {reason}"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from medsr.errors import InputError
+from medsr.network.bundled import bundled_models
 from medsr.network.checkpoint import ModelCard, load_card
-from medsr.restore.enhancer import bundled_models
 
 __all__ = ["run"]
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from medsr.acquisition.describe import FEATURES
-from medsr.config import TrainConfig, load_config
-from medsr.diffusion.denoiser import Denoiser
-from medsr.network.checkpoint import ModelCard, parameter_count, save_model
-from medsr.training.module import RestorationModule
+from medsr.config import load_config
+from medsr.network.checkpoint import save_model
+from medsr.training.card import averaged, model_card
 from medsr.training.run import train
-from medsr.version import __version__
 
 __all__ = ["run"]
 
@@ -35,47 +29,3 @@ def run(config_path: Path, overrides: Sequence[str], *, resume: bool) -> Path:
         denoiser = averaged(module)
         save_model(denoiser, model_card(config, module, time.monotonic() - began), path)
     return path
-
-
-def averaged(module: RestorationModule) -> Denoiser:
-    """The moving average of the weights, as a plain denoiser on the CPU."""
-    denoiser = module.denoiser
-    denoiser.load_state_dict(module.average.module.state_dict())
-    return denoiser.cpu()
-
-
-def model_card(config: TrainConfig, module: RestorationModule, seconds: float) -> ModelCard:
-    """The card of a finished training; results are filled in by measuring."""
-    draw, cases = config.draw, config.data.train
-    gains = {k: round(float(v), 3) for k, v in module.trainer.callback_metrics.items()}
-    return ModelCard(
-        name=config.name,
-        description=config.description,
-        modality=config.modality,
-        network=config.network.model_dump(),
-        features=FEATURES,
-        residual_std=float(module.residual_std),
-        ranges={
-            "factor": draw.factor,
-            "thickness_over_spacing": draw.thickness,
-            "in_plane_factor": (1.0, draw.in_plane),
-            "noise_over_gain": (0.0, draw.noise),
-        },
-        people=len({case.person for case in cases}),
-        data={
-            "train": [{"scan": c.path, "person": c.person} for c in cases],
-            "validate": [{"scan": c.path, "person": c.person} for c in config.data.validate_],
-        },
-        training={
-            "steps": config.trainer.steps,
-            "seconds_of_last_run": round(seconds),
-            "parameters": parameter_count(module.denoiser),
-            "seed": config.seed,
-            "medsr": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        results={k: v for k, v in gains.items() if k.startswith("gain_db")},
-        limits=(),
-        spread=round(module.spread, 3),
-    )

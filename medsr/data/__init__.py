@@ -1,5 +1,17 @@
-"""Which cases, in which form? MONAI transforms, training pairs, the list of cases."""
+"""Deprecated alias of `medsr.transforms`, kept for one version."""
 
-from medsr.data.transforms import Acquired, Liftd, VolumeReader
+import warnings
+
+from medsr.transforms import SimulateThickSlicesd, UpsampleSlicesd, VolumeReader
 
 __all__ = ["Acquired", "Liftd", "VolumeReader"]
+
+Acquired = SimulateThickSlicesd
+Liftd = UpsampleSlicesd
+
+warnings.warn(
+    "medsr.data is deprecated: import from medsr.transforms (Acquired is SimulateThickSlicesd, "
+    "Liftd is UpsampleSlicesd there).",
+    DeprecationWarning,
+    stacklevel=2,
+)

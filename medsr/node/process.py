@@ -20,10 +20,10 @@ from medsr.errors import MedsrError, OutputError
 from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, INTERRUPTED, REASON, set_aside
-from medsr.volume.dicom_find import group_heads, heads_of
-from medsr.volume.dicom_head import IMAGE
-from medsr.volume.dicom_open import open_dataset, parse_quietly, text
-from medsr.volume.dicom_source import read_source
+from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
+from medsr.volume.dicom.read.discover import group_heads, heads_of
+from medsr.volume.dicom.read.header import IMAGE
+from medsr.volume.dicom.read.series import read_source
 from medsr.volume.geometry import spacing_mm
 
 __all__ = ["Enhance", "enhance_next", "promote"]

@@ -14,7 +14,7 @@ from medsr.node.process import IDLE_SECONDS, Enhance, enhance_next, promote
 from medsr.node.receive import Intake, start_receiving
 from medsr.node.rules import NodeSettings
 from medsr.node.spool import forget_old, held_bytes, open_spool
-from medsr.volume.dicom_open import parse_quietly
+from medsr.volume.dicom.dataset import parse_quietly
 
 __all__ = ["Node", "serve"]
 

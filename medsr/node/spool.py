@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from medsr.errors import OutputError
-from medsr.volume.whole import is_mine
+from medsr.volume.atomic import is_mine
 
 __all__ = [
     "ENDED",

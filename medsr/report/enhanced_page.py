@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from medsr.acquisition.interpolate import interpolated
-from medsr.acquisition.predict import predicted_scan
+from medsr.acquisition.simulate import interpolated, predicted_scan
 from medsr.errors import Refused
+from medsr.evaluation.evaluation import cell
+from medsr.evaluation.scores import Score
 from medsr.metrics import consistency
-from medsr.metrics.evaluation import cell
-from medsr.metrics.scores import Score
-from medsr.metrics.table import ALL_METRICS, BETTER_WORDS
+from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 from medsr.report.methods import enhancement_words, provenance_of
 from medsr.report.numbers import Line, Table
 from medsr.report.page import PageText, ScanImages, scan_page

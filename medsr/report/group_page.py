@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from medsr.metrics.group import Group, Pairing
-from medsr.metrics.group_tables import MAIN
-from medsr.metrics.table import ALL_METRICS
+from medsr.evaluation.group import Group, Pairing
+from medsr.evaluation.tables import MAIN
+from medsr.metrics.registry import ALL_METRICS
 from medsr.report.curves import Curve
 from medsr.report.methods import evaluation_words
 from medsr.report.numbers import group_tables_of

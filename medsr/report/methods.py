@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medsr.metrics.common_box import words
-from medsr.metrics.evaluation import Evaluation
+from medsr.evaluation.evaluation import Evaluation
 from medsr.restore.options import takes_turns
 from medsr.version import __version__
+from medsr.volume.placement import words
 
 __all__ = ["PROVENANCE", "enhancement_words", "evaluation_words", "provenance_of"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medsr.metrics.evaluation import Evaluation, cell
-from medsr.metrics.group import Group
-from medsr.metrics.group_tables import caption
-from medsr.metrics.table import ALL_METRICS, BETTER_WORDS
+from medsr.evaluation.evaluation import Evaluation, cell
+from medsr.evaluation.group import Group
+from medsr.evaluation.tables import caption
+from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 
 __all__ = ["Line", "Table", "group_tables_of", "score_table", "tissue_table"]
 

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from medsr.errors import OutputError, UsageError
-from medsr.volume import preview
+from medsr.volume import planes
 from medsr.volume.volume import Volume
 
 __all__ = ["compare", "compare_figure", "save_picture"]
@@ -77,10 +77,10 @@ def _draw_planes(
     voxel = np.rint(np.linalg.solve(volume.affine, middle_mm)[:3]).astype(int)
     marked = np.zeros(volume.shape, dtype=bool)
     marked[tuple(np.clip(voxel, 0, np.array(volume.shape) - 1))] = True
-    turned, spacing = preview.canonical(volume.voxels, volume.affine)
-    place = np.argwhere(preview.canonical(marked, volume.affine)[0])[0]
-    for ax, (name, cut) in zip(axes, preview.PLANES.items(), strict=True):
-        pane = preview.plane(turned, name, int(place[cut]))
+    turned, spacing = planes.canonical(volume.voxels, volume.affine)
+    place = np.argwhere(planes.canonical(marked, volume.affine)[0])[0]
+    for ax, (name, cut) in zip(axes, planes.PLANES.items(), strict=True):
+        pane = planes.plane(turned, name, int(place[cut]))
         across, down = (a for a in range(3) if a != cut)
         extent = (0, pane.shape[1] * spacing[across], 0, pane.shape[0] * spacing[down])
         drawn = ax.imshow(pane, cmap=colours, vmin=window[0], vmax=window[1], extent=extent)

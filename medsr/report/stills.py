@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.volume import preview
+from medsr.volume import planes
 from medsr.volume.geometry import Affine
 
 __all__ = ["DIFFERENCE", "SPREAD", "Bar", "Still", "colour_stops", "stills_of"]
@@ -63,19 +63,19 @@ def stills_of(
         title, unit: for captions.
         colours: a matplotlib colour map.
     """
-    turned, spacing = preview.canonical(image, affine)
+    turned, spacing = planes.canonical(image, affine)
     marked = np.zeros(image.shape, dtype=bool)
     marked[tuple(centre)] = True
-    place = np.argwhere(preview.canonical(marked, affine)[0])[0]
+    place = np.argwhere(planes.canonical(marked, affine)[0])[0]
     table = _table(colours)
-    planes = []
-    for name, cut in preview.PLANES.items():
-        grey = preview.to_grey(preview.plane(turned, name, int(place[cut])), *window)
+    views = []
+    for name, cut in planes.PLANES.items():
+        grey = planes.to_grey(planes.plane(turned, name, int(place[cut])), *window)
         across, down = (a for a in range(3) if a != cut)
         size = (turned.shape[across] * spacing[across], turned.shape[down] * spacing[down])
-        planes.append((name, _uri(table[grey]), float(size[0]), float(size[1])))
+        views.append((name, _uri(table[grey]), float(size[0]), float(size[1])))
     bar = Bar(_uri(table[None, :, ...]), *window, unit)
-    return Still(title, planes, bar)
+    return Still(title, views, bar)
 
 
 def colour_stops(colours: str, count: int = 17) -> Mapping[str, list[int]]:
@@ -100,4 +100,4 @@ def _table(colours: str) -> NDArray[np.uint8]:
 
 
 def _uri(pixels: NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(preview.png(pixels)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(planes.png(pixels)).decode("ascii")

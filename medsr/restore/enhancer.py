@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,103 +11,23 @@ import numpy as np
 import torch
 
 from medsr.acquisition.acquisition import Acquisition, for_scan
-from medsr.audit.interval import Interval
+from medsr.audit.conformal import Interval
+from medsr.audit.out_of_distribution import familiarity, remarks_on_range
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Sampler, multistep
-from medsr.errors import InputError, Refused, UsageError
+from medsr.errors import Refused
 from medsr.intensity import scaling_for
-from medsr.network.checkpoint import ModelCard, load_card, load_model
-from medsr.network.precision import half_is_fast
-from medsr.restore.enhance import Enhanced, Settings, enhance
+from medsr.network.bundled import model_path
+from medsr.network.checkpoint import ModelCard, load_model
+from medsr.network.device import choose_device, half_is_fast
 from medsr.restore.options import DEFAULT_SAMPLER, DEFAULT_STEPS, Consistency, Options
-from medsr.restore.ranges import familiarity, remarks_on_range
-from medsr.restore.target import check_memory, choose_target, guess_modality
-from medsr.volume.files import read
+from medsr.restore.output_grid import check_memory, choose_target, guess_modality
+from medsr.restore.pipeline import Enhanced, Settings, enhance
+from medsr.restore.plan import Plan
+from medsr.volume.formats import read
 from medsr.volume.volume import Modality, Volume
 
-__all__ = [
-    "DEFAULT_SAMPLER",
-    "DEFAULT_STEPS",
-    "Consistency",
-    "Enhancer",
-    "Options",
-    "Plan",
-    "bundled_models",
-    "choose_device",
-    "model_path",
-]
-
-WEIGHTS = Path(__file__).parents[1] / "weights"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One enhancement, decided but not done.
-
-    Attributes:
-        volume: the scan, its modality known.
-        acquisition: how it was made, as seen from the fine grid.
-        remarks: what the user should be told.
-    """
-
-    volume: Volume
-    acquisition: Acquisition
-    remarks: tuple[str, ...]
-
-
-def bundled_models() -> dict[str, Path]:
-    """Name -> weights file of the models that come with the package."""
-    return {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
-
-
-def model_path(name: str) -> Path:
-    """The weights file of a bundled model's name, or of a path.
-
-    Raises:
-        InputError: there is no such model.
-    """
-    bundled = bundled_models()
-    if name in bundled:
-        return bundled[name]
-    path = Path(name)
-    if path.suffix == ".safetensors" and path.exists():
-        return path
-    raise InputError(
-        f"{path.name}: there is no such model. Bundled: {', '.join(bundled) or 'none'}; "
-        "or give the path of a .safetensors file with its .json card beside it."
-    )
-
-
-def model_for(modality: Modality) -> str:
-    """The bundled model of a modality.
-
-    Raises:
-        InputError: there is none.
-    """
-    for name, path in bundled_models().items():
-        if load_card(path.with_suffix(".json")).modality == modality:
-            return name
-    raise InputError(f"There is no bundled model for {modality}; give one with --model PATH.")
-
-
-def choose_device(name: str) -> torch.device:
-    """auto, cpu, cuda, cuda:N or mps, as a device that is really there.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu.")
-    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
-        raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices.")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: torch sees no Apple GPU here; use --device cpu.")
-    if kind not in {"cpu", "cuda", "mps"}:
-        raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
-    return torch.device(name)
+__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Enhancer", "Options"]
 
 
 class Enhancer:
@@ -263,7 +183,7 @@ def interval_for(card: ModelCard, options: Options) -> Interval:
     if mode not in card.intervals:
         raise Refused(
             f"Model {card.name} has no calibrated interval for this mode ({mode}); leave out "
-            "--interval, or calibrate it (benchmarks/calibrate.py)."
+            "--interval, or calibrate it (medsr/training/calibrate.py)."
         )
     table = card.intervals[mode]
     return Interval(float(table["nominal"]), tuple(table["spreads"]), tuple(table["half_widths"]))

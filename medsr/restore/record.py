@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from medsr.acquisition.acquisition import AxisSampling
-from medsr.restore.enhance import Enhanced
-from medsr.restore.enhancer import Enhancer, Plan
+from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import DEFAULT_SAMPLER, Options
+from medsr.restore.pipeline import Enhanced
+from medsr.restore.plan import Plan
 from medsr.version import __version__
 
 __all__ = ["facts_of", "result_facts"]

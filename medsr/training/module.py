@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from medsr.acquisition.describe import FEATURES
+from medsr.acquisition.conditioning import FEATURES
 from medsr.config import TrainConfig
-from medsr.data.batches import Batch, Batches, Share, some_scans, validation_batch
-from medsr.data.pairs import Fine
 from medsr.diffusion.denoiser import denoising_loss
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.network.build import build_denoiser
+from medsr.training.batches import Batch, Batches, Share, some_scans, validation_batch
+from medsr.training.initialise import begin_with
 from medsr.training.optimizer import OPTIMIZERS
-from medsr.training.start import begin_with
+from medsr.training.scenes import Fine
 from medsr.training.teacher import teachers_of
 
 __all__ = ["RestorationModule"]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from medsr.network.precision import half_is_fast
+from medsr.network.device import half_is_fast
 
 __all__ = ["Muon", "orthogonal"]
 

@@ -12,10 +12,10 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from medsr.config import TrainConfig, TrainerConfig
-from medsr.data.batches import fine_cases
-from medsr.data.cases import load_cases
 from medsr.errors import InputError, UsageError
-from medsr.network.precision import half_is_fast
+from medsr.network.device import half_is_fast
+from medsr.training.batches import fine_cases
+from medsr.training.cases import load_cases
 from medsr.training.module import RestorationModule
 
 __all__ = ["check_split", "chosen_precision", "train"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, SeveralVolumes
-from medsr.volume import geometry, preview
+from medsr.volume import geometry, planes
 
 Modality = Literal["MR", "CT"]
 
@@ -71,7 +71,7 @@ class Volume:
 
     def _repr_png_(self) -> bytes:
         """Three planes, which a notebook shows."""
-        return preview.three_planes(self.voxels, self.affine)
+        return planes.three_planes(self.voxels, self.affine)
 
 
 def check_shape(shape: tuple[int, ...], name: str) -> None:

@@ -4,10 +4,10 @@ import torch
 from scipy import ndimage
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling, for_scan
-from medsr.acquisition.degrade import degrade, plan_degradation
-from medsr.acquisition.kernels import PROFILES, spline_matrix
 from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
+from medsr.acquisition.profiles import PROFILES, spline_matrix
 from medsr.acquisition.resample import acquire, acquire_adjoint, lift
+from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.errors import UsageError
 from medsr.volume.geometry import corner_mm
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.batch.item import Restored
+from medsr.batch.job import Restored
 from medsr.version import __version__
 from medsr.volume.geometry import refined_grid, spacing_mm
 from medsr.volume.nifti import write_nifti
@@ -19,7 +19,7 @@ def small_model(folder: Path) -> str:
     import torch  # not for the stubs, which Dask workers import
 
     from medsr.network.checkpoint import save_model
-    from tests.network.test_unet import card, small_denoiser
+    from tests.network.test_unet_and_checkpoint import card, small_denoiser
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "small.safetensors"

@@ -11,12 +11,12 @@ import pytest
 
 import medsr.batch
 from medsr.batch.cluster import joined, local
-from medsr.batch.item import SET_ASIDE
+from medsr.batch.job import SET_ASIDE
 from medsr.errors import UsageError
 from tests.batch import faulty
 from tests.batch.studies import nifti_study, small_model, stub_restore
 from tests.batch.test_kill import contents
-from tests.test_cli import call
+from tests.command_line import call
 
 ROOT = Path(__file__).parents[2]
 

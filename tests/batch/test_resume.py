@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import medsr.batch
-from medsr.batch.item import FAILED, NOT_REACHED
+from medsr.batch.job import FAILED, NOT_REACHED
 from medsr.restore.options import Options
 from tests.batch.studies import nifti_study, small_model, stub_restore
 

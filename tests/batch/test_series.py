@@ -8,12 +8,12 @@ import pytest
 import medsr.batch
 from medsr.errors import UsageError
 from medsr.restore.options import Options
-from medsr.volume.dicom_read import read_series
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.nifti import read_nifti
 from tests.batch.studies import dicom_study, nifti_study, small_model, stub_restore
 from tests.batch.test_kill import contents
+from tests.command_line import call
 from tests.dicom_factory import SECRET
-from tests.test_cli import call
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import numpy as np
 import pydicom
 import pytest
 
-from medsr.cli import main
+from medsr.cli.main import main
 from medsr.network.checkpoint import save_model
-from medsr.volume.dicom_read import read_series
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.nifti import read_nifti, write_nifti
 from tests.dicom_factory import SECRET, dicom_series
 from tests.dicom_tools import needs, new_errors, same_grid_mm, with_dcm2niix
-from tests.network.test_unet import card, small_denoiser
+from tests.network.test_unet_and_checkpoint import card, small_denoiser
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "head_T1w_thick_dicom"
 

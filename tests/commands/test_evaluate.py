@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsr.acquisition.degrade import degrade, plan_degradation
+from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.volume.nifti import read_nifti, write_nifti
 from medsr.volume.volume import Volume
+from tests.command_line import call
 from tests.conftest import smooth_head
-from tests.test_cli import call
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.command_line import call
 from tests.real_data import REAL_DATA, needs_real_data
-from tests.test_cli import call
 
 SCAN = REAL_DATA / "ct_totalsegmentator_example" / "example_ct.nii.gz"
 
@@ -15,7 +15,7 @@ SCAN = REAL_DATA / "ct_totalsegmentator_example" / "example_ct.nii.gz"
 def test_a_real_ct(tmp_path):
     from dataclasses import replace
 
-    from medsr.acquisition.interpolate import interpolated
+    from medsr.acquisition.simulate import interpolated
     from medsr.volume.nifti import read_nifti, write_nifti
 
     fine, low = tmp_path / "fine.nii.gz", tmp_path / "low.nii.gz"

@@ -3,12 +3,12 @@
 import pydicom
 import pytest
 
-from medsr.cli import main
+from medsr.cli.main import main
 from medsr.network.checkpoint import save_model
-from medsr.volume.dicom_read import read_series
+from medsr.volume.dicom.read.series import read_series
 from tests.dicom_factory import dicom_series
 from tests.dicom_tools import needs
-from tests.network.test_unet import card, small_denoiser
+from tests.network.test_unet_and_checkpoint import card, small_denoiser
 from tests.orthanc import fetch, orthanc, send
 
 

@@ -4,7 +4,7 @@ import torch
 
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.schedule import SIGMA_MAX
-from tests.network.test_unet import small_denoiser
+from tests.network.test_unet_and_checkpoint import small_denoiser
 
 
 def test_the_posterior_mean_depends_on_no_noise_field():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medsr.metrics.compare import Measured, evaluate_pair
+from medsr.evaluation.compare import Measured, evaluate_pair
 from medsr.metrics.shift import find_shift
 from medsr.volume.volume import Volume
 

@@ -17,7 +17,7 @@ from medsr.metrics.fidelity import (
     ssim_slice_mean,
     ssim_voxels,
 )
-from medsr.metrics.table import METRICS
+from medsr.metrics.registry import METRICS
 
 RANGE = 900.0
 INSIDE = (slice(SSIM_RADIUS, -SSIM_RADIUS),) * 3

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from medsr.errors import Refused
-from medsr.metrics.compare import evaluate_pair
+from medsr.evaluation.compare import evaluate_pair
 from medsr.metrics.tissue import compare_tissues
 from medsr.volume.volume import Volume
 

@@ -15,9 +15,8 @@ from medsr.errors import Refused
 from medsr.node.forward import Destination
 from medsr.node.rules import NodeSettings
 from medsr.node.serve import Node, serve
-from medsr.volume.dicom_read import read_series
-from medsr.volume.dicom_source import read_source
-from medsr.volume.dicom_write import write_series
+from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.write.single_frame import write_series
 from tests.dicom_tools import derivation
 from tests.orthanc import free_port
 

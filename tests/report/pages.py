@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from medsr.metrics.compare import evaluate_pair
+from medsr.evaluation.compare import evaluate_pair
 from medsr.report.methods import evaluation_words
 from medsr.report.numbers import score_table
 from medsr.report.page import PageText, ScanImages, scan_page

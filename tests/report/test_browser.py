@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from medsr.metrics.group import Group
+from medsr.evaluation.group import Group
 from medsr.report.group_page import group_page
-from tests.metrics.test_group import case
+from tests.evaluation.test_group import case
 from tests.report.pages import full_page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

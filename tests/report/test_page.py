@@ -17,7 +17,7 @@ from medsr.report import compare
 from medsr.report.embed import embed, predicted
 from medsr.report.page import ScanImages
 from medsr.report.plots import line_plot
-from medsr.volume import preview
+from medsr.volume import planes
 from tests.report.pages import SHAPE, full_page, volumes
 
 
@@ -124,17 +124,17 @@ class TestPictures:
     def test_canonical_axes_run_right_front_head(self):
         voxels = np.arange(24).reshape(2, 3, 4)
         affine = np.array([[0, 0, -3.0, 0], [1, 0, 0, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
-        turned, spacing = preview.canonical(voxels, affine)
+        turned, spacing = planes.canonical(voxels, affine)
         np.testing.assert_array_equal(spacing, (3, 1, 2))
         np.testing.assert_array_equal(turned, voxels.transpose(2, 0, 1)[::-1, :, ::-1])
 
     def test_a_plane_has_the_right_on_the_left_and_the_front_on_top(self):
         voxels = np.zeros((4, 5, 6))
         voxels[3, 4, 2] = 1  # far right, far front
-        assert preview.plane(voxels, "axial", 2)[0, 0] == 1
+        assert planes.plane(voxels, "axial", 2)[0, 0] == 1
         voxels[:] = 0
         voxels[2, 4, 5] = 1  # front, head
-        assert preview.plane(voxels, "sagittal", 2)[0, 0] == 1
+        assert planes.plane(voxels, "sagittal", 2)[0, 0] == 1
 
     def test_a_notebook_shows_three_planes(self):
         _, _, reference, _ = volumes()

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from medsr.acquisition.acquisition import for_scan
-from medsr.acquisition.degrade import degrade, plan_degradation
+from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.metrics.fidelity import psnr
-from medsr.restore.enhance import Settings, enhance
 from medsr.restore.enhancer import Enhancer
+from medsr.restore.pipeline import Settings, enhance
 from medsr.volume.nifti import read_nifti
 
 REFERENCE = Path(__file__).parents[2] / "sample_data" / "head_T1w_reference.nii.gz"

@@ -5,7 +5,7 @@ import torch
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.training.teacher import Teachers
-from tests.network.test_unet import small_denoiser
+from tests.network.test_unet_and_checkpoint import small_denoiser
 
 
 def mirrored_mean(denoiser: Denoiser, noisy, sigma, cond, features):

@@ -1,0 +1,1 @@
+"""Do other programs accept what medsr reads and writes?"""

@@ -1,0 +1,200 @@
+"""Print a markdown table: every DICOM series of a data folder through medsr's DICOM writer.
+
+Usage: python -m benchmarks dicom.conformance DATA_FOLDER
+
+The network is left out: a stand-in repeats each slice (a grid twice as fine along the slices), so
+that what is measured is the writer alone, on voxels that are known. Needs dciodvfy (dicom3tools)
+and dcm2niix. Archives (.tar.xz) are unpacked into a temporary folder. Of long series, source
+and result, SAMPLED files are validated, evenly spread.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+
+from medsr.errors import MedsrError
+from medsr.training.cases import unpack_tar
+from medsr.volume import geometry
+from medsr.volume.dicom.read.choose import list_series
+from medsr.volume.dicom.read.header import IMAGE
+from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.write.derive import Derivation
+from medsr.volume.dicom.write.single_frame import write_series
+from medsr.volume.volume import Volume
+
+HEADER = """| series | kind | shape | stored | errors before | new | grid, mm | steps | slope |
+|---|---|---|---|---|---|---|---|---|"""
+SAMPLED = 8
+FACTOR = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured on one series.
+
+    Attributes:
+        modality, shape: of the source.
+        stored: sign and width of source and result.
+        source_errors: distinct error lines of dciodvfy on the source.
+        kept_errors, new_errors: lines on the result that are and are not among the source's.
+        affine_mm: largest difference between dcm2niix's affine and medsr's, None when dcm2niix
+            makes no single volume of the result.
+        voxel_steps: largest difference of values, in steps of the stored scale.
+        slope: the step.
+    """
+
+    modality: str
+    shape: tuple[int, int, int]
+    stored: str
+    source_errors: int
+    kept_errors: tuple[str, ...]
+    new_errors: tuple[str, ...]
+    affine_mm: float | None
+    voxel_steps: float | None
+    slope: float
+
+
+def measure(path: Path, series_uid: str | None, work: Path) -> Row:
+    """One series through the writer and the two judges."""
+    scan, source = (read(path, series_uid=series_uid) for read in (read_series, read_source))
+    fine = twice_as_fine(scan)
+    derivation = Derivation("enhanced", "conformance", "none", "0" * 64, "0", "Slices repeated.")
+    write_series(fine, source, derivation, work / "out")
+    files = list(dict.fromkeys(frame.path for frame in source.frames))
+    old = set().union(*(errors_of(file) for file in spread(files)))
+    new = set().union(*(errors_of(f) for f in spread(sorted((work / "out").iterdir()))))
+    file = pydicom.dcmread(next((work / "out").iterdir()), stop_before_pixels=True)
+    affine_mm, values = compare_dcm2niix(fine, work)
+    slope = float(file.RescaleSlope)
+    return Row(
+        modality=str(scan.modality),
+        shape=scan.shape,
+        stored=f"{words(source.headers[0])} to {words(file)}",
+        source_errors=len(old),
+        kept_errors=tuple(sorted(new & old)),
+        new_errors=tuple(sorted(new - old)),
+        affine_mm=affine_mm,
+        voxel_steps=None if values is None else values / slope,
+        slope=slope,
+    )
+
+
+def twice_as_fine(scan: Volume) -> Volume:
+    """Each slice repeated, on the grid that shares the outer corners."""
+    x, y, z = scan.spacing_mm
+    affine, _ = geometry.refined_grid(scan.affine, scan.shape, (x, y, z / FACTOR))
+    voxels = np.repeat(scan.voxels, FACTOR, axis=2)
+    return replace(scan, voxels=voxels, affine=affine, slice_thickness_mm=z / FACTOR)
+
+
+def spread(files: list[Path]) -> list[Path]:
+    """At most SAMPLED of them, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(files) - 1, SAMPLED).round().astype(int))
+    return [files[k] for k in places]
+
+
+def errors_of(path: Path) -> set[str]:
+    """The lines of dciodvfy that begin with Error."""
+    run = subprocess.run(["dciodvfy", path], capture_output=True, text=True, errors="replace")
+    return {line for line in (run.stdout + run.stderr).splitlines() if line.startswith("Error")}
+
+
+def words(header: pydicom.Dataset) -> str:
+    """Sign and width of stored numbers, e.g. u12."""
+    return f"{'s' if header.PixelRepresentation else 'u'}{header.BitsStored}"
+
+
+def compare_dcm2niix(fine: Volume, work: Path) -> tuple[float | None, float | None]:
+    """(largest affine difference, largest voxel difference) after turning both to RAS+."""
+    (work / "nii").mkdir()
+    command = ["dcm2niix", "-b", "n", "-z", "n", "-f", "out", "-o", work / "nii", work / "out"]
+    subprocess.run(command, capture_output=True)
+    made = list((work / "nii").glob("*.nii"))
+    if len(made) != 1:
+        return None, None
+    theirs = nibabel.as_closest_canonical(nibabel.load(made[0]))
+    ours = nibabel.as_closest_canonical(nibabel.Nifti1Image(np.array(fine.voxels), fine.affine))
+    if theirs.shape != ours.shape:
+        return None, None
+    values = max(
+        float(np.abs(theirs.dataobj[..., k] - ours.dataobj[..., k]).max())
+        for k in range(ours.shape[2])
+    )
+    return float(np.abs(theirs.affine - ours.affine).max()), values
+
+
+def all_series(data: Path, work: Path) -> Iterator[tuple[str, Path, str | None]]:
+    """(name, path, SeriesInstanceUID) of every image series, archives unpacked."""
+    for archive in sorted(data.rglob("*.tar.xz")):
+        folder = work / archive.name.removesuffix(".tar.xz")
+        unpack_tar(archive, folder)
+        yield str(archive.relative_to(data)), folder, None
+    folders = {p.parent for p in data.rglob("*") if p.is_file() and not p.name.endswith(".xz")}
+    for folder in sorted(folders):
+        for entry in sorted(p for p in folder.iterdir() if p.is_file()):
+            yield from series_of(entry, data)
+
+
+def series_of(entry: Path, data: Path) -> Iterator[tuple[str, Path, str | None]]:
+    """The series that a file stands for, once: by its first file."""
+    try:
+        (summary,) = list_series(entry)
+        if summary.kind != IMAGE or (summary.files > 1 and first_file(entry) != entry):
+            return
+        read_source(entry)
+    except (MedsrError, ValueError):
+        return
+    shown = entry.parent if summary.files > 1 else entry
+    yield str(shown.relative_to(data)), entry, None
+
+
+def first_file(entry: Path) -> Path:
+    """The first file of an entry's series."""
+    return min(frame.path for frame in read_source(entry).frames)
+
+
+def line(name: str, row: Row) -> str:
+    """A row of the table."""
+    affine = "-" if row.affine_mm is None else f"{row.affine_mm:.1e}"
+    steps = "-" if row.voxel_steps is None else f"{row.voxel_steps:.2f}"
+    shape = " x ".join(map(str, row.shape))
+    return (
+        f"| {name} | {row.modality} | {shape} | {row.stored} | {row.source_errors} | "
+        f"{len(row.new_errors)} | {affine} | {steps} | {row.slope:.4g} |"
+    )
+
+
+def main(data: Path) -> None:
+    """Print the table; new errors go to stderr, line by line."""
+    print(HEADER, flush=True)
+    kept: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path, uid in all_series(data, Path(folder)):
+            with tempfile.TemporaryDirectory() as work:
+                try:
+                    row = measure(path, uid, Path(work))
+                except MedsrError as fault:
+                    print(f"| {name} | refused: {fault} |" + " |" * 7, flush=True)
+                    continue
+            print(line(name, row), flush=True)
+            for error in {re.sub("= <.*>", "= <...>", error) for error in row.kept_errors}:
+                kept.setdefault(error, []).append(name)
+            for error in row.new_errors:
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
+    print("\nErrors that a source has and its derived series keeps, with the number of series:\n")
+    for error, names in sorted(kept.items()):
+        print(f"- {len(names)}: {error.removeprefix('Error - ')}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

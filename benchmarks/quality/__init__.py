@@ -1,0 +1,1 @@
+"""How close are results to references?"""

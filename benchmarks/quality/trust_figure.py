@@ -1,0 +1,48 @@
+"""Picture of docs/trust.md: the sample head, the part unseen by the scanner, and its interval.
+
+python -m benchmarks quality.trust_figure docs/trust.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from medsr import Enhancer
+from medsr.restore.options import Options
+from medsr.volume.formats import read
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
+
+
+def main() -> None:
+    """Enhance the sample with both maps, show one sagittal plane of each."""
+    enhancer = Enhancer.from_pretrained("mr-head")
+    options = Options(spacing_mm=0.9375, steps=1, interval=True, unseen_map=True)
+    result = enhancer.run(enhancer.plan(read(SAMPLES / "head_T1w_thick.nii.gz"), options), options)
+    reference = read(SAMPLES / "head_T1w_reference.nii.gz")
+    error = np.abs(result.volume.voxels - reference.voxels)
+    top = float(np.percentile(reference.voxels, 99.9))
+    panels = [
+        ("enhanced", result.volume.voxels, "gray", 0, top),
+        ("unseen by the scanner", result.unseen_map.voxels, "RdBu_r", -0.2 * top, 0.2 * top),
+        ("half-width of the 90 % interval", result.half_width.voxels, "viridis", 0, 0.2 * top),
+        ("|enhanced - reference|", error, "viridis", 0, 0.2 * top),
+    ]
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    for axes, (title, voxels, colours, low, high) in zip(
+        figure.subplots(1, 4), panels, strict=True
+    ):
+        plane = np.rot90(voxels[voxels.shape[0] // 2 + 8])
+        image = axes.imshow(plane, cmap=colours, vmin=low, vmax=high)
+        axes.set_title(title, fontsize=10)
+        axes.set_axis_off()
+        figure.colorbar(image, ax=axes, shrink=0.7, label="scanner units")
+    figure.savefig(sys.argv[1], dpi=90)
+
+
+if __name__ == "__main__":
+    main()

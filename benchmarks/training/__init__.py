@@ -1,0 +1,1 @@
+"""Which network, which steps?"""

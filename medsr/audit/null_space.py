@@ -1,0 +1,69 @@
+"""The part of a result that the scanner could not have seen.
+
+An image x splits into A^+ A x, which the scan decides, and x - A^+ A x, which lies in the null
+space of the acquisition A: no scan of this kind can confirm or contradict it (Schwab, Antholzer
+and Haltmeier 2019, Inverse Problems 35:025008). Interpolation fills that part by smoothness, a
+model by what it learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medsr.acquisition.projection import Projector
+
+__all__ = ["LOCAL_VOXELS", "Unseen", "local_energy", "unseen_part", "unseen_share"]
+
+#: Side of the cube over which local energy is averaged, voxels.
+LOCAL_VOXELS = 5
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """How much of a result the scanner could not have seen.
+
+    Attributes:
+        share: energy of the unseen part over the energy of the result about its mean, 0 to 1.
+        share_of_interpolation: the same of cubic interpolation of the scan.
+    """
+
+    share: float
+    share_of_interpolation: float
+
+
+def unseen_part(x: Tensor, projector: Projector) -> Tensor:
+    """x - A^+ A x: [X', Y', Z'], in the unit of x."""
+    return projector.project(x, torch.zeros((), dtype=x.dtype))
+
+
+def unseen_share(parts: Iterable[Tensor], projector: Projector) -> float:
+    """Energy of the unseen part over the energy of an image x about its mean.
+
+    |x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>, which needs the small grid only.
+
+    Args:
+        parts: of x, [X', Y', Z'] each, cut across axes that the acquisition leaves alone.
+        projector: of the acquisition.
+    """
+    energy = total = unseen = 0.0
+    count = 0
+    for part in parts:
+        square = float(part.square().sum(dtype=torch.float64))
+        energy, count = energy + square, count + part.numel()
+        total += float(part.sum(dtype=torch.float64))
+        unseen += square - projector.seen_energy(part)
+    return max(0.0, unseen) / max(energy - total**2 / count, 1e-30)
+
+
+def local_energy(part: Tensor) -> Tensor:
+    """Root mean square over a cube of `LOCAL_VOXELS` around each voxel: [X, Y, Z]."""
+    squares = part.square()[None, None]
+    pad = LOCAL_VOXELS // 2
+    mean = torch.nn.functional.avg_pool3d(
+        squares, LOCAL_VOXELS, stride=1, padding=pad, count_include_pad=False
+    )
+    return mean[0, 0].sqrt()

@@ -1,0 +1,222 @@
+"""What does one file's header say? Compact answers, made in several processes. No torch here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from medsr.errors import MedsrError, SeveralVolumes
+from medsr.volume.dicom.dataset import parse_quietly, texts
+from medsr.volume.dicom.read.frames import Frame, frames_of
+from medsr.volume.dicom.read.header import IMAGE, Head, head_of
+from medsr.volume.formats import is_nifti
+from medsr.volume.nifti import NiftiHead, read_nifti_head
+
+__all__ = [
+    "Damaged",
+    "DicomFile",
+    "Header",
+    "NiftiFile",
+    "Picture",
+    "Sort",
+    "Unreadable",
+    "read_headers",
+    "walk",
+    "wanted",
+]
+
+#: Files that a reading process takes at once; a folder with fewer is read in this process.
+CHUNK = 512
+
+
+#: Chunks on the way: enough to keep the readers busy, few enough to keep memory flat.
+AHEAD = 4
+
+
+Marks = tuple[tuple[str, object], ...]
+
+
+#: What the slices of a volume share: orientation, pixel spacing, (rows, columns), whether values
+#: are whole numbers, and the marks of time and echo.
+Sort = tuple[tuple[float, ...], tuple[float, ...], tuple[int, int], bool, Marks]
+
+
+#: ImagePositionPatient (LPS+ mm) and the rest.
+Picture = tuple[tuple[float, ...], Sort]
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFile:
+    """One DICOM file; `fault` says why its pictures have no place."""
+
+    path: str
+    uid: str
+    modality: str
+    kind: str
+    derived: bool
+    instance: str
+    pictures: tuple[Picture, ...]
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NiftiFile:
+    """One NIfTI file: its head, or the fault; `four_d` when the fault is a fourth axis."""
+
+    path: str
+    head: NiftiHead | None
+    fault: str = ""
+    four_d: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A file that should be DICOM and cannot be read, or a folder that cannot be listed."""
+
+    path: str
+    fault: str
+
+
+Header = DicomFile | NiftiFile | Damaged
+
+
+def read_headers(root: Path, paths: Iterable[str], readers: int) -> Iterator[Header]:
+    """The headers of all image files among relative paths, in their order.
+
+    Args:
+        root: where the paths start.
+        paths: from `walk`.
+        readers: processes that read at the same time.
+    """
+    chunks = _chunks(iter(paths))
+    first = next(chunks, [])
+    if readers <= 1 or len(first) < CHUNK:
+        yield from read_chunk(root, first)
+        for chunk in chunks:
+            yield from read_chunk(root, chunk)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(readers, mp_context=context) as pool:
+        under_way: list[Future[list[Header]]] = [pool.submit(read_chunk, root, first)]
+        for chunk in chunks:
+            under_way.append(pool.submit(read_chunk, root, chunk))
+            if len(under_way) > readers * AHEAD:
+                yield from under_way.pop(0).result()
+        for future in under_way:
+            yield from future.result()
+
+
+def _chunks(paths: Iterator[str]) -> Iterator[list[str]]:
+    while chunk := list(islice(paths, CHUNK)):
+        yield chunk
+
+
+def read_chunk(root: Path, paths: list[str]) -> list[Header]:
+    """The headers of some files; files that are no images are left out."""
+    with parse_quietly():
+        found = (_read(root, path) for path in paths)
+        return [header for header in found if header is not None]
+
+
+def _read(root: Path, path: str) -> Header | None:
+    if isinstance(path, Unreadable):
+        return Damaged(path, "a folder cannot be listed: no permission, or it went away.")
+    if is_nifti(Path(path)):
+        return _read_nifti(root, path)
+    try:
+        head = head_of(root / path)
+    except MedsrError as fault:
+        return Damaged(path, str(fault))
+    return None if head is None else _dicom(head, path)
+
+
+def _read_nifti(root: Path, path: str) -> NiftiFile:
+    try:
+        return NiftiFile(path, read_nifti_head(root / path))
+    except SeveralVolumes as fault:
+        return NiftiFile(path, None, str(fault), four_d=True)
+    except MedsrError as fault:
+        return NiftiFile(path, None, str(fault))
+
+
+def _dicom(head: Head, path: str) -> DicomFile:
+    pictures: tuple[Picture, ...] = ()
+    fault = ""
+    if head.kind == IMAGE:
+        try:
+            pictures = tuple(_picture(frame) for frame in frames_of(head))
+        except MedsrError as reason:
+            fault = str(reason)
+    image_type = texts(head.header, "ImageType")
+    derived = bool(image_type) and image_type[0].upper() == "DERIVED"
+    return DicomFile(
+        path, head.uid, head.modality, head.kind, derived, head.instance, pictures, fault
+    )
+
+
+def _picture(frame: Frame) -> Picture:
+    whole = frame.slope.is_integer() and frame.intercept.is_integer()
+    marks: Any = tuple(frame.marks.items())
+    sort = (frame.orientation, frame.pixel_spacing, frame.shape, whole, marks)
+    return frame.position, sort
+
+
+#: Where macOS keeps its resource forks.
+FORK_FOLDER = "__MACOSX"
+
+
+class Unreadable(str):
+    """A folder, relative to the root, that cannot be listed."""
+
+
+def walk(root: Path, skip: Path, enter: Callable[[str], bool]) -> Iterator[str]:
+    """Every file below `root`, as a sorted stream of relative paths with forward slashes.
+
+    Hidden files and folders, and the folder `skip`, are left out. Links to folders are not
+    followed: a loop would never end.
+
+    Args:
+        root: where to look.
+        skip: an absolute folder that is not entered: the output.
+        enter: says of a relative folder whether to go into it.
+
+    Returns:
+        Relative paths; an `Unreadable` for each folder that cannot be listed.
+    """
+    return _below(str(root), "", str(skip), enter)
+
+
+def _below(root: str, folder: str, skip: str, enter: Callable[[str], bool]) -> Iterator[str]:
+    try:
+        with os.scandir(os.path.join(root, folder)) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError:
+        yield Unreadable(folder)
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == FORK_FOLDER:
+            continue
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if os.path.join(root, path) != skip and enter(path):
+                yield from _below(root, path, skip, enter)
+        elif entry.is_file():
+            yield path
+
+
+def wanted(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether a relative path passes the patterns; `*` also crosses folders.
+
+    >>> wanted("a/b/c.dcm", ["a/*"], []), wanted("a/b/c.dcm", [], ["*.dcm"])
+    (True, False)
+    """
+    if include and not any(fnmatchcase(path, pattern) for pattern in include):
+        return False
+    return not any(fnmatchcase(path, pattern) for pattern in exclude)

@@ -1,0 +1,183 @@
+"""What are the outputs called, and in which format are they written?
+
+A DICOM series becomes a DICOM series (a folder) unless the user says otherwise, all else NIfTI:
+`format_of` is the one place where that is chosen. A plain tree is mirrored; a BIDS dataset gets
+BIDS derivatives: `sub-01_T1w.nii.gz` becomes `sub-01_res-sr_desc-medsr_T1w.nii.gz` in the same
+place of the output folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from medsr.version import __version__
+from medsr.volume.formats import is_nifti
+from medsr.volume.sidecar import strip_suffix
+
+__all__ = [
+    "ENDINGS",
+    "README",
+    "as_page",
+    "bids_facts",
+    "description",
+    "enhanced_name",
+    "format_of",
+    "in_other_format",
+    "is_bids",
+    "may_enter",
+    "page_path",
+    "spread_name",
+    "thumbnail_path",
+    "why_not_bids",
+]
+
+#: Format of an output -> its ending; a DICOM series is a folder.
+ENDINGS = {"nifti": ".nii.gz", "dicom": ""}
+
+#: BIDS suffixes of single volumes in which brightness is a scanner's own or HU.
+BIDS_SCANS = {"T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "ct"}
+
+#: BIDS images that are of the right kind by name, but hold a phase or a part of a complex number.
+BIDS_PARTS = {"phase", "real", "imag"}
+
+BIDS_VERSION = "1.10.0"
+
+
+def is_bids(root: Path) -> bool:
+    """Whether a folder is a BIDS dataset: it describes itself and has subjects."""
+    return (root / "dataset_description.json").is_file() and any(root.glob("sub-*/"))
+
+
+def may_enter(folder: str, people: frozenset[str]) -> bool:
+    """Whether discovery in a BIDS dataset goes into a relative folder: subjects alone.
+
+    Args:
+        folder: relative to the dataset.
+        people: participant labels without "sub-"; empty for all.
+    """
+    top = folder.partition("/")[0]
+    return top.startswith("sub-") and (not people or top.removeprefix("sub-") in people)
+
+
+def why_not_bids(path: str) -> str:
+    """The rest of the sentence "<name> ..." for a BIDS file that is not a scan; "" for a scan."""
+    place, name = PurePosixPath(path).parent.name, strip_suffix(Path(path))
+    *entities, suffix = name.split("_")
+    pairs = dict(entity.partition("-")[::2] for entity in entities)
+    if suffix not in BIDS_SCANS or place not in {"anat", "ct"}:
+        return f"is '{suffix}' of '{place}' in BIDS; medsr takes anatomical MR and CT scans."
+    if pairs.get("part") in BIDS_PARTS:
+        return "is a phase or a part of a complex image; give the magnitude."
+    if "desc" in pairs:
+        return "is derived (its name has 'desc-')."
+    return ""
+
+
+def format_of(form: str, wanted: str, *, bids: bool) -> str:
+    """The format of an output: a NIfTI file names no patient, and BIDS holds NIfTI alone.
+
+    >>> format_of("dicom", "dicom", bids=False), format_of("nifti", "dicom", bids=False)
+    ('dicom', 'nifti')
+    """
+    return wanted if form == "dicom" and not bids else "nifti"
+
+
+def enhanced_name(path: str, form: str, *, bids: bool) -> str:
+    """The output of an input, relative to the output folder.
+
+    Args:
+        path: of the input.
+        form: of the output, "nifti" or "dicom".
+        bids: whether the name is BIDS.
+
+    >>> enhanced_name("sub-1/anat/sub-1_T1w.nii", "nifti", bids=True)
+    'sub-1/anat/sub-1_res-sr_desc-medsr_T1w.nii.gz'
+    >>> enhanced_name("knee/left.nii", "nifti", bids=False)
+    'knee/left.nii.gz'
+    """
+    place = PurePosixPath(path)
+    name = strip_suffix(Path(path)) if is_nifti(Path(path)) else place.name
+    if bids:
+        entities, _, suffix = name.rpartition("_")
+        name = f"{entities}_res-sr_desc-medsr_{suffix}"
+    return str(place.with_name(name + ENDINGS[form]))
+
+
+def spread_name(output: str, *, bids: bool) -> str:
+    """The spread of the samples, beside the mean.
+
+    >>> spread_name("a/b.nii.gz", bids=False)
+    'a/b_std.nii.gz'
+    >>> spread_name("a/series-1", bids=False)
+    'a/series-1_std'
+    >>> spread_name("sub-1_res-sr_desc-medsr_T1w.nii.gz", bids=True)
+    'sub-1_res-sr_desc-medsrStd_T1w.nii.gz'
+    """
+    if bids:
+        return output.replace("_desc-medsr_", "_desc-medsrStd_")
+    ending = ENDINGS["nifti"] if is_nifti(Path(output)) else ENDINGS["dicom"]
+    return f"{output.removesuffix(ending)}_std{ending}"
+
+
+def in_other_format(image: Path) -> Path:
+    """Where an image would stand in the other format; both have the same sidecar.
+
+    >>> in_other_format(Path("a/series-1")).as_posix()
+    'a/series-1.nii.gz'
+    """
+    name = strip_suffix(image) if is_nifti(image) else f"{image.name}{ENDINGS['nifti']}"
+    return image.with_name(name)
+
+
+def thumbnail_path(out: Path, key: str) -> Path:
+    """The small picture of a scan for the summary page."""
+    return out / "summary_files" / f"{key}.png"
+
+
+def page_path(out: Path, key: str) -> Path:
+    """The page of a scan, linked from the summary page."""
+    return out / "summary_files" / f"{key}.html"
+
+
+def bids_facts(source: str, spacing_mm: list[float], *, skull_stripped: bool) -> dict[str, Any]:
+    """What BIDS asks of the sidecar of a derived image.
+
+    Args:
+        source: the input, relative to its dataset.
+        spacing_mm: of the output.
+        skull_stripped: whether the source was; BIDS wants to hear of it.
+    """
+    words = " x ".join(f"{mm:.3g}" for mm in spacing_mm)
+    return {
+        "Sources": [f"bids:raw:{source}"],
+        "SpatialReference": f"bids:raw:{source}",
+        "Resolution": f"{words} mm, restored by medsr from the spacing of the source",
+        "SkullStripped": skull_stripped,
+    }
+
+
+def description(root: Path, out: Path) -> dict[str, Any]:
+    """`dataset_description.json` of the derivatives in `out` of the dataset in `root`."""
+    link = Path(os.path.relpath(root, out)).as_posix()
+    return {
+        "Name": "Scans enhanced by medsr; research use only, not for diagnosis",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "medsr", "Version": __version__}],
+        "DatasetLinks": {"raw": link},
+        "SourceDatasets": [{"URL": link}],
+    }
+
+
+README = """Scans enhanced by medsr: a model restores the resolution that thick slices lose.
+Research use only, not for diagnosis. Each image has a sidecar that names its source, the model
+and the settings; summary.html says what became of every scan of the source dataset.
+"""
+
+
+def as_page(facts: dict[str, Any]) -> str:
+    """JSON as medsr writes it."""
+    return json.dumps(facts, indent=2) + "\n"

@@ -1,0 +1,110 @@
+"""DICOM headers arrive one by one; here they gather into series, about 100 bytes a slice."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from medsr.batch.discover import Damaged, DicomFile, Sort
+from medsr.volume.dicom.read.slice_checks import Slices
+
+__all__ = ["Series", "gather", "slices_of"]
+
+
+@dataclass(slots=True)
+class Series:
+    """The files of one series, modality and kind, wherever they lie.
+
+    Attributes:
+        identity: what tells it from all others.
+        modality, kind: as `volume.dicom_head` names them.
+        packed: relative paths, each ended by a zero byte; files: how many.
+        folders: where they lie.
+        derived: whether a file says that it was made from other images.
+        positions: three numbers a picture, LPS+ mm.
+        sort: which of `sorts` a picture is.
+        source: which file a picture is in.
+        fault: the first file's that has no place in the patient.
+        damaged: a sentence on unreadable files beside its own.
+    """
+
+    identity: str
+    modality: str
+    kind: str
+    packed: bytearray = field(default_factory=bytearray)
+    files: int = 0
+    folders: set[str] = field(default_factory=set)
+    derived: bool = False
+    positions: array[float] = field(default_factory=lambda: array("d"))
+    sort: array[int] = field(default_factory=lambda: array("L"))
+    source: array[int] = field(default_factory=lambda: array("L"))
+    sorts: dict[Sort, int] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+    fault: str = ""
+    damaged: str = ""
+
+
+def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Series]]:
+    """Sort headers into series.
+
+    Returns:
+        The series, by identity, and one series of damaged files for each folder that has any.
+    """
+    series: dict[tuple[str, str, str], Series] = {}
+    damaged: dict[str, Series] = {}
+    for header in found:
+        folder = str(PurePosixPath(header.path).parent)
+        if isinstance(header, Damaged):
+            name = f"damaged files in {folder}"
+            one = damaged.setdefault(folder, Series(name, "", "damaged", fault=header.fault))
+        else:
+            key = (header.uid or f"no UID in {folder}", header.modality, header.kind)
+            one = series.setdefault(key, Series("|".join(key), header.modality, header.kind))
+            _add(one, header)
+        one.packed += os.fsencode(header.path) + b"\0"
+        one.files += 1
+        one.folders.add(folder)
+    for one in series.values():
+        one.damaged = next((_doubt(damaged[f]) for f in sorted(one.folders & damaged.keys())), "")
+    return [series[key] for key in sorted(series)], [damaged[key] for key in sorted(damaged)]
+
+
+def _add(series: Series, header: DicomFile) -> None:
+    """A picture of an instance that is there already is a copy; the reader compares the bytes."""
+    series.derived |= header.derived
+    series.fault = series.fault or header.fault
+    instance = hash(header.instance)
+    if header.instance and instance in series.seen:
+        return
+    series.seen.add(instance)
+    for position, sort in header.pictures:
+        series.positions.extend(position)
+        series.sort.append(series.sorts.setdefault(sort, len(series.sorts)))
+        series.source.append(series.files)
+
+
+def _doubt(damaged: Series) -> str:
+    files = "1 DICOM file" if damaged.files == 1 else f"{damaged.files} DICOM files"
+    return (
+        f"{files} in its folder cannot be read and may belong to it ({damaged.fault}) "
+        "Copy the folder again, or move the damaged files away."
+    )
+
+
+def slices_of(series: Series) -> Slices:
+    """What `volume.series` asks of a series; names are file names without their folders."""
+    sorts = list(series.sorts)
+    names = [os.fsdecode(path).rpartition("/")[2] for path in bytes(series.packed).split(b"\0")]
+    return Slices(
+        positions=np.frombuffer(series.positions, dtype=np.float64).reshape(-1, 3).copy(),
+        orientations=np.array([sorts[k][0] for k in series.sort]),
+        pixel_spacings=np.array([sorts[k][1] for k in series.sort]),
+        shapes=[sorts[k][2] for k in series.sort],
+        names=[names[k] for k in series.source],
+        marks=[dict(sorts[k][4]) for k in series.sort],
+    )

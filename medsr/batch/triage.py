@@ -1,0 +1,198 @@
+"""Enhance, skip or refuse? One scan at a time, from headers, with the reason in words.
+
+A scan is skipped when it is not meant for medsr (a localizer, a map, a 4-D series) or needs
+nothing; it is refused when it is meant for it and has a fault.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from medsr.batch.discover import NiftiFile
+from medsr.batch.job import ENHANCE, REFUSE, SKIP, Item, Model, key_of
+from medsr.batch.naming import ENDINGS, enhanced_name, format_of, why_not_bids
+from medsr.batch.series import Series, slices_of
+from medsr.errors import MedsrError, NothingToDo, SeveralVolumes, UsageError
+from medsr.restore.options import Options
+from medsr.restore.output_grid import choose_spacing
+from medsr.volume.dicom.read.header import IMAGE, why_not
+from medsr.volume.dicom.read.stack import stack_slices
+from medsr.volume.geometry import refined_grid, spacing_mm
+from medsr.volume.volume import check_affine
+
+__all__ = ["Wishes", "decide_damaged", "decide_nifti", "decide_series"]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for that a decision depends on.
+
+    Attributes:
+        options: the target grid among them.
+        modality: only scans of this; NIfTI files that do not say theirs are taken as it.
+        models: the modalities that can be enhanced.
+        bids: whether file names are BIDS.
+        format: of the output of a DICOM series.
+    """
+
+    options: Options
+    modality: str
+    models: Mapping[str, Model]
+    bids: bool = False
+    format: str = "dicom"
+
+    def __post_init__(self) -> None:
+        if self.format not in ENDINGS:
+            raise UsageError(f"DICOM series become {' or '.join(ENDINGS)}, not '{self.format}'.")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    integers: bool
+
+
+def decide_damaged(series: Series) -> Item:
+    """Files of one folder that cannot be read: refused, so that they are not overlooked."""
+    more = f" So are {series.files - 1} more." if series.files > 1 else ""
+    key = key_of(series.identity)
+    return Item(
+        key=key,
+        label=f"damaged files {key}",
+        form="dicom",
+        decision=REFUSE,
+        reason=series.fault + more,
+        packed=bytes(series.packed),
+        files=series.files,
+    )
+
+
+def decide_series(series: Series, wishes: Wishes) -> Item:
+    """A DICOM series."""
+    key = key_of(series.identity)
+    label = f"series {key}"
+    try:
+        decision, reason, grid = _judge_series(series, label, wishes)
+    except (NothingToDo, SeveralVolumes) as fault:
+        decision, reason, grid = SKIP, str(fault), None
+    except MedsrError as fault:
+        decision, reason, grid = REFUSE, str(fault), None
+    place = os.path.commonpath(series.folders) or "."
+    form = format_of("dicom", wishes.format, bids=wishes.bids)
+    return _item(
+        Item(
+            key=key,
+            label=label,
+            form="dicom",
+            decision=decision,
+            reason=_without_label(reason, label),
+            output=enhanced_name(f"{place}/series-{key}", form, bids=False),
+            packed=bytes(series.packed),
+            files=series.files,
+            modality=series.modality,
+            format=form,
+        ),
+        grid,
+        wishes,
+    )
+
+
+def _judge_series(series: Series, label: str, wishes: Wishes) -> tuple[str, str, _Grid | None]:
+    if series.kind != IMAGE:
+        return SKIP, why_not(series.kind, series.modality), None
+    if series.derived:
+        return SKIP, "is derived: made from other images (ImageType says DERIVED).", None
+    unwanted = _why_not_modality(series.modality, wishes)
+    if unwanted:
+        return (*unwanted, None)
+    if series.fault or series.damaged:
+        return REFUSE, series.fault or series.damaged, None
+    slices = slices_of(series)
+    stack = stack_slices(slices, label)
+    check_affine(stack.affine, label)
+    rows, columns = slices.shapes[0]
+    x, y, z = spacing_mm(stack.affine)
+    grid = _Grid(
+        shape=(columns, rows, len(slices.shapes)),
+        spacing_mm=(float(x), float(y), float(z)),
+        integers=all(sort[3] for sort in series.sorts),
+    )
+    return ENHANCE, "", grid
+
+
+def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
+    """A NIfTI file."""
+    key = key_of(file.path)
+    name = PurePosixPath(file.path).name
+    label = file.path if wishes.bids else f"{name} ({key})"
+    decision, reason, grid = _judge_nifti(file, wishes)
+    said = file.head.modality if file.head else None
+    return _item(
+        Item(
+            key=key,
+            label=label,
+            form="nifti",
+            decision=decision,
+            reason=_without_label(reason, name),
+            output=enhanced_name(file.path, "nifti", bids=wishes.bids),
+            packed=os.fsencode(file.path) + b"\0",
+            files=1,
+            modality=said or wishes.modality or ("MR" if wishes.bids else ""),
+        ),
+        grid,
+        wishes,
+    )
+
+
+def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[str, str, _Grid | None]:
+    reason = why_not_bids(file.path) if wishes.bids else ""
+    if reason:
+        return SKIP, reason, None
+    if file.head is None:
+        return (SKIP if file.four_d else REFUSE), file.fault, None
+    if "ModelSHA256" in file.head.facts:
+        return SKIP, "is derived: medsr made it (its sidecar says so).", None
+    unwanted = _why_not_modality(file.head.modality or wishes.modality, wishes)
+    if unwanted:
+        return (*unwanted, None)
+    return ENHANCE, "", _Grid(file.head.shape, file.head.spacing_mm, file.head.integers)
+
+
+def _why_not_modality(modality: str, wishes: Wishes) -> tuple[str, str] | None:
+    """Decision and reason for a modality that is not wanted or has no model."""
+    if modality and wishes.modality and modality != wishes.modality:
+        return SKIP, f"is {modality}; --modality asks for {wishes.modality} only."
+    if modality and modality not in wishes.models:
+        have = " and ".join(sorted(wishes.models))
+        return SKIP, f"is {modality}, and the model is for {have}. Give another with --model."
+    return None
+
+
+def _item(item: Item, grid: _Grid | None, wishes: Wishes) -> Item:
+    """The item with its grids; skipped when its grid is fine enough already."""
+    if grid is None:
+        return replace(item, output="")
+    item = replace(item, shape=grid.shape, spacing_mm=grid.spacing_mm, integers=grid.integers)
+    try:
+        target = choose_spacing(
+            grid.spacing_mm,
+            item.label,
+            spacing_mm=wishes.options.spacing_mm,
+            scale=wishes.options.scale,
+        )
+    except NothingToDo as fault:
+        reason = _without_label(str(fault), item.label)
+        return replace(item, decision=SKIP, reason=reason, output="")
+    affine = np.diag([*grid.spacing_mm, 1.0])
+    _, fine_shape = refined_grid(affine, grid.shape, target.spacing_mm)
+    return replace(item, fine_shape=fine_shape)
+
+
+def _without_label(reason: str, label: str) -> str:
+    return reason.removeprefix(f"{label}: ")

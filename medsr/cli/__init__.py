@@ -1,0 +1,1 @@
+"""Words -> one call: parsing and exit codes."""

@@ -1,0 +1,205 @@
+"""The words of `medsr batch`; heavy rooms are imported inside, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from medsr.errors import PartlyDone
+
+if TYPE_CHECKING:
+    from medsr.batch.engine import Tell
+    from medsr.batch.job import Item, Outcome
+    from medsr.batch.plan import Plan
+    from medsr.batch.summary import Results
+    from medsr.commands.batch import Request
+
+__all__ = ["batch"]
+
+PATH = click.Path(path_type=Path)
+
+#: Faults that the last message names; the summary names all.
+MOST_NAMED = 10
+
+
+@click.command()
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("out", metavar="OUT", type=PATH)
+@click.option("--model", help="Bundled model or path of a .safetensors file.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Only these paths below IN.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not these paths below IN.")
+@click.option("--participant-label", multiple=True, metavar="LABEL", help="BIDS subjects.")
+@click.option("--modality", type=click.Choice(["mr", "ct"]), help="Only scans of this.")
+@click.option("--spacing", type=float, metavar="MM", help="Bring every coarser axis to this.")
+@click.option("--steps", type=int, metavar="N", help="Sampler steps; 1 is the posterior mean.")
+@click.option("--quick", is_flag=True, help="--steps 1 in two thirds of the time, for 0.1 dB.")
+@click.option("--samples", type=int, default=1, metavar="K", help="Mean and spread of K samples.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes or queue jobs.")
+@click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, tcp://...")
+@click.option("--cluster", type=click.Choice(["slurm", "pbs", "sge", "lsf"]))
+@click.option("--cluster-config", type=PATH, metavar="FILE", help="YAML: cores, memory, queue ...")
+@click.option("--num-parts", type=click.IntRange(1), default=1, metavar="N", help="Job arrays.")
+@click.option("--part-id", type=click.IntRange(0), default=0, metavar="K", help="From 0.")
+@click.option(
+    "--format",
+    "series_as",
+    type=click.Choice(["dicom", "nifti"]),
+    default="dicom",
+    show_default=True,
+    help="What DICOM series become; NIfTI and BIDS stay NIfTI.",
+)
+@click.option("--report", is_flag=True, help="A page for each scan, linked from the summary.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, with expected time and disk.")
+@click.option("--stop-on-first-error", is_flag=True)
+@click.option("--overwrite", is_flag=True, help="Also do what is done already.")
+@click.option("--no-progress", is_flag=True, help="No bar and no line for each scan.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
+def batch(
+    source: Path,
+    out: Path,
+    model: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    participant_label: tuple[str, ...],
+    modality: str | None,
+    spacing: float | None,
+    steps: int | None,
+    samples: int,
+    quick: bool,
+    seed: int,
+    device: str,
+    workers: int | None,
+    scheduler: str | None,
+    cluster: str | None,
+    cluster_config: Path | None,
+    num_parts: int,
+    part_id: int,
+    series_as: str,
+    report: bool,
+    dry_run: bool,
+    stop_on_first_error: bool,
+    overwrite: bool,
+    no_progress: bool,
+    as_json: bool,
+) -> None:
+    """Enhance every scan below a folder: a DICOM dump, a BIDS dataset or NIfTI files.
+
+    The same command again does only what is missing.
+    """
+    from medsr.batch.plan import Selection
+    from medsr.commands.batch import Request, make_plan, run_plan
+    from medsr.restore.options import Options, steps_of
+
+    request = Request(
+        source=source,
+        out=out,
+        options=Options(
+            spacing_mm=spacing,
+            steps=steps_of(steps, quick=quick),
+            samples=samples,
+            quick=quick,
+            seed=seed,
+        ),
+        selection=Selection(
+            include=include,
+            exclude=exclude,
+            participants=participant_label,
+            modality=(modality or "").upper(),
+            parts=num_parts,
+            part=part_id,
+        ),
+        model=model,
+        device=device,
+        workers=workers,
+        scheduler=scheduler,
+        cluster=cluster,
+        cluster_config=cluster_config,
+        overwrite=overwrite,
+        format=series_as,
+        report=report,
+        stop_on_first_error=stop_on_first_error,
+    )
+    plan = make_plan(request)
+    if dry_run:
+        _say_plan(plan, request, as_json)
+        return
+    with _progress(plan, hidden=no_progress) as tell:
+        results = run_plan(plan, request, tell)
+    _say_results(results, out, as_json)
+
+
+def _say_plan(plan: Plan, request: Request, as_json: bool) -> None:
+    from medsr.batch.cost import forecast, plan_lines
+    from medsr.commands.batch import cores_of
+
+    cost = forecast(plan, cores_of(request))
+    if not as_json:
+        click.echo("\n".join(plan_lines(plan, cost)))
+        return
+    scans = [{**asdict(i), "done": i.key in plan.done} for i in plan.items]
+    for scan in scans:
+        del scan["packed"], scan["output"]  # folder names may be names of people
+    click.echo(json.dumps({**asdict(cost), "scans": scans}, indent=2))
+
+
+@contextmanager
+def _progress(plan: Plan, *, hidden: bool) -> Iterator[Tell | None]:
+    """A bar on a terminal, a line for each scan in a log; both with the time left."""
+    if hidden:
+        yield None
+    elif not sys.stderr.isatty():
+        yield _lines(plan)
+    else:
+        label, length = "enhancing", sum(item.fine_voxels for item in plan.todo)
+        with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+            yield lambda item, outcome: bar.update(item.fine_voxels)
+
+
+def _lines(plan: Plan) -> Tell:
+    from medsr.batch.cost import duration_words
+
+    began, total = time.monotonic(), sum(item.fine_voxels for item in plan.todo)
+    scans = voxels = 0
+
+    def tell(item: Item, outcome: Outcome) -> None:
+        nonlocal scans, voxels
+        scans, voxels = scans + 1, voxels + item.fine_voxels
+        left = (time.monotonic() - began) * (total - voxels) / max(1, voxels)
+        why = f": {outcome.reason}" if outcome.reason else ""
+        click.echo(
+            f"[{scans}/{len(plan.todo)}] {item.label} {outcome.end} in "
+            f"{duration_words(outcome.seconds)}, {duration_words(left)} left{why}",
+            err=True,
+        )
+
+    return tell
+
+
+def _say_results(results: Results, out: Path, as_json: bool) -> None:
+    """The last words; a fault of any scan becomes exit code 8.
+
+    Raises:
+        PartlyDone: a scan failed, was set aside, refused or not reached.
+    """
+    counts = ", ".join(f"{number} {end}" for end, number in results.counts.items())
+    if as_json:
+        rows = [asdict(row) for row in results.rows]
+        click.echo(json.dumps({"Counts": results.counts, "Scans": rows}, indent=2))
+    else:
+        click.echo(f"{counts or 'no scans found'}: {out / 'summary.html'}")
+    if results.is_whole:
+        return
+    named = [f"  {row.scan}: {row.reason}" for row in results.faults[:MOST_NAMED]]
+    more = len(results.faults) - len(named)
+    named += [f"  and {more} more: see the summary."] if more else []
+    raise PartlyDone("\n".join([f"not every scan was enhanced ({counts}).", *named]))

@@ -1,0 +1,1 @@
+"""How do whole scans and people compare with their references?"""

@@ -1,0 +1,67 @@
+"""The volumes of one case, plain interpolation beside them, and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from medsr.acquisition.simulate import interpolated, predicted_scan
+from medsr.evaluation.compare import Measured, evaluate_pair
+from medsr.evaluation.evaluation import Evaluation
+from medsr.evaluation.pairing import CaseFiles
+from medsr.volume import formats
+from medsr.volume.volume import Volume
+
+__all__ = ["Loaded", "evaluate_loaded", "load", "measured_by"]
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """The volumes of one case; `estimates` holds plain interpolation where `low` is given."""
+
+    reference: Volume
+    estimates: Mapping[str, Volume]
+    low: Volume | None
+    mask: Volume | None
+    labels: Volume | None
+
+
+def load(case: CaseFiles) -> Loaded:
+    """Read all files of a case.
+
+    Raises:
+        MedsrError: a file is missing, unreadable or refused.
+    """
+    estimates = {name: formats.read(path) for name, path in case.estimates.items()}
+    low = None if case.low is None else formats.read(case.low)
+    if low is not None:
+        first = next(iter(estimates.values()))
+        estimates |= {"linear": interpolated(low, first, 1), "cubic": interpolated(low, first, 3)}
+    return Loaded(
+        reference=formats.read(case.reference),
+        estimates=estimates,
+        low=low,
+        mask=None if case.mask is None else formats.read(case.mask),
+        labels=None if case.labels is None else formats.read(case.labels),
+    )
+
+
+def evaluate_loaded(loaded: Loaded) -> Evaluation:
+    """The numbers of one case."""
+    return evaluate_pair(
+        loaded.reference,
+        loaded.estimates,
+        loaded.mask,
+        measured=None if loaded.low is None else measured_by(loaded.low),
+        labels=loaded.labels,
+    )
+
+
+def measured_by(low: Volume) -> Measured:
+    """The low scan and its scanner, for the consistency of estimates with it."""
+    axis = max(range(3), key=lambda k: low.spacing_mm[k])
+    return Measured(
+        volume=low,
+        slice_axis=axis if low.slice_axis is None else low.slice_axis,
+        predict=lambda estimate: predicted_scan(low, estimate),
+    )

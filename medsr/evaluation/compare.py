@@ -1,0 +1,273 @@
+"""How close are several estimates of one scan to its reference, and what do the numbers mean?
+
+One reference, any number of estimates, one common box, one mask, one range: the rows of the table
+differ in the estimate alone. The range and the mask come from the reference (`foreground`), the
+box from the grids (`common_box`), the numbers from `table.METRICS`. The `Evaluation` carries all
+that a reader needs to compute the same numbers elsewhere.
+
+CT is compared as HU + 1024, so that intensities start at zero, as SSIM expects; no other number
+changes by that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr.errors import Refused, UsageError
+from medsr.evaluation.evaluation import Evaluation
+from medsr.evaluation.ruler import Ruler, ruler_of
+from medsr.evaluation.scores import Row, Score, warnings_of
+from medsr.metrics import consistency, foreground
+from medsr.metrics.fidelity import ssim_voxels
+from medsr.metrics.registry import ALL_METRICS, METRICS, OTHER_NUMBERS
+from medsr.metrics.shift import find_shift
+from medsr.metrics.tissue import Tissue, compare_tissues
+from medsr.volume.placement import Box, Placed, common_box, place, words
+from medsr.volume.volume import Modality, Volume
+
+__all__ = ["Measured", "evaluate_pair"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The scan that an enhancement started from, and how a scanner would see an estimate.
+
+    Attributes:
+        volume: the measured scan.
+        slice_axis: its slices are stacked along this voxel axis.
+        predict: A of an estimate: voxels on the measured scan's grid; raises `Refused` where the
+            estimate's grid is not a fine grid of the scan.
+    """
+
+    volume: Volume
+    slice_axis: int
+    predict: Callable[[Volume], NDArray[np.float32]]
+
+
+def evaluate_pair(
+    reference: Volume,
+    estimates: Mapping[str, Volume],
+    mask: Volume | None = None,
+    data_range: float | None = None,
+    measured: Measured | None = None,
+    labels: Volume | None = None,
+) -> Evaluation:
+    """Compare estimates with their reference, voxel by voxel.
+
+    Args:
+        reference: what the estimates should look like.
+        estimates: label -> volume, on the reference's grid. Axes stored in another order or
+            direction, and whole-voxel crops, are resolved exactly; nothing is interpolated.
+        mask: a volume on that grid whose non-zero voxels are compared; None for
+            `foreground.foreground_mask` of the reference.
+        data_range: R > 0 in the reference's unit; None for `foreground.robust_range` of the whole
+            reference.
+        measured: the low scan, for the consistency with it; None leaves those numbers out.
+        labels: a label map of the reference, on its grid, for the tissue numbers; None leaves
+            them out.
+
+    Returns:
+        Evaluation; a metric that has no value here (a volume too thin for SSIM) says why.
+
+    Raises:
+        UsageError: no estimate, or a range that is not positive.
+        Refused: an estimate or the mask is on another grid, an estimate has another modality, the
+            mask marks no common voxel, or the reference is empty.
+    """
+    if not estimates:
+        raise UsageError("There is no estimate to compare with the reference; give at least one.")
+    for volume in estimates.values():
+        _check_modality(volume, reference)
+    ruler = ruler_of(reference, data_range)
+    placed = {label: place(volume, reference) for label, volume in estimates.items()}
+    placed_labels = None if labels is None else place(labels, reference)
+    placed_mask, mask_how = _placed_mask(mask, reference, ruler.modality)
+    more = [placed_mask] if placed_labels is None else [placed_mask, placed_labels]
+    box = common_box(reference.shape, [*placed.values(), *more])
+    chosen = placed_mask.cut(box) != 0
+    if not chosen.any():
+        raise Refused(f"{mask_how}: marks no voxel that all scans share. Give a larger mask.")
+    case = _Case(reference, ruler, box, chosen, measured)
+    x = _counted(_whole(reference), box, ruler)
+    images = {label: _counted(placed[label], box, ruler) for label in estimates}
+    tissues = _tissues(x, images, placed_labels, box, reference.spacing_mm)
+    own = case.scores(x, x, reference, tissues.get("reference"))
+    rows = [
+        case.row(x, images[label], label, volume, placed[label], tissues.get(label))
+        for label, volume in estimates.items()
+    ]
+    return Evaluation(
+        reference=reference.name,
+        reference_shape=reference.shape,
+        spacing_mm=reference.spacing_mm,
+        unit=reference.unit,
+        ruler=ruler,
+        box=box,
+        mask_how=mask_how,
+        mask_voxels=int(np.count_nonzero(chosen)),
+        ssim_3d_voxels=ssim_voxels(x.shape, chosen),
+        ssim_slice_voxels=ssim_voxels(x.shape, chosen, axis=ruler.slice_axis),
+        rows=tuple(rows),
+        reference_scores=tuple(s for s in own if _is_own(s.metric)),
+        tissues=tissues,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What every estimate of one reference is measured with."""
+
+    reference: Volume
+    ruler: Ruler
+    box: Box
+    mask: NDArray[np.bool_]
+    measured: Measured | None
+
+    def scores(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        volume: Volume,
+        tissues: tuple[Tissue, ...] | None,
+    ) -> tuple[Score, ...]:
+        """All numbers of an image y but its shift."""
+        return (
+            *_scores(x, y, self.ruler, self.mask, self.reference.spacing_mm),
+            *_consistency(volume, self.measured, self.ruler),
+            *_tissue_scores(tissues),
+        )
+
+    def row(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        label: str,
+        volume: Volume,
+        part: Placed,
+        tissues: tuple[Tissue, ...] | None,
+    ) -> Row:
+        """One estimate: its numbers, where it lies, and what to warn of."""
+        spacing = self.reference.spacing_mm
+        shift = find_shift(x, y, spacing_mm=spacing, mask=self.mask)
+        scores = (*self.scores(x, y, volume, tissues), Score("shift_mm", shift.mm))
+        warnings = warnings_of(scores, shift, self.ruler.data_range)
+        notes = _notes(part, self.reference)
+        return Row(label, volume.name, notes, scores, shift.voxels, warnings)
+
+
+def _whole(volume: Volume) -> Placed:
+    return Placed(volume.voxels, (0, 0, 0), False)
+
+
+def _counted(part: Placed, box: Box, ruler: Ruler) -> NDArray[np.float64]:
+    """The box of a scan, with intensities counted from the floor."""
+    return np.asarray(part.cut(box), np.float64) - ruler.intensity_floor
+
+
+def _scores(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    ruler: Ruler,
+    mask: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> tuple[Score, ...]:
+    known: dict[str, Any] = {
+        "data_range": ruler.data_range,
+        "axis": ruler.slice_axis,
+        "spacing_mm": spacing_mm,
+    }
+    scores = []
+    for name, metric in METRICS.items():
+        if metric.function is None:
+            continue
+        needed = {key: known[key] for key in metric.needs}
+        try:
+            scores.append(Score(name, metric.function(x, y, mask=mask, **needed)))
+        except Refused as why:
+            scores.append(Score(name, None, str(why)))
+    return tuple(scores)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a number of the reference against itself says something about the reference."""
+    return ALL_METRICS[name].better == "reference" or name in OTHER_NUMBERS
+
+
+def _consistency(volume: Volume, measured: Measured | None, ruler: Ruler) -> tuple[Score, ...]:
+    """The two numbers of `consistency`, where there is a measured scan."""
+    if measured is None:
+        return ()
+    try:
+        predicted = measured.predict(volume).astype(np.float64) - ruler.intensity_floor
+        y = measured.volume.voxels.astype(np.float64) - ruler.intensity_floor
+        worst, _ = consistency.worst_slice(y, predicted, axis=measured.slice_axis)
+        return (
+            Score("consistency", consistency.residual(y, predicted)),
+            Score("consistency_worst", worst),
+        )
+    except Refused as why:
+        return Score("consistency", None, str(why)), Score("consistency_worst", None, str(why))
+
+
+def _tissues(
+    x: NDArray[np.float64],
+    images: Mapping[str, NDArray[np.float64]],
+    labels: Placed | None,
+    box: Box,
+    spacing_mm: tuple[float, float, float],
+) -> dict[str, tuple[Tissue, ...]]:
+    if labels is None:
+        return {}
+    found = np.rint(labels.cut(box)).astype(np.int64)
+    return compare_tissues(x, images, found, math.prod(spacing_mm) / 1000)
+
+
+def _tissue_scores(tissues: tuple[Tissue, ...] | None) -> tuple[Score, ...]:
+    if tissues is None:
+        return ()
+    return (
+        Score("tissue_dice", float(np.mean([t.dice for t in tissues]))),
+        Score("tissue_volume", float(np.mean([abs(t.change_percent) for t in tissues]))),
+    )
+
+
+def _check_modality(volume: Volume, reference: Volume) -> None:
+    known = {volume.modality, reference.modality} - {None}
+    if len(known) > 1:
+        raise Refused(
+            f"{volume.name} is {volume.modality}, the reference {reference.name} is "
+            f"{reference.modality}; their intensities cannot be compared. Check the files."
+        )
+
+
+def _placed_mask(mask: Volume | None, reference: Volume, modality: Modality) -> tuple[Placed, str]:
+    """The mask on the reference's grid (non-zero voxels count), and what it is."""
+    if mask is not None:
+        return place(mask, reference), f"non-zero voxels of {mask.name}"
+    found = foreground.foreground_mask(reference.voxels, modality=modality)
+    threshold = (
+        f"voxels above {foreground.CT_THRESHOLD_HU:g} HU"
+        if modality == "CT"
+        else f"voxels above {foreground.MR_THRESHOLD:g} of the {foreground.TOP_PERCENTILE}th "
+        "percentile"
+    )
+    how = f"foreground of the reference ({threshold}, holes filled, largest component)"
+    return Placed(found.astype(np.float32), (0, 0, 0), False), how
+
+
+def _notes(part: Placed, reference: Volume) -> tuple[str, ...]:
+    notes = []
+    if part.reoriented:
+        notes.append("axes permuted or flipped to the reference's, exactly")
+    if part.offset != (0, 0, 0) or part.voxels.shape != reference.shape:
+        notes.append(
+            f"is a whole-voxel crop: shape {words(part.voxels.shape)}, first voxel at "
+            f"{part.offset} of the reference"
+        )
+    return tuple(notes)

@@ -1,0 +1,212 @@
+"""What does an evaluation say, to a program (`to_json`) and to a person (`to_text`)?
+
+Every number stands beside its definition: range, mask, box, window, unit.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from medsr.evaluation.ruler import Ruler
+from medsr.evaluation.scores import Row, Score
+from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS, IMAGE_UNIT
+from medsr.metrics.tissue import Tissue
+from medsr.volume.placement import Box, words
+
+__all__ = ["Evaluation", "cell"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Estimates against one reference, on one box, with one mask and one range.
+
+    Attributes:
+        reference: the reference's file name.
+        reference_shape: (X, Y, Z).
+        spacing_mm: of the reference, mm.
+        unit: of the intensities.
+        ruler: range, floor, modality and slice axis.
+        box: start and stop along each axis, in voxels of the reference.
+        mask_how, mask_voxels: what the mask is, and how many voxels it marks in the box.
+        ssim_3d_voxels, ssim_slice_voxels: how many of them the two SSIM are averaged over.
+        rows: one for each estimate.
+        reference_scores: numbers that the reference has by itself: rise, consistency, tissue.
+        tissues: "reference" and each label -> its tissues, where a label map was given.
+    """
+
+    reference: str
+    reference_shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    unit: str
+    ruler: Ruler
+    box: Box
+    mask_how: str
+    mask_voxels: int
+    ssim_3d_voxels: int
+    ssim_slice_voxels: int
+    rows: tuple[Row, ...]
+    reference_scores: tuple[Score, ...] = ()
+    tissues: Mapping[str, tuple[Tissue, ...]] = field(default_factory=dict)
+
+    @property
+    def box_shape(self) -> tuple[int, int, int]:
+        """The compared box, in voxels."""
+        x, y, z = (stop - start for start, stop in self.box)
+        return x, y, z
+
+    def value(self, label: str, metric: str) -> float | None:
+        """One number of the table.
+
+        Raises:
+            KeyError: there is no such label or metric.
+        """
+        return {(r.label, s.metric): s.value for r in self.rows for s in r.scores}[label, metric]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The numbers that were asked for, in the order shown."""
+        return tuple(s.metric for s in self.rows[0].scores)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know before the numbers."""
+        return tuple(f"{row.label} {warning}" for row in self.rows for warning in row.warnings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in JSON's own types; an infinite PSNR is the text "infinity"."""
+        return {
+            "warnings": list(self.warnings),
+            "reference": {
+                "name": self.reference,
+                "shape": list(self.reference_shape),
+                "spacing_mm": list(self.spacing_mm),
+                "unit": self.unit,
+                "modality": self.ruler.modality,
+                "modality_how": self.ruler.modality_how,
+            },
+            "box": {"start_stop": [list(ends) for ends in self.box], "shape": [*self.box_shape]},
+            "data_range": {
+                "value": self.ruler.data_range,
+                "unit": self.unit,
+                "how": self.ruler.data_range_how,
+                "intensity_floor": self.ruler.intensity_floor,
+            },
+            "mask": {
+                "how": self.mask_how,
+                "voxels": self.mask_voxels,
+                "of_voxels": math.prod(self.box_shape),
+                "ssim_3d_voxels": self.ssim_3d_voxels,
+                "ssim_slice_mean_voxels": self.ssim_slice_voxels,
+            },
+            "slices": {"axis": self.ruler.slice_axis, "how": self.ruler.slice_axis_how},
+            "metrics": {
+                name: {
+                    "definition": ALL_METRICS[name].definition,
+                    "unit": self.unit_of(name),
+                    "better": ALL_METRICS[name].better,
+                }
+                for name in self.metrics
+            },
+            "reference_scores": {s.metric: s.value for s in self.reference_scores},
+            "tissues": {name: [asdict(t) for t in each] for name, each in self.tissues.items()},
+            "estimates": {row.label: _row_json(row) for row in self.rows},
+        }
+
+    def to_text(self) -> str:
+        """Warnings, the table, and what its numbers mean; lines of at most 99 characters."""
+        own = {s.metric: s for s in self.reference_scores}
+        cells = [["", "reference", *(row.label for row in self.rows)]]
+        for i, name in enumerate(self.metrics):
+            scores = [own.get(name), *(row.scores[i] for row in self.rows)]
+            cells.append([self.heading(name), *map(cell, scores)])
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(
+                text.ljust(width) if i == 0 else text.rjust(width)
+                for i, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in cells
+        ]
+        warnings = [line for w in self.warnings for line in _wrapped(f"WARNING: {w}")]
+        return "\n".join([*warnings, *lines, "", *self._explanations()]) + "\n"
+
+    def unit_of(self, name: str) -> str:
+        """The unit of a number; empty for a pure one."""
+        unit = ALL_METRICS[name].unit
+        return self.unit if unit == IMAGE_UNIT else unit
+
+    def heading(self, name: str) -> str:
+        """Title and unit of a number."""
+        unit = self.unit_of(name)
+        return ALL_METRICS[name].title + (f" [{unit}]" if unit else "")
+
+    def facts(self) -> list[str]:
+        """Sentences: what was compared, with which range, mask and slices, what has no number."""
+        voxels = math.prod(self.box_shape)
+        facts = [
+            f"Reference: {self.reference}, {self.ruler.modality} ({self.ruler.modality_how}), "
+            f"{words(self.reference_shape)} voxels of {words(self.spacing_mm)} mm.",
+            self._box_words(),
+            f"Range: {self.ruler.data_range:.6g} {self.unit} ({self.ruler.data_range_how}).",
+            f"Mask: {self.mask_how}; {self.mask_voxels} of {voxels} voxels, of which "
+            f"{self.ssim_3d_voxels} enter SSIM 3-D and {self.ssim_slice_voxels} SSIM 2-D.",
+            f"Slices: across axis {self.ruler.slice_axis} ({self.ruler.slice_axis_how}).",
+        ]
+        if self.ruler.intensity_floor:
+            facts.append(
+                f"Both images are counted from {self.ruler.intensity_floor:g} {self.unit}."
+            )
+        for row in self.rows:
+            facts += [f"{row.label}: {note}." for note in row.notes]
+            facts += [
+                f"{row.label}: no {ALL_METRICS[score.metric].title}: {score.why_none}"
+                for score in row.scores
+                if score.value is None
+            ]
+        return facts
+
+    def definitions(self) -> list[str]:
+        """One sentence a number."""
+        chosen = [ALL_METRICS[name] for name in self.metrics]
+        return [f"{m.title} ({BETTER_WORDS[m.better]}): {m.definition}" for m in chosen]
+
+    def _explanations(self) -> list[str]:
+        return [line for s in [*self.facts(), *self.definitions()] for line in _wrapped(s)]
+
+    def _box_words(self) -> str:
+        if self.box_shape == self.reference_shape:
+            return "Compared: every voxel of the reference's grid; nothing is interpolated."
+        ends = ", ".join(f"{start}:{stop}" for start, stop in self.box)
+        return (
+            f"Compared: voxels [{ends}] of the reference ({words(self.box_shape)}), the part that "
+            "all scans share; nothing is interpolated."
+        )
+
+
+def cell(score: Score | None) -> str:
+    """A number as a table shows it."""
+    if score is None or score.value is None:
+        return "-"
+    return f"{score.value:.{ALL_METRICS[score.metric].digits}f}"
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, 99, subsequent_indent="  ")
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "notes": list(row.notes),
+        "warnings": list(row.warnings),
+        "shift_voxels": list(row.shift_voxels),
+        "scores": {
+            score.metric: "infinity" if score.value == math.inf else score.value
+            for score in row.scores
+        },
+        "missing": {s.metric: s.why_none for s in row.scores if s.value is None},
+    }

@@ -1,0 +1,76 @@
+"""Which range, floor and slice axis is a reference measured with? No estimate enters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsr.metrics import foreground
+from medsr.volume import geometry
+from medsr.volume.volume import Modality, Volume
+
+__all__ = ["Ruler", "ruler_of"]
+
+#: A scan of unknown modality with more than this per cent of voxels below
+#: `foreground.CT_THRESHOLD_HU` is taken as CT: no magnitude image is that negative.
+AIR_PERCENT = 1.0
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """What a reference is measured with; no estimate enters.
+
+    Attributes:
+        modality, modality_how: "MR" or "CT", and how that is known.
+        intensity_floor: subtracted from both images before comparing.
+        data_range, data_range_how: R, in the reference's unit, and where it comes from.
+        slice_axis, slice_axis_how: the axis across which slices are taken, and why.
+    """
+
+    modality: Modality
+    modality_how: str
+    intensity_floor: float
+    data_range: float
+    data_range_how: str
+    slice_axis: int
+    slice_axis_how: str
+
+
+def ruler_of(reference: Volume, data_range: float | None) -> Ruler:
+    """The reference's ruler; `data_range` as given, or `foreground.robust_range`."""
+    modality, modality_how = _modality(reference)
+    floor = foreground.intensity_floor(modality)
+    axis, axis_how = _slice_axis(reference)
+    if data_range is None:
+        value = foreground.robust_range(reference.voxels, modality=modality)
+        how = (
+            f"{foreground.TOP_PERCENTILE}th percentile of the whole reference, "
+            f"{value + floor:.6g}, minus {floor:g}"
+        )
+    else:
+        value, how = float(data_range), "as given"
+    return Ruler(modality, modality_how, floor, value, how, axis, axis_how)
+
+
+def _modality(reference: Volume) -> tuple[Modality, str]:
+    if reference.modality is not None:
+        return reference.modality, "as the reference's file says"
+    if reference.unit == "HU":
+        return "CT", "since the unit is HU"
+    limit = foreground.CT_THRESHOLD_HU
+    if float(np.percentile(reference.voxels, AIR_PERCENT)) < limit:
+        return "CT", (
+            f"assumed: the file does not say, and more than {AIR_PERCENT:g} % of the voxels are "
+            f"below {limit:g}"
+        )
+    return "MR", "assumed: the file does not say, and the intensities do not look like HU"
+
+
+def _slice_axis(reference: Volume) -> tuple[int, str]:
+    """The axis of the slice-wise SSIM: the reference's own, else the one nearest to foot-head."""
+    if reference.slice_axis is not None:
+        direction = geometry.axis_words(reference.affine, reference.slice_axis)
+        return reference.slice_axis, f"the reference's slices, stacked {direction}"
+    axis = int(np.abs(reference.affine[2, :3] / reference.spacing_mm).argmax())
+    return axis, "slices stacked foot-head; the reference does not say how it was sliced"

@@ -1,0 +1,37 @@
+"""Where half precision pays."""
+
+from __future__ import annotations
+
+import torch
+
+from medsr.errors import UsageError
+
+__all__ = ["choose_device", "half_is_fast"]
+
+
+def half_is_fast(device: torch.device) -> bool:
+    """Whether bfloat16 convolutions are worth it: a GPU, or a CPU with instructions for them."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu, cuda, cuda:N or mps, as a device that is really there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu.")
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: torch sees no Apple GPU here; use --device cpu.")
+    if kind not in {"cpu", "cuda", "mps"}:
+        raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
+    return torch.device(name)

@@ -1,0 +1,124 @@
+"""The network, which knows slices, as a denoiser of the whole volume.
+
+Each call goes slice by slice in one or both of the orientations that hold the coarse axis; of both
+it takes the average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medsr.acquisition.conditioning import feature_vector, phase_channels
+from medsr.diffusion.denoiser import Denoiser
+from medsr.diffusion.samplers import Denoise
+from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
+from medsr.restore.upsampled import Lifted
+
+__all__ = ["VOXELS_PER_CALL", "Network", "whole_volume"]
+
+#: Voxels that go through the network at once; the result does not depend on it. So few that what a
+#: layer leaves is still in the processor's cache when the next one reads it (docs/experiments.md).
+VOXELS_PER_CALL = 200_000
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The model and how it runs.
+
+    Attributes:
+        denoiser: in evaluation mode.
+        context: neighbouring slices that it sees on each side.
+        dtype: of the convolutions, bfloat16 or float32.
+        voxels_per_call: memory against speed; no influence on the result.
+        device: where it runs.
+    """
+
+    denoiser: Denoiser
+    context: int
+    dtype: torch.dtype
+    voxels_per_call: int
+    device: torch.device
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One orientation of the slices: axis order (stack, H, W), boxes, what the network is told."""
+
+    order: tuple[int, int, int]
+    boxes: list[Box]
+    features: Tensor
+
+
+def whole_volume(
+    network: Network,
+    lifted: Lifted,
+    noise_level: float,
+    count: Callable[[], None],
+    *,
+    in_turn: bool,
+) -> Denoise:
+    """A denoiser of the residual over a whole volume [X', Y', Z'] on the network's device.
+
+    All that it needs goes to the device once, here; nothing leaves it between the evaluations.
+
+    Args:
+        network: the model.
+        lifted: the scan.
+        noise_level: of the scan, over the intensity gain.
+        count: called after each evaluation.
+        in_turn: an evaluation takes one orientation, the next the other, each walk beginning
+            anew: half the price. What one leaves uneven from slice to slice, the next one sees.
+            Otherwise both, averaged: closest to the truth, for a posterior mean.
+    """
+    acquisition = lifted.acquisition
+    w_axis = acquisition.coarse_axis
+    device = network.device
+    condition = lifted.condition.to(device)
+    phase = phase_channels(acquisition.axes[w_axis]).to(device)
+    views = [
+        _View(
+            order,
+            anatomy_boxes(to_slices(lifted.condition, order)),
+            feature_vector(acquisition, order[1], w_axis, noise_level).to(device),
+        )
+        for order in orientations(w_axis)
+    ]
+
+    turn = 0
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        nonlocal turn
+        turn = 0 if sigma >= SIGMA_MAX else turn + 1
+        chosen = [views[turn % 2]] if in_turn else views
+        total = torch.zeros_like(x)
+        for view in chosen:
+            of_slices = network.denoiser.at(sigma, view.features, network.dtype)
+            stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
+            for box in view.boxes:
+                for run in _runs(box, network.voxels_per_call):
+                    part = (run, box.rows, box.columns)
+                    index = torch.arange(run.start, run.stop, device=device)
+                    cond = condition_slices(
+                        stack[..., box.rows, box.columns],
+                        index,
+                        network.context,
+                        phase[:, box.columns],
+                        network.dtype,
+                    )
+                    out[part] += of_slices(noisy[part][:, None].float(), cond)[:, 0]
+        count()
+        return total.div_(len(chosen))
+
+    return denoise
+
+
+def _runs(box: Box, voxels: int) -> Iterator[slice]:
+    """The slices of a box, in runs of about so many voxels."""
+    count = max(1, voxels // box.voxels)
+    for start in range(box.stack.start, box.stack.stop, count):
+        yield slice(start, min(start + count, box.stack.stop))

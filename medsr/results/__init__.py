@@ -1,0 +1,1 @@
+"""What does one enhanced scan become on disk?"""

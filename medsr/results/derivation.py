@@ -1,0 +1,91 @@
+"""From the record of an enhancement to the words and UIDs of a derived DICOM series."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from medsr.volume.dicom.dataset import text
+from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.write.derive import Derivation, Kind
+from medsr.volume.volume import Volume
+
+__all__ = ["MAPS", "derivation_of", "with_thickness"]
+
+#: The facts of a sidecar that fix a result; the UIDs of a derived series follow from them.
+RECIPE = (
+    "ModelSHA256",
+    "ModelSettingsSHA256",
+    "MedsrVersion",
+    "OutputSpacing",
+    "AssumedSliceProfile",
+    "AssumedSliceThickness",
+    "Sampler",
+    "Steps",
+    "Samples",
+    "Quick",
+    "Seed",
+    "Consistency",
+    "Device",
+    "Precision",
+)
+
+#: Kind of map -> what follows the image's name, and how a header words it.
+MAPS: dict[Kind, tuple[str, str]] = {
+    "spread": ("std", "Standard deviation of the samples restored"),
+    "interval": ("interval90", "Half width of the 90 percent interval of the volume restored"),
+    "unseen": ("unseen", "The part that the scanner could not have seen of the volume restored"),
+}
+
+
+def with_thickness(volume: Volume, scan: Volume, facts: Mapping[str, Any]) -> Volume:
+    """A result with the thickness of its slices: their spacing where new, else the scan's."""
+    axis = scan.slice_axis
+    if axis is None:
+        return replace(volume, slice_thickness_mm=None)
+    is_new = abs(facts["Factor"][axis] - 1.0) > 1e-9
+    thickness = facts["OutputSpacing"][axis] if is_new else scan.slice_thickness_mm
+    return replace(volume, slice_thickness_mm=thickness)
+
+
+def derivation_of(
+    kind: Kind, scan: Volume, source: SourceSeries, facts: Mapping[str, Any]
+) -> Derivation:
+    """What the headers of a derived series say of it.
+
+    Args:
+        kind: the enhanced image, or a map that belongs to it.
+        scan: as measured.
+        source: the series whose patient and study the new one takes over.
+        facts: the record, of `restore.record`.
+    """
+    mm = " x ".join(f"{v:.3g}" for v in facts["OutputSpacing"])
+    old = " x ".join(f"{v:.3g}" for v in facts["InputSpacing"])
+    what = "Restored" if kind == "enhanced" else MAPS[kind][1]
+    words = (
+        f"{what} from {old} mm to {mm} mm by the conditional diffusion model {facts['Model']} "
+        f"(medsr {facts['MedsrVersion']}, sampler {facts['Sampler']}, steps {facts['Steps']}, "
+        f"samples {facts['Samples']}, seed {facts['Seed']}, assumed slice profile "
+        f"{facts['AssumedSliceProfile']} of {facts['AssumedSliceThickness']:.3g} mm, weights "
+        f"SHA-256 {facts['ModelSHA256']}). Research use only, not for diagnosis."
+    )
+    return Derivation(
+        kind=kind,
+        identity=_identity(scan, source, facts),
+        model=facts["Model"],
+        model_digest=facts["ModelSHA256"],
+        version=facts["MedsrVersion"],
+        words=words,
+    )
+
+
+def _identity(scan: Volume, source: SourceSeries, facts: Mapping[str, Any]) -> str:
+    """A digest of the input, the model, the settings and the seed; of no path and no clock."""
+    total = hashlib.sha256(scan.voxels.tobytes() + scan.affine.tobytes())
+    for header in source.files:
+        total.update(text(header, "SOPInstanceUID").encode())
+    total.update(json.dumps([facts[key] for key in RECIPE]).encode())
+    return total.hexdigest()

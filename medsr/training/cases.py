@@ -1,0 +1,116 @@
+"""The scans that a model learns from or is validated on: found, prepared once, cached.
+
+A case is one scan of one person. A fine case has real resolution in all three axes; those with
+`in_plane_only` are thick clinical scans whose slices alone are sharp.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.acquisition.resample import acquire
+from medsr.config import CaseConfig, DataConfig
+from medsr.errors import InputError
+from medsr.volume.formats import read
+from medsr.volume.nifti import write_nifti
+from medsr.volume.volume import Modality, Volume
+
+__all__ = ["load_case", "load_cases", "unpack_tar"]
+
+#: An archive of one series is far smaller than this when unpacked.
+MAX_UNPACKED_BYTES = 4 * 1024**3
+
+
+def load_cases(cases: Sequence[CaseConfig], data: DataConfig, modality: Modality) -> list[Volume]:
+    """All scans of a list, in its order; see `load_case`."""
+    return [load_case(case, data, modality) for case in cases]
+
+
+def load_case(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
+    """Read one scan (NIfTI, DICOM folder, or a tar archive of a series) and prepare it.
+
+    Preparation: keep a range of slices, average blocks of voxels, raise voxels to a floor. The
+    result is cached under `data.cache`, keyed by the case and the file's size.
+
+    Raises:
+        InputError: the file is missing or the archive is not safe to unpack.
+    """
+    source = Path(data.root) / case.path
+    if not source.exists():
+        raise InputError(
+            f"{case.path}: not found in the data folder. Set `data.root=FOLDER` to the folder "
+            "that holds the training scans."
+        )
+    key = hashlib.sha256(f"{case.model_dump_json()} {source.stat().st_size}".encode())
+    cached = Path(data.cache) / f"{key.hexdigest()[:16]}.nii"
+    if not cached.exists():
+        volume = prepare(_read_source(source), case)
+        write_nifti(volume, cached, {"Modality": case.modality or modality})
+    return read(cached)
+
+
+def prepare(volume: Volume, case: CaseConfig) -> Volume:
+    """Keep slices, average blocks, raise to the floor, in this order."""
+    voxels, affine = np.asarray(volume.voxels), volume.affine.copy()
+    first, last = (round(part * voxels.shape[2]) for part in case.keep)
+    voxels = voxels[:, :, first:last]
+    affine[:3, 3] += affine[:3, 2] * first
+    blocks = np.asarray(case.average)
+    if (blocks > 1).any():
+        shape = np.asarray(voxels.shape) // blocks
+        axes = [
+            AxisSampling(int(n * b), 1.0, int(n), float(b), float(b), "box")
+            for n, b in zip(shape, blocks, strict=True)
+        ]
+        a, b, c = (int(n) for n in shape * blocks)
+        fine = torch.from_numpy(np.ascontiguousarray(voxels[:a, :b, :c]))
+        voxels = acquire(fine, Acquisition((axes[0], axes[1], axes[2]))).numpy()
+        affine[:3, 3] += affine[:3, :3] @ ((blocks - 1) / 2)
+        affine[:3, :3] *= blocks
+    if case.floor is not None:
+        voxels = np.maximum(voxels, np.float32(case.floor))
+    return Volume(
+        voxels=voxels, affine=affine, modality=volume.modality, unit=volume.unit, name=volume.name
+    )
+
+
+def _read_source(source: Path) -> Volume:
+    if not tarfile.is_tarfile(source) if source.is_file() else True:
+        return read(source)
+    with tempfile.TemporaryDirectory() as folder:
+        unpack_tar(source, Path(folder))
+        return read(folder)
+
+
+def unpack_tar(source: Path, folder: Path) -> None:
+    """Write the regular files of a tar archive below a folder; links and devices stay packed.
+
+    (`TarFile.extractall(filter="data")` came with Python 3.11.4; 3.11.2 is still about.)
+
+    Raises:
+        InputError: it unpacks to more than 4 GiB, or a path points outside of it.
+    """
+    with tarfile.open(source) as archive:
+        members = [m for m in archive.getmembers() if m.isfile()]
+        if sum(m.size for m in members) > MAX_UNPACKED_BYTES:
+            raise InputError(f"{source.name}: unpacks to more than 4 GiB; unpack it yourself.")
+        paths = [PurePosixPath(m.name) for m in members]
+        if any(path.is_absolute() or ".." in path.parts for path in paths):
+            raise InputError(f"{source.name}: holds a path outside of itself; refused.")
+        for member, path in zip(members, paths, strict=True):
+            content = archive.extractfile(member)
+            if content is None:  # cannot be: it is a regular file
+                continue
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with content, target.open("wb") as sink:
+                shutil.copyfileobj(content, sink)

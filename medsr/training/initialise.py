@@ -1,0 +1,72 @@
+"""What a training begins with: the weights of another model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from medsr.config import TrainConfig
+from medsr.diffusion.denoiser import Denoiser
+from medsr.errors import UsageError
+from medsr.network.checkpoint import load_model
+from medsr.network.unet import UNet
+from medsr.training.batches import Batches, Share
+from medsr.training.prune import narrow
+from medsr.training.scenes import Fine
+
+__all__ = ["begin_with"]
+
+#: Batches that the channels of a wider network are measured on.
+LOOKS = 6
+
+
+def begin_with(
+    denoiser: Denoiser, path: Path, config: TrainConfig, train: Sequence[Fine]
+) -> float:
+    """Give a denoiser the weights of a model; of a wider one, its strongest channels.
+
+    Where the posterior mean gets a network of its own that the model lacks, both begin alike.
+
+    Returns:
+        The model's unit of the residual, over the intensity gain.
+
+    Raises:
+        InputError: the model is missing or damaged.
+        UsageError: its network is not like the configuration's.
+    """
+    start, card = load_model(path)
+    batches = Batches(train, config, 0, Share())
+
+    def run() -> None:
+        for k in range(LOOKS):
+            batch = batches.batch(k * config.reuse)
+            noise = batch["sigma"].reshape(-1, 1, 1, 1) * batch["noise"]
+            noisy = batch["residual"] / card.residual_std + noise
+            start(noisy, batch["sigma"], batch["cond"], batch["features"])
+
+    for own, other in _pairs(denoiser, start, path.name):
+        if isinstance(own, UNet) and isinstance(other, UNet) and own.widths != other.widths:
+            narrow(other, own, run)
+            continue
+        try:
+            own.load_state_dict(other.state_dict())
+        except RuntimeError:
+            raise UsageError(
+                f"{path.name}: these weights (init) do not fit the configuration's network."
+            ) from None
+    return card.residual_std
+
+
+def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Module, nn.Module]]:
+    """Each network that learns, and the one that it begins with."""
+    pairs = [(denoiser.network, start.network)]
+    if denoiser.mean_network is not None:
+        pairs.append((denoiser.mean_network, start.mean_network or start.network))
+    elif start.mean_network is not None:
+        raise UsageError(
+            f"{name}: these weights (init) hold a second network, for the posterior mean; set "
+            "network.mean_network=true."
+        )
+    return pairs

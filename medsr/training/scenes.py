@@ -1,0 +1,261 @@
+"""Training pairs: fine volume -> crop -> contrast -> acquire -> lift -> (clean, condition).
+
+The same `acquire` and `lift` as in use. A *scene* is one cropped, degraded block; a batch takes
+slices of several scenes. Everything follows from (seed, step, slot), so a killed training goes
+on exactly where it was, on any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medsr.acquisition.acquisition import Acquisition, AxisSampling, in_plane_profile
+from medsr.acquisition.conditioning import feature_vector, phase_channels
+from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
+from medsr.acquisition.resample import acquire, lift
+from medsr.config import DrawConfig
+from medsr.intensity import scaling_for
+from medsr.volume.volume import Modality
+
+__all__ = ["Fine", "Scene", "draw_scene", "scene_from"]
+
+#: Voxels cut from both ends of the coarse axis, where the crop's border spoils the profile.
+MARGIN = 12
+
+#: ln of how much the level of the grain changes over a block, at most, each way.
+GRAIN_CHANGE = 0.5
+
+
+@dataclass(frozen=True)
+class Fine:
+    """A scan to draw from: voxels [X, Y, Z] float32 and whether all three axes are sharp."""
+
+    voxels: Tensor
+    in_plane_only: bool
+    modality: Modality
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One degraded block, axes ordered (stack, H, W) with the coarse axis last.
+
+    Attributes:
+        residual: clean minus lifted, in the network's range, [A, H, W].
+        lifted: in the network's range, [A, H, W].
+        features: the acquisition's vector, [FEATURES].
+        phase: [2, W].
+        single: whether neighbours along the stack are too far away to be of use.
+    """
+
+    residual: Tensor
+    lifted: Tensor
+    features: Tensor
+    phase: Tensor
+    single: bool
+
+
+def draw_scene(
+    fine: Fine, crop: int, depth: int, draw: DrawConfig, rng: np.random.Generator
+) -> Scene:
+    """A random crop of a scan with a random acquisition.
+
+    Args:
+        fine: the scan.
+        crop: height and width of the block in voxels.
+        depth: how many slices the block stacks.
+        draw: ranges to draw from.
+        rng: the only source of randomness.
+    """
+    w_axis = int(rng.integers(2 if fine.in_plane_only else 3))
+    others = [k for k in (2, 1, 0) if k != w_axis]
+    if not fine.in_plane_only and rng.random() < 0.5:
+        others.reverse()
+    voxels = fine.voxels.permute(others[0], others[1], w_axis)
+    block = _crop(voxels, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
+    block = torch.flip(block, [k for k in range(3) if rng.random() < 0.5])
+    block = _contrast(block, draw, rng) if fine.modality == "MR" else block
+    block = _grain(block, fine.modality, draw, rng)
+    block = _soften(block, fine, draw, rng)
+    acquisition = draw_acquisition(block.shape, draw, rng, fine.modality)
+    level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
+    trim = MARGIN + int(rng.integers(-4, 5))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    return scene_from(
+        block, acquisition, fine.modality, level, (trim, crop), fine.in_plane_only, generator
+    )
+
+
+def scene_from(
+    block: Tensor,
+    acquisition: Acquisition,
+    modality: Modality,
+    noise: float,
+    window: tuple[int, int],
+    single: bool,
+    generator: torch.Generator | None = None,
+) -> Scene:
+    """Degrade a block [A, B, W'] and cut the window (start, length) out of its last axis.
+
+    `noise` is a standard deviation over the intensity gain.
+    """
+    a, b, w = acquisition.fine_shape
+    clean = block[:a, :b, :w]
+    low = acquire(clean, acquisition)
+    scaling = scaling_for(modality, low.numpy())
+    sigma = noise * scaling.gain
+    if sigma > 0 and modality == "MR":
+        low = rician(low, sigma, generator)
+    elif sigma > 0:
+        low = filtered_backprojection_noise(low, sigma, 2, generator)
+    seen = estimate_noise(low.numpy(), 2, above=scaling.offset + 0.1 * scaling.gain)
+    lifted = (lift(low, acquisition) - scaling.offset) / scaling.gain
+    part = slice(window[0], window[0] + window[1])
+    lifted = lifted[..., part].contiguous()
+    target = ((clean - scaling.offset) / scaling.gain)[..., part]
+    return Scene(
+        residual=target - lifted,
+        lifted=lifted,
+        features=feature_vector(acquisition, 1, 2, seen / scaling.gain),
+        phase=phase_channels(acquisition.axes[2])[:, part],
+        single=single,
+    )
+
+
+def draw_acquisition(
+    shape: Sequence[int], draw: DrawConfig, rng: np.random.Generator, modality: Modality
+) -> Acquisition:
+    """Random factors, thickness and profile for a block [A, H, W] of unit voxels."""
+    factor = float(np.exp(rng.uniform(*np.log(draw.factor))))
+    if rng.random() < draw.whole_factor_chance:
+        factor = float(np.clip(round(factor), 2, draw.factor[1]))
+    ratio = float(rng.uniform(*draw.thickness)) if rng.random() < draw.thickness_chance else 1.0
+    profile = "box" if rng.random() < draw.box_chance else "gaussian"
+    low_count = int(shape[2] / factor)
+    w = AxisSampling(
+        round(low_count * factor), 1.0, low_count, factor, max(1.0, ratio * factor), profile
+    )
+    in_plane = 1.0
+    if rng.random() < draw.in_plane_chance:
+        in_plane = float(rng.uniform(1.0, draw.in_plane))
+    profile = in_plane_profile(modality)
+    a, h = (_in_plane_axis(n, in_plane, profile) for n in shape[:2])
+    return Acquisition((a, h, w))
+
+
+def _in_plane_axis(count: int, factor: float, profile: str) -> AxisSampling:
+    """An axis of unit voxels seen at about 1 / factor of its resolution."""
+    low = max(4, round(count / factor))
+    if low >= count:
+        return AxisSampling(count, 1.0, count, 1.0)
+    return AxisSampling(count, 1.0, low, count / low, count / low, profile)
+
+
+def _crop(
+    voxels: Tensor,
+    wanted: tuple[int, int, int],
+    fine: Fine,
+    draw: DrawConfig,
+    rng: np.random.Generator,
+) -> Tensor:
+    """A block of the wanted shape around a voxel of the body, perhaps on coarser voxels."""
+    if fine.in_plane_only:
+        wanted = (min(wanted[0], voxels.shape[0]), *wanted[1:])
+    zoom = float(rng.uniform(draw.zoom, 1.0)) if rng.random() < draw.zoom_chance else 1.0
+    zooms = [zoom] * 3
+    if zoom < 1.0 and draw.stretch:
+        zooms = [zoom * float(rng.uniform(1 - draw.stretch, 1)) for _ in range(3)]
+    if fine.in_plane_only:
+        zooms[0] = 1.0
+    taken = [int(np.ceil(n / z)) for n, z in zip(wanted, zooms, strict=True)]
+    centre = _foreground_voxel(voxels, fine.modality, rng)
+    starts = [
+        int(np.clip(c - n // 2 + rng.integers(-n // 4, n // 4 + 1), 0, max(0, size - n)))
+        for c, n, size in zip(centre, taken, voxels.shape, strict=True)
+    ]
+    parts = tuple(slice(s, s + n) for s, n in zip(starts, taken, strict=True))
+    block = voxels[parts].contiguous()
+    short = [n - m for n, m in zip(taken, block.shape, strict=True)]
+    if any(short):
+        pads = [p for n in reversed(short) for p in (n // 2, n - n // 2)]
+        block = torch.nn.functional.pad(block[None, None], pads, mode="replicate")[0, 0]
+    if zoom == 1.0:
+        return block
+    axes = [
+        AxisSampling(have, 1.0, n, have / n, 0.0 if z == 1.0 else have / n)
+        for have, n, z in zip(taken, wanted, zooms, strict=True)
+    ]
+    return acquire(block, Acquisition((axes[0], axes[1], axes[2])))
+
+
+def _foreground_voxel(
+    voxels: Tensor, modality: Modality, rng: np.random.Generator
+) -> tuple[int, ...]:
+    """A random voxel of the body: the first of 64 random ones that is bright enough."""
+    places = np.stack([rng.integers(n, size=64) for n in voxels.shape], axis=1)
+    values = voxels[tuple(torch.from_numpy(p) for p in places.T)].numpy()
+    bright = values > (-500.0 if modality == "CT" else 0.3 * float(values.max()))
+    return tuple(int(n) for n in places[int(bright.argmax())])
+
+
+def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
+    """Unseen contrasts from seen ones: gamma, inversion of the tissue, a smooth bias field."""
+    top = float(torch.quantile(block.ravel()[:: max(1, block.numel() // 100_000)], 0.995))
+    if top <= 0:
+        return block
+    x = block / top
+    if rng.random() < draw.contrast_chance:
+        x = x.clamp(min=0) ** float(np.exp(rng.uniform(-draw.log_gamma, draw.log_gamma)))
+    if rng.random() < draw.invert_chance:
+        tissue = (x / 0.1).clamp(0, 1)  # air stays dark
+        x = tissue * (1.1 - x).clamp(min=0.02)
+    if rng.random() < draw.contrast_chance:
+        x = x * _smooth_field(x.shape, draw.bias, rng).exp()
+    return x * top
+
+
+def _smooth_field(shape: Sequence[int], height: float, rng: np.random.Generator) -> Tensor:
+    """A smooth random field between -height and height."""
+    knots = torch.from_numpy(rng.uniform(-height, height, (1, 1, 3, 3, 3))).float()
+    return torch.nn.functional.interpolate(knots, size=tuple(shape), mode="trilinear")[0, 0]
+
+
+def _grain(
+    block: Tensor, modality: Modality, draw: DrawConfig, rng: np.random.Generator
+) -> Tensor:
+    """Noise of the fine scan itself, which its thick slices then average.
+
+    So the model learns how much noise a scan of such slices had, and samples hold that much: scans
+    made smooth by resampling, of which there are many, teach the opposite. Its level varies over
+    the block (attenuation of shoulders and hips in CT, coil arrays in MR).
+    """
+    if rng.random() >= draw.grain_chance:
+        return block
+    sigma = float(rng.uniform(0, draw.grain)) * scaling_for(modality, block.numpy()).gain
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    if modality == "MR":
+        noisy = rician(block, sigma, generator)
+    else:
+        noisy = filtered_backprojection_noise(block, sigma, 2, generator)
+    return torch.lerp(block, noisy, _smooth_field(block.shape, GRAIN_CHANGE, rng).exp())
+
+
+def _soften(block: Tensor, fine: Fine, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
+    """The scan on voxels finer than its resolution, noise and all.
+
+    Soft CT kernels and zero-filled MR store such scans; without them a model learns that fine
+    detail reaches to the last frequency of every grid, and samples show it where there is none.
+    """
+    if rng.random() >= draw.soft_chance:
+        return block
+    width = float(rng.uniform(1.0, draw.soft))
+    profile = in_plane_profile(fine.modality)
+    widths = [0.0 if fine.in_plane_only else width, width, width]
+    axes = [
+        AxisSampling(n, 1.0, n, 1.0, w, profile) for n, w in zip(block.shape, widths, strict=True)
+    ]
+    return acquire(block, Acquisition((axes[0], axes[1], axes[2])))

@@ -1,0 +1,1 @@
+"""How is a DICOM series read and written?"""

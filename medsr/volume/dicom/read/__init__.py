@@ -1,0 +1,1 @@
+"""How do DICOM files become one volume?"""

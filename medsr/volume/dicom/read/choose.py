@@ -1,0 +1,127 @@
+"""Which of the series in a folder is meant?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsr.errors import InputError, Refused
+from medsr.volume.dicom.dataset import parse_quietly
+from medsr.volume.dicom.read.discover import Group, group_heads, heads_of, opened
+from medsr.volume.dicom.read.header import IMAGE, head_of, why_not
+
+__all__ = ["SeriesSummary", "chosen_group", "known_group", "list_series", "pick_group"]
+
+#: A folder may hold hundreds of series; a message names this many.
+MAX_LISTED = 20
+
+
+@dataclass(frozen=True)
+class SeriesSummary:
+    """What `list_series` says of the files of one series, modality and kind.
+
+    Attributes:
+        uid: SeriesInstanceUID; "" when the files have none.
+        modality: "MR", "CT", or another code.
+        kind: "image", "localizer", "colour", "mosaic", "screen capture", "other modality" or
+            "not an image"; only an "image" can be read.
+        files: number of files.
+        slices: number of images, frames of multi-frame files counted singly.
+        shape: (columns, rows, slices), or None when files differ or hold no pixels.
+    """
+
+    uid: str
+    modality: str
+    kind: str
+    files: int
+    slices: int
+    shape: tuple[int, int, int] | None
+
+
+def list_series(path: Path) -> list[SeriesSummary]:
+    """The DICOM series at a path, the largest first, from headers alone.
+
+    Raises:
+        InputError: missing, empty, no permission, no DICOM inside, or damaged.
+        Refused: too many files, or a zip of unbelievable size.
+    """
+    path = Path(path)
+    with parse_quietly(), opened(path) as place:
+        return [_summary(group) for group in group_heads(heads_of(place, path.name))]
+
+
+def _summary(group: Group) -> SeriesSummary:
+    shapes = {head.shape for head in group.heads}
+    shape = shapes.pop() if len(shapes) == 1 else None
+    return SeriesSummary(
+        uid=group.uid,
+        modality=group.modality,
+        kind=group.kind,
+        files=len(group.heads),
+        slices=group.slices,
+        shape=(shape[1], shape[0], group.slices) if shape else None,
+    )
+
+
+@contextmanager
+def chosen_group(path: Path, series_uid: str | None) -> Iterator[Group]:
+    """The one image series at a path, while it is there (a zip is unpacked for so long).
+
+    Raises:
+        InputError, Refused: as `read_series`, but for faults in the frames.
+    """
+    path = Path(path)
+    with parse_quietly(), opened(path) as place:
+        yield pick_group(group_heads(heads_of(place, path.name)), series_uid, path.name)
+
+
+def known_group(paths: Sequence[Path], name: str) -> Group:
+    """The one image series that known files are.
+
+    Raises:
+        InputError, Refused: as `read_files`, but for faults in the pixels.
+    """
+    heads = [head for head in map(head_of, paths) if head is not None]
+    if len(heads) < len(paths):
+        raise InputError(
+            f"{name}: {len(paths) - len(heads)} of its {len(paths)} files are no longer DICOM."
+        )
+    return pick_group(group_heads(heads), None, name)
+
+
+def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Group:
+    """The one image series among groups.
+
+    Raises:
+        Refused: there is not exactly one; the sentence says why.
+    """
+    images = [group for group in groups if group.kind == IMAGE]
+    if series_uid is not None:
+        chosen = [group for group in groups if group.uid == series_uid]
+        if not chosen:
+            raise Refused(f"{name}: has no series {series_uid}. It holds {_listing(groups)}.")
+        images = [group for group in chosen if group.kind == IMAGE]
+        groups = chosen
+    if len(images) == 1:
+        return images[0]
+    if images:
+        raise Refused(
+            f"{name}: holds {len(images)} image series; pick one with --series UID: "
+            f"{_listing(images)}."
+        )
+    reasons = {why_not(group.kind, group.modality) for group in groups}
+    if len(reasons) == 1:
+        raise Refused(f"{name}: {reasons.pop()}")
+    raise Refused(f"{name}: holds no MR or CT image series, only {_listing(groups)}.")
+
+
+def _listing(groups: Sequence[Group]) -> str:
+    listed = [
+        f"{group.uid or '(no UID)'} ({group.modality or 'no modality'} {group.kind}, "
+        f"{group.slices} slices)"
+        for group in groups[:MAX_LISTED]
+    ]
+    more = len(groups) - len(listed)
+    return "; ".join(listed) + (f"; and {more} more" if more else "")

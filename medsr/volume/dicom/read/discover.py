@@ -1,0 +1,216 @@
+"""Which DICOM series does a path hold? Files found, headers read, objects told apart.
+
+A path is a folder (searched to the bottom), a zip, or one file, which stands for the series in
+its folder that it belongs to. Files that are not DICOM are passed over; DICOM objects are sorted
+by (SeriesInstanceUID, modality, kind) so that a localizer or a screenshot that shares its UID
+with a scan is kept apart from it. Pixels are not read here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from medsr.errors import InputError, Refused
+from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
+from medsr.volume.dicom.read.header import Head, head_of
+
+__all__ = ["Group", "group_heads", "heads_of", "opened"]
+
+#: More files than this are an archive, not a scan; a whole study has a few thousand.
+MAX_FILES = 50_000
+
+#: A zip may unpack to this much; the largest scans are a few GiB.
+MAX_ZIP_BYTES = 8 * 1024**3
+
+#: Resource forks that macOS scatters beside the real files, under the real files' names.
+FORK_PREFIX, FORK_FOLDER = "._", "__MACOSX"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The files of one series that are of one modality and one kind."""
+
+    uid: str
+    modality: str
+    kind: str
+    heads: tuple[Head, ...]
+
+    @property
+    def slices(self) -> int:
+        """Number of images: frames, summed over files."""
+        return sum(head.frames for head in self.heads)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """The path itself, or for a zip a temporary folder with its contents, removed afterwards.
+
+    Raises:
+        InputError: missing, no permission, or a zip that is damaged, locked or unsafe.
+        Refused: a zip of unbelievable size.
+    """
+    try:
+        there = path.exists()
+    except PermissionError:
+        raise InputError(f"{path.name}: no permission to look into its folder.") from None
+    if not there:
+        raise InputError(f"{path.name}: there is no such file or folder.")
+    if path.is_dir() or path.suffix.lower() != ".zip":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="medsr-") as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _unpack(archive, Path(folder), path.name)
+        except PermissionError:
+            raise InputError(f"{path.name}: no permission to read this file.") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError):
+            raise InputError(f"{path.name}: is not a whole zip file. Copy it again.") from None
+        except (RuntimeError, NotImplementedError):
+            raise InputError(
+                f"{path.name}: is locked with a password or packed in a way that medsr does not "
+                "know. Unpack it yourself and give the folder."
+            ) from None
+        except OSError as fault:
+            raise InputError(
+                f"{path.name}: cannot be unpacked ({fault.strerror or 'unknown reason'})."
+            ) from None
+        yield Path(folder)
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
+    """Write the members that look like DICOM into numbered folders, under harmless names."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > MAX_FILES:
+        raise Refused(f"{name}: holds {len(members)} files; the limit is {MAX_FILES}.")
+    allowance, unpacked = MAX_ZIP_BYTES, 0
+    for number, member in enumerate(members):
+        parts = PurePosixPath(member.filename.replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts:
+            raise InputError(
+                f"{name}: holds a member whose path points outside the archive, so medsr does not "
+                "unpack it. Get the zip again from a source you trust."
+            )
+        if FORK_FOLDER in parts.parts or not _is_wanted(archive, member):
+            continue
+        target = folder / f"{number:06d}" / (re.sub(r"[^\w.\-]", "_", parts.name)[-80:] or "file")
+        target.parent.mkdir()
+        unpacked += 1
+        allowance -= _unpack_one(archive, member, target, allowance)
+        if allowance < 0:
+            raise Refused(
+                f"{name}: unpacks to more than {MAX_ZIP_BYTES / 1024**3:.3g} GiB, the limit. "
+                "Unpack it yourself and give the folder of one series."
+            )
+    if not unpacked:
+        raise InputError(
+            f"{name}: holds no DICOM ({len(members)} other files). Give the zip of one scan."
+        )
+
+
+def _is_wanted(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether a member begins like DICOM or is named like it; the rest stays packed."""
+    with archive.open(member) as source:
+        start = source.read(START_BYTES)
+    return begins_like_dicom(start) or Path(member.filename).suffix.lower() in DICOM_SUFFIXES
+
+
+def _unpack_one(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, allowance: int
+) -> int:
+    """Bytes written; stops just past the allowance, whatever the zip's own table says."""
+    written = 0
+    with archive.open(member) as source, target.open("wb") as sink:
+        while (block := source.read(1 << 20)) and written <= allowance:
+            written += sink.write(block)
+    return written
+
+
+def heads_of(path: Path, name: str) -> list[Head]:
+    """The DICOM headers at a folder (searched to the bottom) or of one file's series.
+
+    Args:
+        path: a folder or a file; not a zip.
+        name: what the user called it, for messages.
+
+    Raises:
+        InputError: empty, no DICOM inside, no permission, or a damaged file.
+        Refused: too many files.
+    """
+    if path.is_dir():
+        files = _walk(path, name)
+        if not files:
+            raise InputError(f"{name}: is an empty folder; expected a DICOM series.")
+        heads = [head for head in map(head_of, files) if head is not None]
+        if not heads:
+            raise InputError(
+                f"{name}: holds no DICOM ({len(files)} other files). Give the folder of one scan."
+            )
+        return heads
+    head = head_of(path)
+    if head is None:
+        raise InputError(
+            f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
+            "or a NIfTI file (.nii, .nii.gz)."
+        )
+    if head.frames > 1:
+        return [head]
+    return sorted([head, *_siblings(head)], key=lambda one: one.path)
+
+
+def _siblings(head: Head) -> list[Head]:
+    """The other files of the same series, modality and kind in the same folder."""
+    beside = [
+        path
+        for path in _list_files(head.path.parent, head.path.parent.name)
+        if path.name != head.path.name
+    ]
+    heads = [other for other in map(head_of, beside) if other is not None]
+    return [
+        other
+        for other in heads
+        if (other.uid, other.modality, other.kind) == (head.uid, head.modality, head.kind)
+    ]
+
+
+def _walk(folder: Path, name: str) -> list[Path]:
+    def fail(fault: OSError) -> None:
+        where = Path(str(fault.filename or folder)).name
+        raise InputError(f"{name}: no permission to read the folder {where}.") from None
+
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(f for f in folders if f != FORK_FOLDER)
+        files += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
+        if len(files) > MAX_FILES:
+            raise Refused(
+                f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan."
+            )
+    return [file for file in files if file.is_file()]
+
+
+def _list_files(folder: Path, name: str) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except PermissionError:
+        raise InputError(f"{name}: no permission to read this folder.") from None
+    if len(entries) > MAX_FILES:
+        raise Refused(f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan.")
+    return [e for e in entries if not e.name.startswith(FORK_PREFIX) and e.is_file()]
+
+
+def group_heads(heads: Sequence[Head]) -> list[Group]:
+    """Sort headers into series, the largest first."""
+    found: dict[tuple[str, str, str], list[Head]] = {}
+    for head in heads:
+        found.setdefault((head.uid, head.modality, head.kind), []).append(head)
+    groups = [Group(*key, tuple(members)) for key, members in found.items()]
+    return sorted(groups, key=lambda group: (-group.slices, group.uid, group.kind))

@@ -1,0 +1,223 @@
+"""A header in a twentieth of a millisecond: only the elements asked for, and where the pixels lie.
+
+Discovery reads hundreds of thousands of headers, and a full parser spends most of its time on the
+elements in between. Here the elements of a little-endian file, explicit or implicit (PS3.5 7.1),
+are stepped over by their lengths, sequences of undefined length item by item (PS3.5 7.5). Whatever
+is not plain (another encoding, elements out of order, an unknown VR, a file that ends within an
+element before the pixels) is left to the full parser: the answer is None, never a guess.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from io import FileIO
+from pathlib import Path
+
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement, empty_value_for_VR
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.tag import BaseTag
+
+from medsr.volume.dicom.dataset import text
+
+__all__ = ["Place", "Quick", "quick_header"]
+
+#: Read at once; holds most headers whole.
+READ_BYTES = 1 << 15
+
+#: A wanted value longer than this is left to the full parser.
+MAX_VALUE_BYTES = 1 << 14
+
+#: Sequences within sequences; a scan has three or four.
+MAX_DEPTH = 16
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+
+#: Compressed syntaxes encode the header as explicit little endian; these do not.
+OTHER_ENCODINGS = {
+    "1.2.840.10008.1.2.1.99",  # deflated
+    "1.2.840.10008.1.2.2",  # big endian
+}
+
+#: Value representations with a length of two bytes, and those with two reserved and four.
+SHORT = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split(),
+)
+LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+
+PIXELS, ITEM, ITEM_END, SEQUENCE_END = 0x7FE00010, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+UNDEFINED = 0xFFFFFFFF
+
+_HEAD, _LENGTH = struct.Struct("<HH2sH").unpack_from, struct.Struct("<I").unpack_from
+
+#: Tag, VR (b"" where the encoding does not say it), where the value starts, its length.
+Element = tuple[int, bytes, int, int]
+
+Found = dict[BaseTag, RawDataElement]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file's uncompressed pixels lie, all of them within the file: bytes."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, eq=False)
+class Quick:
+    """The wanted elements, and where the pixels are, or None when they are not plain."""
+
+    header: Dataset
+    pixels: Place | None
+
+
+class _Doubt(Exception):
+    """The file is not plain."""
+
+
+def quick_header(path: Path, wanted: Collection[int]) -> Quick | None:
+    """The wanted elements of one file as pydicom would give them, or None.
+
+    Args:
+        path: a DICOM file.
+        wanted: tags as numbers, none of them a sequence's content.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        try:
+            return _look(_Pages(stream), wanted)
+        except _Doubt:
+            return None
+
+
+def _look(pages: _Pages, wanted: Collection[int]) -> Quick:
+    preamble = pages.take(0, 128)
+    if pages.take(128, 4) != b"DICM":
+        raise _Doubt
+    file_meta, start = _meta(pages)
+    syntax = text(file_meta, "TransferSyntaxUID")
+    implicit = syntax == IMPLICIT
+    if not syntax or syntax in OTHER_ENCODINGS:
+        raise _Doubt
+    if implicit and pages.take(start, 6)[4:].isalpha():
+        raise _Doubt  # it is explicit, whatever it says
+    found: Found = {}
+    pixels = _walk(pages, start, implicit, wanted, found)
+    header = FileDataset("", Dataset(found), preamble=preamble, file_meta=file_meta)
+    return Quick(header, pixels if syntax in (IMPLICIT, EXPLICIT) else None)
+
+
+class _Pages:
+    """A file's bytes by offset, read a page at a time."""
+
+    def __init__(self, stream: FileIO) -> None:
+        self._stream, self._start, self._page = stream, 0, stream.read(READ_BYTES)
+        self.size = os.fstat(stream.fileno()).st_size
+
+    def take(self, at: int, count: int) -> bytes:
+        """Bytes from an offset on; fewer at the file's end."""
+        first = at - self._start
+        if first < 0 or first + count > len(self._page):
+            self._stream.seek(at)
+            self._start, self._page, first = at, self._stream.read(READ_BYTES), 0
+        return self._page[first : first + count]
+
+
+def _meta(pages: _Pages) -> tuple[FileMetaDataset, int]:
+    """The meta group (PS3.10 7.1, always explicit little endian), and where the next begins."""
+    found: Found = {}
+    at, before = 132, -1
+    while pages.take(at, 2) == b"\2\0":
+        element = _element_at(pages, at, implicit=False)
+        tag, _, start, length = element
+        if tag <= before or length > MAX_VALUE_BYTES:
+            raise _Doubt
+        found[BaseTag(tag)] = _raw(element, pages.take(start, length), implicit=False)
+        before, at = tag, start + length
+    return FileMetaDataset(Dataset(found)), at
+
+
+def _walk(
+    pages: _Pages, at: int, implicit: bool, wanted: Collection[int], found: Found
+) -> Place | None:
+    """Collect elements up to the pixels; the place of those when they are all there."""
+    before = -1
+    while at < pages.size:
+        element = _element_at(pages, at, implicit)
+        tag, kind, start, length = element
+        if tag <= before or tag > PIXELS:
+            raise _Doubt
+        if tag == PIXELS:
+            return Place(start, length) if start + length <= pages.size else None
+        if tag in wanted:
+            if length > MAX_VALUE_BYTES or _is_sequence(tag, kind):
+                raise _Doubt
+            found[BaseTag(tag)] = _raw(element, pages.take(start, length), implicit)
+        before = tag
+        at = start + length if length != UNDEFINED else _end_of(pages, element, implicit, 0)
+    if at > pages.size:
+        raise _Doubt
+    return None
+
+
+def _element_at(pages: _Pages, at: int, implicit: bool) -> Element:
+    head = pages.take(at, 12)
+    if len(head) < 8:
+        raise _Doubt
+    group, element, kind, length = _HEAD(head)
+    tag = group << 16 | element
+    if implicit or group == ITEM >> 16:
+        return tag, b"", at + 8, _LENGTH(head, 4)[0]
+    if kind in SHORT:
+        return tag, kind, at + 8, length
+    if kind in LONG and len(head) == 12:
+        return tag, kind, at + 12, _LENGTH(head, 8)[0]
+    raise _Doubt
+
+
+def _end_of(pages: _Pages, sequence: Element, implicit: bool, depth: int) -> int:
+    """Where a sequence of undefined length ends (PS3.5 7.5.2)."""
+    _, kind, at, _ = sequence
+    if kind not in (b"", b"SQ") or depth > MAX_DEPTH:
+        raise _Doubt
+    while True:
+        tag, _, at, length = _element_at(pages, at, implicit=True)
+        if tag == SEQUENCE_END:
+            return at
+        if tag != ITEM:
+            raise _Doubt
+        at = at + length if length != UNDEFINED else _end_of_item(pages, at, implicit, depth)
+
+
+def _end_of_item(pages: _Pages, at: int, implicit: bool, depth: int) -> int:
+    """Where an item of undefined length ends."""
+    while True:
+        element = _element_at(pages, at, implicit)
+        tag, _, at, length = element
+        if tag == ITEM_END:
+            return at
+        at = at + length if length != UNDEFINED else _end_of(pages, element, implicit, depth + 1)
+
+
+@lru_cache(maxsize=1024)
+def _is_sequence(tag: int, kind: bytes) -> bool:
+    if kind:
+        return kind == b"SQ"
+    try:
+        return bool(dictionary_VR(tag) == "SQ")
+    except KeyError:
+        return False
+
+
+def _raw(element: Element, value: bytes, implicit: bool) -> RawDataElement:
+    tag, kind, start, _ = element
+    known = kind.decode("ascii") or None
+    shown = value or empty_value_for_VR(known, raw=True)
+    return RawDataElement(BaseTag(tag), known, len(value), shown, start, implicit, True)

@@ -1,0 +1,1 @@
+"""How does a volume become a derived DICOM series?"""

@@ -1,0 +1,77 @@
+"""How a derived series presents itself: image type, number, description, window."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr.volume.dicom.dataset import number, text, texts
+from medsr.volume.dicom.read.series import SourceSeries, common_element
+from medsr.volume.volume import Volume
+
+__all__ = ["LONGEST_LO", "Kind", "image_type", "series_description", "series_number", "window"]
+
+#: The image itself, or a map that belongs to it.
+Kind = Literal["enhanced", "spread", "interval", "unseen"]
+
+#: Kind -> place in the numbering, words of the description, word of ImageType.
+KINDS: dict[Kind, tuple[int, str, str]] = {
+    "enhanced": (1, "medsr SR", ""),
+    "spread": (2, "medsr SD map", "STDDEV"),
+    "interval": (3, "medsr 90% interval", "INTERVAL90"),
+    "unseen": (4, "medsr unseen part", "UNSEEN"),
+}
+
+#: VR LO holds 64 characters, VR IS ten digits and a sign (PS3.5 6.2).
+LONGEST_LO, LARGEST_IS = 64, 2**31 - 1
+
+
+def window(source: SourceSeries, kind: Kind, pixels: NDArray[np.float32]) -> tuple[float, float]:
+    """The source's first window where its slices agree, else one that shows all but the rarest."""
+    centre, width = (_agreed(source, k) for k in ("WindowCenter", "WindowWidth"))
+    if kind == "enhanced" and centre is not None and width is not None and width >= 1:
+        return centre, width
+    low, high = np.percentile(pixels[:, ::4, ::4], [1, 99.5])
+    return round(float(low + high) / 2, 3), max(round(float(high - low), 3), 1.0)
+
+
+def _agreed(source: SourceSeries, keyword: str) -> float | None:
+    """The first of an attribute's numbers, where all slices have the same."""
+    first = texts(source.headers[0], keyword)[:1]
+    if not first or common_element(source.files, keyword) is None:
+        return None
+    try:
+        value = float(first[0])
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def series_number(source: SourceSeries, kind: Kind) -> int:
+    """A hundred times the source's, plus 1 for the image and more for its maps."""
+    said = number(source.headers[0], "SeriesNumber") or 0
+    base = int(said) if 0 <= said <= LARGEST_IS // 100 - 1 else 0
+    return 100 * base + KINDS[kind][0]
+
+
+def series_description(source: SourceSeries, volume: Volume, kind: Kind) -> str:
+    """The source's, cut, and what this is; at most 64 characters."""
+    what = KINDS[kind][1]
+    mm = max(volume.spacing_mm)
+    tail = f"{what} {mm:.3g} mm, research use only"
+    head = text(source.headers[0], "SeriesDescription")[: LONGEST_LO - len(tail) - 1]
+    return f"{head} {tail}".strip()
+
+
+def image_type(source: SourceSeries, kind: Kind) -> list[str]:
+    """DERIVED, SECONDARY, and the source's further values (C.7.6.1.1.2)."""
+    said = texts(source.headers[0], "ImageType")[2:]
+    if source.modality == "CT":
+        kept = ["AXIAL", *said[1:]]
+    else:
+        kept = list(said) if said and said[0] else ["OTHER"]
+    if kind != "enhanced":
+        kept = [kept[0] if source.modality == "CT" else "OTHER", KINDS[kind][2]]
+    return ["DERIVED", "SECONDARY", *kept]
