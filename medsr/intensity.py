@@ -1,8 +1,8 @@
 """How do stored numbers become the network's range, and how do they come back?
 
-The network sees a condition near [0, 1] and adds a *residual* to the lifted scan, so intensities
-come back without clipping: result = lifted + gain * residual. Only the condition that the network
-looks at is clipped, never the scan.
+The network sees a condition near [0, 1] and adds a *residual* to the upsampled scan, so
+intensities come back without clipping: result = upsampled + gain * residual. Only the condition
+that the network looks at is clipped, never the scan.
 """
 
 from __future__ import annotations

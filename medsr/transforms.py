@@ -1,4 +1,4 @@
-"""MONAI dictionary transforms: load DICOM or NIfTI with our geometry, acquire, lift.
+"""MONAI dictionary transforms: load DICOM or NIfTI with our geometry, acquire, upsample.
 
     Compose([
         LoadImaged("image", reader=VolumeReader(), ensure_channel_first=True),
@@ -25,7 +25,7 @@ from monai.data.image_reader import ImageReader
 from monai.transforms import MapTransform
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
-from medsr.acquisition.resample import acquire, lift
+from medsr.acquisition.resample import acquire, upsample
 from medsr.acquisition.simulate import plan_degradation
 from medsr.errors import UsageError
 from medsr.volume import geometry
@@ -128,15 +128,15 @@ class UpsampleSlicesd(MapTransform):  # type: ignore[misc]
         self.order = order
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The images of the keys, lifted."""
+        """The images of the keys, upsampled."""
         result = dict(data)
         for key in self.key_iterator(result):
             image = result[key]
             a, b, c = (AxisSampling(**axis) for axis in result.pop(f"{key}_acquisition")["axes"])
             acquisition = Acquisition((a, b, c))
             fine_mm = [axis.fine_mm for axis in acquisition.axes]
-            lifted = lift(image.as_tensor(), acquisition, order=self.order)
-            result[key] = _on_grid(lifted, image, fine_mm)
+            upsampled = upsample(image.as_tensor(), acquisition, order=self.order)
+            result[key] = _on_grid(upsampled, image, fine_mm)
         return result
 
 

@@ -26,7 +26,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from medsr.acquisition.acquisition import Acquisition
-from medsr.acquisition.resample import lift
+from medsr.acquisition.resample import upsample
 
 __all__ = ["Example", "Unsharp", "interpolate", "linear_ceiling", "tune_unsharp"]
 
@@ -45,7 +45,7 @@ SLAB = 8
 
 def interpolate(low: np.ndarray, plan: Acquisition, order: int) -> np.ndarray:
     """B-spline interpolation of a scan to the fine grid: [X, Y, Z] -> [X', Y', Z']."""
-    return lift(torch.from_numpy(np.array(low)), plan, order=order).numpy()
+    return upsample(torch.from_numpy(np.array(low)), plan, order=order).numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,14 @@
 """Scans with thick slices, of people and contrasts that nobody trained on: a table (Markdown).
 
     python -m benchmarks quality.in_plane mr-head SCAN.nii.gz [SCAN ...]
-        [--factor 4] [--slices 8] [--steps 1] [--leeway F]
+        [--factor 4] [--slices 8] [--steps 1] [--tolerance F]
 
 Such scans have no fine truth along the slice axis, but each slice is sharp: it is degraded along
 one of its own axes, then along the other, and restored from that alone (no neighbouring slices, as
 in training). Posterior mean, or a sample of `--steps`; PSNR, SSIM (in the slices) and sharpness
 (energy above half of Nyquist along the axis, over the truth's) over the foreground of the middle
-slices. `--leeway` replaces that of the model's card (`restore.texture`); inf keeps what the model
-learned.
+slices. `--tolerance` replaces that of the model's card (`restore.detail_strength`); inf keeps
+what the model learned.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from medsr.acquisition.resample import lift
+from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_slice_mean
@@ -49,7 +49,7 @@ def alone(
     twice = np.ascontiguousarray(np.stack([image, image]))  # its own neighbour
     scan = Volume(twice, np.eye(4), modality=enhancer.modality, slice_axis=2)
     fine, low, plan = degraded_to(scan, factor)
-    cubic = lift(torch.from_numpy(low.voxels.copy()), plan).numpy()
+    cubic = upsample(torch.from_numpy(low.voxels.copy()), plan).numpy()
     result = enhancer.run(Plan(low, plan, ()), Options(steps=steps, quick=steps == 1))
     return fine.voxels[0], cubic[0], np.asarray(result.volume.voxels)[0]
 
@@ -84,11 +84,11 @@ def main() -> None:
     parser.add_argument("--factor", type=float, default=4.0)
     parser.add_argument("--slices", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1)
-    parser.add_argument("--leeway", type=float)
+    parser.add_argument("--tolerance", type=float)
     words = parser.parse_args()
     enhancer = Enhancer.from_pretrained(words.model)
-    if words.leeway is not None:
-        enhancer.card = replace(enhancer.card, texture_leeway=words.leeway)
+    if words.tolerance is not None:
+        enhancer.card = replace(enhancer.card, detail_tolerance=words.tolerance)
     print("| scan | axis | cubic dB | medsr dB | gain | cubic SSIM | medsr SSIM | sharpness |")
     print("|---|---|---|---|---|---|---|---|")
     for path in words.scans:

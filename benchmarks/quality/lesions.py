@@ -22,7 +22,7 @@ import torch
 from scipy import ndimage
 
 from benchmarks.quality.common import middle
-from medsr.acquisition.resample import lift
+from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import load_config
 from medsr.metrics.foreground import foreground_mask
@@ -78,7 +78,7 @@ def around(centre: tuple[int, int, int], shape: tuple[int, ...], reach: int = 9)
 def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.ndarray]:
     """Label -> volume, for cubic interpolation and each number of steps."""
     _, low, plan = degraded_to(fine, 4.0 / fine.spacing_mm[2])
-    found = {"cubic": lift(torch.from_numpy(low.voxels.copy()), plan).numpy()}
+    found = {"cubic": upsample(torch.from_numpy(low.voxels.copy()), plan).numpy()}
     for count in steps:
         settings = Settings(
             sampler=enhancer.sampler,

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.quality.common import middle
-from medsr.acquisition.resample import lift
+from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import load_config
 from medsr.diffusion.samplers import SAMPLERS
@@ -48,7 +48,7 @@ def row(label: str, estimate: np.ndarray, fine: Volume, seconds: float) -> str:
 def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None:
     """Print the rows of one person."""
     fine, low, plan = degraded_to(fine, 4.0 / fine.spacing_mm[2])
-    cubic = lift(torch.from_numpy(low.voxels.copy()), plan).numpy()
+    cubic = upsample(torch.from_numpy(low.voxels.copy()), plan).numpy()
     print(row("cubic |", cubic, fine, 0.0))
     for name in words.samplers:
         for steps in words.steps:

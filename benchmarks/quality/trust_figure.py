@@ -21,14 +21,14 @@ SAMPLES = Path(__file__).parents[2] / "sample_data"
 def main() -> None:
     """Enhance the sample with both maps, show one sagittal plane of each."""
     enhancer = Enhancer.from_pretrained("mr-head")
-    options = Options(spacing_mm=0.9375, steps=1, interval=True, unseen_map=True)
+    options = Options(spacing_mm=0.9375, steps=1, interval=True, null_space_map=True)
     result = enhancer.run(enhancer.plan(read(SAMPLES / "head_T1w_thick.nii.gz"), options), options)
     reference = read(SAMPLES / "head_T1w_reference.nii.gz")
     error = np.abs(result.volume.voxels - reference.voxels)
     top = float(np.percentile(reference.voxels, 99.9))
     panels = [
         ("enhanced", result.volume.voxels, "gray", 0, top),
-        ("unseen by the scanner", result.unseen_map.voxels, "RdBu_r", -0.2 * top, 0.2 * top),
+        ("unseen by the scanner", result.null_space_map.voxels, "RdBu_r", -0.2 * top, 0.2 * top),
         ("half-width of the 90 % interval", result.half_width.voxels, "viridis", 0, 0.2 * top),
         ("|enhanced - reference|", error, "viridis", 0, 0.2 * top),
     ]

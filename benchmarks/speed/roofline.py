@@ -23,7 +23,7 @@ __all__ = ["convolution_table", "sections_table"]
 SECTIONS = {
     ("files.py", "read"): "reading",
     ("enhancer.py", "from_pretrained"): "loading the weights",
-    ("lifted.py", "of"): "lifting",
+    ("upsampled.py", "of"): "upsampling",
     ("denoiser.py", "_denoised"): "network",
     ("slices.py", "condition_slices"): "cutting slices",
     ("enhance.py", "_held"): "holding to the scan",

@@ -38,7 +38,7 @@ from benchmarks.training.search import (
 )
 from medsr.acquisition.conditioning import FEATURES, feature_vector, phase_channels
 from medsr.acquisition.noise import estimate_noise
-from medsr.acquisition.resample import lift
+from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import TrainConfig, load_config
 from medsr.diffusion.denoiser import Denoiser
@@ -83,7 +83,7 @@ def monai_network() -> nn.Module:
 
 
 class Monai(nn.Module):
-    """The same behind the house's signature: it sees the noisy image and the lifted scan."""
+    """The same behind the house's signature: it sees the noisy image and the upsampled scan."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Monai(nn.Module):
 def block_network() -> nn.Module:
     """The U-Net in three dimensions."""
     return UNet(
-        channels=4,  # noisy, lifted, phase
+        channels=4,  # noisy, upsampled, phase
         features=FEATURES,
         widths=(64, 128),
         blocks=(2, 3),
@@ -142,7 +142,7 @@ class BlockBatches(IterableDataset[Batch]):
             residual = torch.stack([s.residual for s in scenes])[:, None]
             yield {
                 "residual": residual,
-                "cond": torch.stack([condition(s.lifted, s.phase) for s in scenes]),
+                "cond": torch.stack([condition(s.upsampled, s.phase) for s in scenes]),
                 "features": torch.stack([s.features for s in scenes]),
                 "power": residual.square().flatten(1).mean(dim=1),
                 "noise": torch.randn(residual.shape),
@@ -155,10 +155,10 @@ class BlockBatches(IterableDataset[Batch]):
             }
 
 
-def condition(lifted: Tensor, phase: Tensor) -> Tensor:
+def condition(upsampled: Tensor, phase: Tensor) -> Tensor:
     """[D, H, W] and [2, W] -> [3, D, H, W]."""
-    maps = phase[:, None, None, :].expand(2, *lifted.shape)
-    return torch.cat([lifted.clamp(CLIP_LOW, CLIP_HIGH)[None], maps])
+    maps = phase[:, None, None, :].expand(2, *upsampled.shape)
+    return torch.cat([upsampled.clamp(CLIP_LOW, CLIP_HIGH)[None], maps])
 
 
 class BlockModule(RestorationModule):
@@ -185,14 +185,14 @@ def block_gains(denoiser: Denoiser, unit: float, blocks: list[Volume]) -> Gains:
         fine, low, plan = degraded_to(block, 4.0)
         voxels = np.array(low.voxels)
         scaling = scaling_for("MR", voxels)
-        cubic = lift(torch.from_numpy(voxels), plan)
-        lifted = (cubic - scaling.offset) / scaling.gain
+        cubic = upsample(torch.from_numpy(voxels), plan)
+        upsampled = (cubic - scaling.offset) / scaling.gain
         level = estimate_noise(voxels, 2, above=scaling.offset + 0.1 * scaling.gain)
         features = feature_vector(plan, 1, 2, level / scaling.gain)
-        cond = condition(lifted, phase_channels(plan.axes[2]))[None]
-        start = torch.zeros(1, 1, *lifted.shape)
+        cond = condition(upsampled, phase_channels(plan.axes[2]))[None]
+        start = torch.zeros(1, 1, *upsampled.shape)
         residual = denoiser(start, torch.tensor([SIGMA_MAX]), cond, features[None])[0, 0]
-        image = (lifted + unit * residual) * scaling.gain + scaling.offset
+        image = (upsampled + unit * residual) * scaling.gain + scaling.offset
         found.append(decibels(fine, image.numpy()) - decibels(fine, cubic.numpy()))
     return found
 

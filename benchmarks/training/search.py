@@ -25,7 +25,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks.quality.common import middle
-from medsr.acquisition.resample import lift
+from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import TrainConfig, load_config
 from medsr.diffusion.denoiser import Denoiser
@@ -206,7 +206,7 @@ def gains(denoiser: Denoiser, unit: float, context: int, blocks: Iterable[Volume
         fine, low, plan = degraded_to(block, 4.0)
         modality = fine.modality or "MR"
         result = enhance(low, plan, denoiser, unit, context, modality, settings)
-        cubic = lift(torch.from_numpy(np.array(low.voxels)), plan).numpy()
+        cubic = upsample(torch.from_numpy(np.array(low.voxels)), plan).numpy()
         found.append(decibels(fine, result.volume.voxels) - decibels(fine, cubic))
     return found
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.profiles import PROFILES, Matrix, spline_matrix
 
-__all__ = ["acquire", "acquire_adjoint", "along_axis", "axis_matrices", "lift"]
+__all__ = ["acquire", "acquire_adjoint", "along_axis", "axis_matrices", "upsample"]
 
 #: Kept of those last asked for: a scan in parts asks for the same few again and again.
 MATRICES = 16
@@ -44,7 +44,7 @@ def _acquisition_matrix(axis: AxisSampling) -> Matrix:
 
 
 @lru_cache(maxsize=MATRICES)
-def _lift_matrix(axis: AxisSampling, order: int) -> Matrix:
+def _upsampling_matrix(axis: AxisSampling, order: int) -> Matrix:
     matrix = spline_matrix(axis.low_count, axis.low_mm, axis.fine_count, axis.fine_mm, order)
     matrix.setflags(write=False)
     return matrix
@@ -66,7 +66,7 @@ def acquire_adjoint(y: Tensor, acquisition: Acquisition) -> Tensor:
     return y
 
 
-def lift(y: Tensor, acquisition: Acquisition, *, order: int = 3) -> Tensor:
+def upsample(y: Tensor, acquisition: Acquisition, *, order: int = 3) -> Tensor:
     """Interpolate a scan [..., X, Y, Z] to the fine grid [..., X', Y', Z'], edges aligned.
 
     Args:
@@ -77,5 +77,5 @@ def lift(y: Tensor, acquisition: Acquisition, *, order: int = 3) -> Tensor:
     for k, axis in enumerate(acquisition.axes):
         if not axis.is_resampled:
             continue
-        y = along_axis(y, _lift_matrix(axis, order), y.ndim - 3 + k)
+        y = along_axis(y, _upsampling_matrix(axis, order), y.ndim - 3 + k)
     return y

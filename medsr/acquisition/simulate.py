@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling, for_scan
 from medsr.acquisition.noise import filtered_backprojection_noise, rician
-from medsr.acquisition.resample import acquire, lift
+from medsr.acquisition.resample import acquire, upsample
 from medsr.errors import Refused, UsageError
 from medsr.volume import geometry
 from medsr.volume.placement import common_box, place, words
@@ -117,7 +117,7 @@ def degrade(
 def interpolated(low: Volume, like: Volume, order: int) -> Volume:
     """A scan interpolated by a B-spline to the spacing of another, outer corners shared."""
     acquisition = for_scan(low, like.spacing_mm)
-    voxels = lift(torch.from_numpy(np.array(low.voxels)), acquisition, order=order)
+    voxels = upsample(torch.from_numpy(np.array(low.voxels)), acquisition, order=order)
     fine_mm = [axis.fine_mm for axis in acquisition.axes]
     affine, _ = geometry.refined_grid(low.affine, low.shape, fine_mm)
     return replace(low, voxels=voxels.numpy(), affine=affine)

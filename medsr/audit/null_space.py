@@ -16,18 +16,18 @@ from torch import Tensor
 
 from medsr.acquisition.projection import Projector
 
-__all__ = ["LOCAL_VOXELS", "Unseen", "local_energy", "unseen_part", "unseen_share"]
+__all__ = ["LOCAL_VOXELS", "NullSpace", "local_energy", "null_space_component", "null_space_share"]
 
 #: Side of the cube over which local energy is averaged, voxels.
 LOCAL_VOXELS = 5
 
 
 @dataclass(frozen=True)
-class Unseen:
+class NullSpace:
     """How much of a result the scanner could not have seen.
 
     Attributes:
-        share: energy of the unseen part over the energy of the result about its mean, 0 to 1.
+        share: energy of the null-space component over that of the result about its mean, 0 to 1.
         share_of_interpolation: the same of cubic interpolation of the scan.
     """
 
@@ -35,13 +35,13 @@ class Unseen:
     share_of_interpolation: float
 
 
-def unseen_part(x: Tensor, projector: Projector) -> Tensor:
+def null_space_component(x: Tensor, projector: Projector) -> Tensor:
     """x - A^+ A x: [X', Y', Z'], in the unit of x."""
     return projector.project(x, torch.zeros((), dtype=x.dtype))
 
 
-def unseen_share(parts: Iterable[Tensor], projector: Projector) -> float:
-    """Energy of the unseen part over the energy of an image x about its mean.
+def null_space_share(parts: Iterable[Tensor], projector: Projector) -> float:
+    """Energy of the null-space component over the energy of an image x about its mean.
 
     |x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>, which needs the small grid only.
 
@@ -49,14 +49,14 @@ def unseen_share(parts: Iterable[Tensor], projector: Projector) -> float:
         parts: of x, [X', Y', Z'] each, cut across axes that the acquisition leaves alone.
         projector: of the acquisition.
     """
-    energy = total = unseen = 0.0
+    energy = total = null_space = 0.0
     count = 0
     for part in parts:
         square = float(part.square().sum(dtype=torch.float64))
         energy, count = energy + square, count + part.numel()
         total += float(part.sum(dtype=torch.float64))
-        unseen += square - projector.seen_energy(part)
-    return max(0.0, unseen) / max(energy - total**2 / count, 1e-30)
+        null_space += square - projector.seen_energy(part)
+    return max(0.0, null_space) / max(energy - total**2 / count, 1e-30)
 
 
 def local_energy(part: Tensor) -> Tensor:

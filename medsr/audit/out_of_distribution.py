@@ -1,8 +1,8 @@
 """How far is a scan from what the model learned on?
 
-A few numbers describe a scan: a *portrait*. The card keeps the range of each over the training
-scans. A number outside of its range is said with both ends; the *distance* is how far outside, in
-widths of the range, and the largest distance is the scan's strangeness.
+A few numbers describe a scan, its *statistics*. The model card keeps the range of each number over
+the training scans. A number outside its range is reported with both ends; the *distance* is how
+far outside it lies, in widths of the range. The largest distance is the out-of-distribution score.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import Refused
 
 __all__ = [
-    "REFUSED_STRANGENESS",
-    "Strange",
-    "familiarity",
-    "portrait",
-    "portrait_ranges",
+    "REFUSED_SCORE",
+    "OutOfDistribution",
+    "out_of_distribution_score",
+    "remarks_on_distribution",
     "remarks_on_range",
-    "strangeness",
+    "scan_statistics",
+    "statistics_ranges",
 ]
 
 #: Brighter than this over the intensity range is anatomy.
 ANATOMY = 0.1
 
 
-#: What each number of a portrait is, in words.
+#: What each number of the statistics is, in words.
 WORDS = {
     "foreground_share": "share of voxels brighter than 10 % of the range",
     "dark": "10th percentile of the anatomy over the range",
@@ -60,7 +60,7 @@ LOOKED_AT = 3_000_000
 
 
 @dataclass(frozen=True)
-class Strange:
+class OutOfDistribution:
     """A number of a scan outside of the training's range.
 
     Attributes:
@@ -89,7 +89,7 @@ class Strange:
         ).strip()
 
 
-def portrait(
+def scan_statistics(
     scan: NDArray[np.float32], slice_axis: int, spacing_mm: Sequence[float]
 ) -> dict[str, float]:
     """The numbers of a scan.
@@ -131,16 +131,17 @@ def _change(x: NDArray[np.float32], lag: int = 1) -> float:
     return float(chosen.mean()) if chosen.size else 0.0
 
 
-def portrait_ranges(portraits: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+def statistics_ranges(statistics: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
     """The least and the largest of each number over scans that all have anatomy."""
     return {
-        name: (min(p[name] for p in portraits), max(p[name] for p in portraits)) for name in WORDS
+        name: (min(p[name] for p in statistics), max(p[name] for p in statistics))
+        for name in WORDS
     }
 
 
-def strangeness(
+def out_of_distribution_score(
     found: Mapping[str, float], ranges: Mapping[str, Sequence[float]]
-) -> tuple[Strange, ...]:
+) -> tuple[OutOfDistribution, ...]:
     """The numbers outside of their ranges, the strangest first; names without a range pass."""
     strange = []
     for name, value in found.items():
@@ -148,13 +149,13 @@ def strangeness(
         width = max(high - low, LEAST_WIDTH * max(abs(low), abs(high)))
         distance = max(low - value, value - high) / width
         if distance > 0:
-            strange.append(Strange(name, value, low, high, float(distance)))
+            strange.append(OutOfDistribution(name, value, low, high, float(distance)))
     return tuple(sorted(strange, key=lambda s: -s.distance))
 
 
 #: Widths of the training's range that a number may lie outside before it is worth a remark, and
 #: before the scan is refused (docs/trust.md says how these were chosen).
-REMARKABLE_STRANGENESS, REFUSED_STRANGENESS = 0.5, 3.0
+REMARKABLE_SCORE, REFUSED_SCORE = 0.5, 3.0
 
 
 #: A number this share beyond a limit still counts as on it.
@@ -198,7 +199,7 @@ def remarks_on_range(
     return tuple(remarks)
 
 
-def familiarity(
+def remarks_on_distribution(
     scan: NDArray[np.float32],
     slice_axis: int,
     spacing_mm: Sequence[float],
@@ -218,13 +219,13 @@ def familiarity(
         force: whether a scan past the limit is to be enhanced all the same.
 
     Raises:
-        Refused: a number is further outside than `REFUSED_STRANGENESS` and `force` is not given.
+        Refused: a number is further outside than `REFUSED_SCORE` and `force` is not given.
     """
-    found = strangeness(portrait(scan, slice_axis, spacing_mm), ranges)
-    beyond = [s for s in found if s.distance > REFUSED_STRANGENESS and not s.is_of_header]
+    found = out_of_distribution_score(scan_statistics(scan, slice_axis, spacing_mm), ranges)
+    beyond = [s for s in found if s.distance > REFUSED_SCORE and not s.is_of_header]
     if beyond and not force:
         raise Refused(
             f"{name}: is unlike all that the model learned on: {beyond[0].sentence} Check the "
             "modality and the header, or give --force to enhance it all the same."
         )
-    return tuple(s.sentence for s in found if s.distance > REMARKABLE_STRANGENESS)
+    return tuple(s.sentence for s in found if s.distance > REMARKABLE_SCORE)

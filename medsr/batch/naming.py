@@ -29,7 +29,7 @@ __all__ = [
     "is_bids",
     "may_enter",
     "page_path",
-    "spread_name",
+    "std_name",
     "thumbnail_path",
     "why_not_bids",
 ]
@@ -106,14 +106,14 @@ def enhanced_name(path: str, form: str, *, bids: bool) -> str:
     return str(place.with_name(name + ENDINGS[form]))
 
 
-def spread_name(output: str, *, bids: bool) -> str:
+def std_name(output: str, *, bids: bool) -> str:
     """The spread of the samples, beside the mean.
 
-    >>> spread_name("a/b.nii.gz", bids=False)
+    >>> std_name("a/b.nii.gz", bids=False)
     'a/b_std.nii.gz'
-    >>> spread_name("a/series-1", bids=False)
+    >>> std_name("a/series-1", bids=False)
     'a/series-1_std'
-    >>> spread_name("sub-1_res-sr_desc-medsr_T1w.nii.gz", bids=True)
+    >>> std_name("sub-1_res-sr_desc-medsr_T1w.nii.gz", bids=True)
     'sub-1_res-sr_desc-medsrStd_T1w.nii.gz'
     """
     if bids:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from medsr.batch.job import Item, Job
-from medsr.batch.naming import in_other_format, page_path, spread_name
+from medsr.batch.naming import in_other_format, page_path, std_name
 from medsr.errors import InputError, OutputError
 from medsr.volume.atomic import check_target
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN
@@ -108,7 +108,7 @@ def outdated(item: Item, job: Job) -> list[Path]:
     image = job.out / item.output
     if item.form != "dicom":
         return [image]
-    spread = job.out / spread_name(item.output, bids=job.bids)
+    spread = job.out / std_name(item.output, bids=job.bids)
     other = [path for path in (in_other_format(image),) if _is_ours(path)]
     spreads = [path for path in (spread, in_other_format(spread)) if _is_ours(path)]
     return [image, *other, *spreads, *map(sidecar_path, spreads)]
@@ -140,7 +140,7 @@ def state_of(item: Item, job: Job) -> State:
     if item.format != "dicom":
         taken = (job.out / item.output).is_dir()
         return State(False, _FOREIGN, foreign=True) if taken else state
-    for name in (item.output, spread_name(item.output, bids=job.bids)):
+    for name in (item.output, std_name(item.output, bids=job.bids)):
         try:
             check_target(job.out / name, FILE_PATTERN, overwrite=True)
         except OutputError as fault:

@@ -64,7 +64,7 @@ def app() -> None:
     help="How strictly the result, seen by the scanner again, is the scan.",
 )
 @click.option("--interval", is_flag=True, help="Write the half-width of a 90 % interval too.")
-@click.option("--unseen", is_flag=True, help="Write what the scanner could not have seen too.")
+@click.option("--null-space", is_flag=True, help="Write what the scanner could not have seen too.")
 @click.option("--force", is_flag=True, help="Enhance a scan unlike all that the model knows.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
 @click.option(
@@ -96,7 +96,7 @@ def enhance(
     seed: int,
     consistency: str,
     interval: bool,
-    unseen: bool,
+    null_space: bool,
     force: bool,
     device: str,
     threads: int,
@@ -123,7 +123,7 @@ def enhance(
         seed=seed,
         consistency=Consistency(consistency),
         interval=interval,
-        unseen_map=unseen,
+        null_space_map=null_space,
         force=force,
     )
     request = Request(

@@ -3,9 +3,9 @@
     D(noisy; sigma, cond) = c_skip noisy + c_out F(cat(c_in noisy, cond); c_noise)
 
 with Karras et al. 2022, table 1 (EDM), for sigma_data = 1. `clean` is the normalised residual over
-the lifted scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean. From
-SIGMA_MAX on the noisy image says nothing, and zeros take its place: the posterior mean depends on
-no noise field. That level may have a network of its own: an expert denoiser (Balaji et al. 2022,
+the upsampled scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean.
+From SIGMA_MAX on the noisy image says nothing, and zeros take its place: the posterior mean
+does not depend on a noise sample. That level may have a network of its own: an expert denoiser (Balaji et al. 2022,
 eDiff-I, arXiv:2211.01324, section 4) that learns the posterior mean alone.
 """
 
@@ -43,7 +43,7 @@ class Denoiser(nn.Module):
         Args:
             noisy: clean + sigma n, [B, 1, H, W], float32.
             sigma: [B], > 0.
-            cond: the lifted scan and what belongs to it, [B, C, H, W], near [0, 1].
+            cond: the upsampled scan and what belongs to it, [B, C, H, W], near [0, 1].
             features: numbers that describe the acquisition, [B, F].
         """
         if self.mean_network is None:

@@ -62,7 +62,9 @@ def heun(denoise: Denoise, noise: Tensor, sigmas: Tensor) -> Tensor:
 BEYOND = 0.3
 
 
-def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor, *, spread: float = 1.0) -> Tensor:
+def multistep(
+    denoise: Denoise, noise: Tensor, sigmas: Tensor, *, sigma_data: float = 1.0
+) -> Tensor:
     """Second order, one evaluation a step: DPM-Solver++(2M), Lu et al. 2022, arXiv:2211.01095.
 
     Their algorithm 2 in t = -ln(sigma): the denoised image is extrapolated from the last two. The
@@ -71,7 +73,7 @@ def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor, *, spread: float 
 
     Args:
         denoise, noise, sigmas: as in `euler`; the walk goes on in the memory of the noise.
-        spread: standard deviation that the first step takes for the data's (sigma_data).
+        sigma_data: standard deviation that the first step takes for the data's (sigma_data).
     """
     x = noise.mul_(sigmas[0])
     before: Tensor | None = None
@@ -80,7 +82,10 @@ def multistep(denoise: Denoise, noise: Tensor, sigmas: Tensor, *, spread: float 
         denoised = denoise(x, sigma)
         step = math.log(sigma / following) if following else math.inf
         if before is None:
-            blend, keep = denoised, math.sqrt((spread**2 + following**2) / (spread**2 + sigma**2))
+            blend, keep = (
+                denoised,
+                math.sqrt((sigma_data**2 + following**2) / (sigma_data**2 + sigma**2)),
+            )
         else:  # (1 + c) denoised - c before, in the memory of the latter
             c = step / (2 * last_step) if following else BEYOND
             blend, keep = before.mul_(-c).add_(denoised, alpha=1 + c), following / sigma

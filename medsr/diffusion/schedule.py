@@ -1,7 +1,7 @@
 """Which noise levels are visited.
 
 Variance-exploding notation of Karras et al. 2022 (arXiv:2206.00364): noisy = clean + sigma n with
-n ~ N(0, 1). In medsr `clean` is the residual over the lifted scan, divided by its standard
+n ~ N(0, 1). In medsr `clean` is the residual over the upsampled scan, divided by its standard
 deviation over the training data, so sigma_data = 1 everywhere.
 """
 

@@ -86,7 +86,7 @@ def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:
     Raises:
         UsageError: an unknown kind.
     """
-    channels = 1 + 1 + 2 * int(settings["context"]) + 2  # noisy, lifted, neighbours, phase
+    channels = 1 + 1 + 2 * int(settings["context"]) + 2  # noisy, upsampled, neighbours, phase
     widths = tuple(int(n) for n in settings["widths"])
     if settings["kind"] == "monai":
         return MonaiUNet(channels=channels, features=features, widths=widths)

@@ -45,11 +45,11 @@ class ModelCard:
         data: scans and people.
         training: steps, seconds, versions, seed.
         results: what was measured, and on whom.
-        spread: standard deviation of its data that a sample starts with, in units of
+        sigma_data: standard deviation of its data that a sample starts with, in units of
             `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
             that began with the weights and the unit of another how its own data compare; it may
             be tuned by the sharpness of samples of training people (docs/experiments.md).
-        texture_leeway: the finest detail of its samples gets the strength that the scan shows
+        detail_tolerance: the finest detail of its samples gets the strength that the scan shows
             within its slices, but for this factor (`restore.texture`); None: the one it learned.
         intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
         limits: known failures, in words.
@@ -68,8 +68,8 @@ class ModelCard:
     training: Mapping[str, Any]
     results: Mapping[str, Any]
     limits: tuple[str, ...]
-    spread: float = 1.0
-    texture_leeway: float | None = None
+    sigma_data: float = 1.0
+    detail_tolerance: float | None = None
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     use: str = "Research use only, not for diagnosis."
 
@@ -79,8 +79,8 @@ class ModelCard:
         settings = (
             self.network,
             self.residual_std,
-            self.spread,
-            self.texture_leeway,
+            self.sigma_data,
+            self.detail_tolerance,
             self.intervals,
         )
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""A volume in parts, so that memory stays small: cuts across an axis that a scanner left alone.
+"""A volume in chunks, so that memory stays small: cuts across an axis that a scanner left alone.
 
 Along such an axis the fine grid is the low grid and every line of the acquisition, of its adjoint
-and of the lift lies within one cut: what is done part by part is what would be done at once.
+and of the upsampling lies within one cut: the result does not depend on the chunks.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import math
 
 from medsr.acquisition.acquisition import Acquisition
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["Chunk", "chunks_of"]
 
 #: The same voxels of the low and of the fine grid.
-Part = tuple[slice, slice, slice]
+Chunk = tuple[slice, slice, slice]
 
-#: Voxels of the fine grid in a part; no influence on the result.
-VOXELS_PER_PART = 500_000
+#: Voxels of the fine grid in a chunk; no influence on the result.
+VOXELS_PER_CHUNK = 500_000
 
 
-def parts_of(
-    acquisition: Acquisition, voxels: int = VOXELS_PER_PART, *, step: int = 1
-) -> list[Part]:
-    """The parts of a volume; one where every axis was changed.
+def chunks_of(
+    acquisition: Acquisition, voxels: int = VOXELS_PER_CHUNK, *, step: int = 1
+) -> list[Chunk]:
+    """The chunks of a volume; one where every axis was changed.
 
     Args:
         acquisition: of the volume.
-        voxels: of the fine grid in a part, about.
+        voxels: of the fine grid in a chunk, about.
         step: take one of so many planes.
     """
     untouched = [k for k, axis in enumerate(acquisition.axes) if axis.is_identity]
@@ -36,7 +36,7 @@ def parts_of(
     planes = max(1, voxels * count // math.prod(acquisition.fine_shape)) * step
     found = []
     for start in range(0, count, planes):
-        part = [slice(None)] * 3
-        part[axis] = slice(start, min(start + planes, count), step)
-        found.append((part[0], part[1], part[2]))
+        chunk = [slice(None)] * 3
+        chunk[axis] = slice(start, min(start + planes, count), step)
+        found.append((chunk[0], chunk[1], chunk[2]))
     return found

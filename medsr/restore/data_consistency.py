@@ -10,7 +10,7 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.projection import LEAST_RATIO, Projector, wiener_ratio
-from medsr.restore.chunks import Part
+from medsr.restore.chunks import Chunk
 from medsr.restore.options import Consistency
 
 __all__ = ["NOISE_FREE", "Measured"]
@@ -60,9 +60,9 @@ class Measured:
         """Prepare the projection for a scan."""
         return cls(scan, noise, floor, Projector.of(acquisition), mode)
 
-    def at(self, part: Part) -> Measured:
-        """The same of a part of the scan."""
-        return replace(self, scan=self.scan[part])
+    def at(self, chunk: Chunk) -> Measured:
+        """The same of a chunk of the scan."""
+        return replace(self, scan=self.scan[chunk])
 
     def hold(self, x: Tensor, ratio: float | None = None) -> Tensor:
         """The image nearest to x [X', Y', Z'] that does not contradict the scan.
@@ -74,7 +74,7 @@ class Measured:
 
         Args:
             x: the image, [X', Y', Z'].
-            ratio: from `ratio` for the whole image, where x is a part of one.
+            ratio: from `ratio` for the whole image, where x is a chunk of one.
         """
         left = self.mode is Consistency.NOISE and not self.explained
         if self.mode is Consistency.OFF or left:

@@ -12,7 +12,7 @@ import torch
 
 from medsr.acquisition.acquisition import Acquisition, for_scan
 from medsr.audit.conformal import Interval
-from medsr.audit.out_of_distribution import familiarity, remarks_on_range
+from medsr.audit.out_of_distribution import remarks_on_distribution, remarks_on_range
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Sampler, multistep
 from medsr.errors import Refused
@@ -89,7 +89,7 @@ class Enhancer:
         drawn = options.steps > 1
         remarks = target.remarks
         remarks += remarks_on_range(acquisition, self.card.ranges, samples=drawn)
-        remarks += self._on_familiarity(volume, acquisition.coarse_axis, options)
+        remarks += self._on_distribution(volume, acquisition.coarse_axis, options)
         return Plan(volume, acquisition, remarks)
 
     def run(
@@ -113,7 +113,7 @@ class Enhancer:
             seed=options.seed,
             consistency=options.consistency,
             interval=interval_for(self.card, options) if options.interval else None,
-            unseen_map=options.unseen_map,
+            null_space_map=options.null_space_map,
             progress=progress,
         )
         return self.restore(plan.volume, plan.acquisition, settings)
@@ -124,7 +124,8 @@ class Enhancer:
         Args:
             volume: measured scan [X, Y, Z].
             acquisition: how it was made.
-            settings: how to run; `half` and `device` are the model's, `texture_leeway` its card's.
+            settings: how to run; `half` and `device` are the model's; `detail_tolerance` is its
+                card's.
 
         Raises:
             Refused: the scan is empty.
@@ -138,21 +139,21 @@ class Enhancer:
             self.modality,
             replace(
                 settings,
-                texture_leeway=self.card.texture_leeway,
+                detail_tolerance=self.card.detail_tolerance,
                 half=self.half,
                 device=self.device,
             ),
         )
 
-    def _on_familiarity(self, volume: Volume, axis: int, options: Options) -> tuple[str, ...]:
+    def _on_distribution(self, volume: Volume, axis: int, options: Options) -> tuple[str, ...]:
         """Remarks on how the scan differs from the training's."""
         scaling = scaling_for(self.modality, np.asarray(volume.voxels), volume.name)
         scan = (np.asarray(volume.voxels) - scaling.offset) / scaling.gain
-        return familiarity(
+        return remarks_on_distribution(
             scan,
             axis,
             volume.spacing_mm,
-            self.card.ranges.get("portrait", {}),
+            self.card.ranges.get("training_statistics", {}),
             volume.name,
             force=options.force,
         )
@@ -165,7 +166,7 @@ class Enhancer:
     @property
     def sampler(self) -> Sampler:
         """`DEFAULT_SAMPLER`, with the spread of the model's data."""
-        return partial(multistep, spread=self.card.spread)
+        return partial(multistep, sigma_data=self.card.sigma_data)
 
     @property
     def modality(self) -> Modality:

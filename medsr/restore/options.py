@@ -79,7 +79,7 @@ class Options:
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
     interval: bool = False
-    unseen_map: bool = False
+    null_space_map: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ MAX_FACTOR = 8.0
 #: 0.5 GB more (docs/speed.md).
 BYTES_PER_VOXEL = 20
 
-#: The same where no axis was left alone, so that nothing can be done in parts.
+#: The same where no axis was left alone, so that nothing can be done in chunks.
 BYTES_PER_VOXEL_AT_ONCE = 60
 
 #: A scan whose spacings agree within this ratio is isotropic.
@@ -100,8 +100,8 @@ def check_memory(acquisition: Acquisition, name: str) -> None:
     Raises:
         Refused: it needs more than the physical memory.
     """
-    in_parts = any(axis.is_identity for axis in acquisition.axes)
-    bytes_each = BYTES_PER_VOXEL if in_parts else BYTES_PER_VOXEL_AT_ONCE
+    in_chunks = any(axis.is_identity for axis in acquisition.axes)
+    bytes_each = BYTES_PER_VOXEL if in_chunks else BYTES_PER_VOXEL_AT_ONCE
     needed = math.prod(acquisition.fine_shape) * bytes_each
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there:

@@ -1,7 +1,7 @@
 """One whole scan through the model.
 
-The scan is lifted to the fine grid; the sampler walks the residual over it for the WHOLE volume at
-once, from one noise field; the image that comes out is held to the scan.
+The scan is upsampled to the fine grid. The sampler works on the residual of the whole volume at
+once, from one noise field. The result is made consistent with the measured data.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from torch import Tensor
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.noise import estimate_noise
 from medsr.audit.conformal import Interval
-from medsr.audit.null_space import Unseen, local_energy, unseen_part, unseen_share
+from medsr.audit.null_space import NullSpace, local_energy, null_space_component, null_space_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Sampler
 from medsr.diffusion.schedule import sampling_sigmas
 from medsr.intensity import scaling_for
 from medsr.restore.data_consistency import Measured
-from medsr.restore.detail_strength import with_scans_texture
+from medsr.restore.detail_strength import match_detail_strength
 from medsr.restore.options import Consistency, check_counts, takes_turns
 from medsr.restore.profile_check import FirstLook
 from medsr.restore.slice_denoiser import VOXELS_PER_CALL, Network, whole_volume
-from medsr.restore.upsampled import STATE, Lifted
+from medsr.restore.upsampled import STATE, Upsampled
 from medsr.volume import geometry
 from medsr.volume.volume import Modality, Volume
 
@@ -43,13 +43,13 @@ class Settings:
         sampler: see `diffusion.samplers`.
         steps: of the sampler; 1 is the posterior mean.
         samples: how many to average.
-        texture_leeway: the finest detail of samples gets the strength that the scan shows, but for
-            this factor; None: the one that the model learned.
+        detail_tolerance: the finest detail of samples gets the strength that the scan shows,
+            within this factor; None keeps the strength that the model learned.
         quick: one orientation of the slices also for a posterior mean, not both.
         seed: sample k uses seed + k.
         consistency: how strictly the result is held to the scan.
         interval: calibrated for this mode; asks for its half-widths.
-        unseen_map: asks for the part that the scanner could not have seen.
+        null_space_map: asks for the null-space component, which the scanner could not measure.
         half: bfloat16 convolutions; float32 otherwise.
         voxels_per_call: memory against speed; no influence on the result.
         device: where the sampler walks and the network runs; all else is done on the CPU.
@@ -59,12 +59,12 @@ class Settings:
     sampler: Sampler
     steps: int
     samples: int = 1
-    texture_leeway: float | None = None
+    detail_tolerance: float | None = None
     quick: bool = False
     seed: int = 0
     consistency: Consistency = Consistency.NOISE
     interval: Interval | None = None
-    unseen_map: bool = False
+    null_space_map: bool = False
     half: bool = True
     voxels_per_call: int = VOXELS_PER_CALL
     device: torch.device = CPU
@@ -82,11 +82,11 @@ class Enhanced:
         volume: the mean of the samples.
         spread: their standard deviation, where there were several.
         half_width: of the interval that was asked for, at each voxel.
-        unseen_map: the part of `volume` that the scanner could not have seen, if asked for.
+        null_space_map: the null-space component of `volume`, if asked for.
         noise: estimated noise of the scan, over the intensity gain.
         inconsistency: root mean square of A x - y in each measured slice along the coarse axis,
             over the intensity gain.
-        unseen: how much of it the scanner could not have seen.
+        null_space: how much of it the scanner could not have seen.
         better_profile: the coarse axis as the scanner probably sampled it, where the assumed
             profile does not explain the scan and this one does.
     """
@@ -94,10 +94,10 @@ class Enhanced:
     volume: Volume
     spread: Volume | None
     half_width: Volume | None
-    unseen_map: Volume | None
+    null_space_map: Volume | None
     noise: float
     inconsistency: tuple[float, ...]
-    unseen: Unseen
+    null_space: NullSpace
     better_profile: AxisSampling | None
 
 
@@ -135,26 +135,30 @@ def enhance(
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if modality == "CT" or float(low.min()) >= 0 else None
     measured = Measured.of(scan, acquisition, noise=level, floor=floor, mode=settings.consistency)
-    lifted = Lifted.of(scan, acquisition, residual_std)
+    upsampled = Upsampled.of(scan, acquisition, residual_std)
     dtype = torch.bfloat16 if settings.half else torch.float32
     network = Network(denoiser, context, dtype, settings.voxels_per_call, settings.device)
     in_turn = takes_turns(settings.steps, settings.quick)
-    denoise = whole_volume(network, lifted, level, _counted(settings), in_turn=in_turn)
-    keep = settings.texture_leeway is not None and settings.steps > 1
-    look = FirstLook(denoise, lifted, measured, keep=keep)
-    mean, deviation = _samples(look, lifted, settings)
+    denoise = whole_volume(network, upsampled, level, _counted(settings), in_turn=in_turn)
+    keep = settings.detail_tolerance is not None and settings.steps > 1
+    look = FirstLook(denoise, upsampled, measured, keep=keep)
+    mean, deviation = _samples(look, upsampled, settings)
     half_width = _half_width(mean, deviation, measured, settings.interval)
-    unseen, inconsistency = _audit(mean, measured, lifted)
-    unseen_map = unseen_part(mean, measured.projector) if settings.unseen_map else None
+    null_space, inconsistency = _audit(mean, measured, upsampled)
+    null_space_map = (
+        null_space_component(mean, measured.projector) if settings.null_space_map else None
+    )
     maps = [
         None if values is None else _on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
-        for values in (deviation, half_width, unseen_map)
+        for values in (deviation, half_width, null_space_map)
     ]
     values = mean.mul_(scaling.gain).add_(scaling.offset)
     result = replace(
         _on_fine_grid(volume, acquisition, values), stored_as_integers=volume.stored_as_integers
     )
-    return Enhanced(result, maps[0], maps[1], maps[2], level, inconsistency, unseen, look.better)
+    return Enhanced(
+        result, maps[0], maps[1], maps[2], level, inconsistency, null_space, look.better
+    )
 
 
 def _counted(settings: Settings) -> Callable[[], None]:
@@ -170,34 +174,36 @@ def _counted(settings: Settings) -> Callable[[], None]:
     return count
 
 
-def _samples(look: FirstLook, lifted: Lifted, settings: Settings) -> tuple[Tensor, Tensor | None]:
+def _samples(
+    look: FirstLook, upsampled: Upsampled, settings: Settings
+) -> tuple[Tensor, Tensor | None]:
     """Mean of the samples and, of several, their standard deviation: [X', Y', Z'], float32."""
-    count, shape = settings.samples, lifted.acquisition.fine_shape
+    count, shape = settings.samples, upsampled.acquisition.fine_shape
     if count == 1:
-        return _sample(look, lifted, settings, settings.seed), None
+        return _sample(look, upsampled, settings, settings.seed), None
     total, squares = torch.zeros(shape), torch.zeros(shape)
     for k in range(count):
-        change = _sample(look, lifted, settings, settings.seed + k).sub_(lifted.condition)
+        change = _sample(look, upsampled, settings, settings.seed + k).sub_(upsampled.condition)
         total += change
         squares += change.square_()
     mean = total.div_(count)
     deviation = squares.sub_(mean.square(), alpha=count).div_(count - 1).clamp_(min=0).sqrt_()
-    return mean.add_(lifted.condition), deviation
+    return mean.add_(upsampled.condition), deviation
 
 
-def _sample(look: FirstLook, lifted: Lifted, settings: Settings, seed: int) -> Tensor:
+def _sample(look: FirstLook, upsampled: Upsampled, settings: Settings, seed: int) -> Tensor:
     """One sample, or the posterior mean, held to the scan: [X', Y', Z'], float32.
 
     The posterior mean has no seed: the denoiser sees no noise there, so that none is drawn.
     """
-    sigmas, shape = sampling_sigmas(settings.steps), lifted.acquisition.fine_shape
+    sigmas, shape = sampling_sigmas(settings.steps), upsampled.acquisition.fine_shape
     start = torch.zeros(shape, dtype=STATE) if settings.steps == 1 else _noise(shape, seed)
     residual = settings.sampler(look, start.to(settings.device), sigmas).cpu()
-    if look.first is not None and settings.texture_leeway is not None:
-        leeway = settings.texture_leeway
-        residual = with_scans_texture(residual, look.first, lifted, look.measured, leeway)
+    if look.first is not None and settings.detail_tolerance is not None:
+        tolerance = settings.detail_tolerance
+        residual = match_detail_strength(residual, look.first, upsampled, look.measured, tolerance)
         look.first = None
-    return _held(residual, look.measured, lifted)
+    return _held(residual, look.measured, upsampled)
 
 
 def _noise(shape: tuple[int, int, int], seed: int) -> Tensor:
@@ -209,32 +215,36 @@ def _noise(shape: tuple[int, int, int], seed: int) -> Tensor:
     return noise
 
 
-def _held(residual: Tensor, measured: Measured, lifted: Lifted) -> Tensor:
+def _held(residual: Tensor, measured: Measured, upsampled: Upsampled) -> Tensor:
     """The image of a residual [X', Y', Z'], held to the scan; float32."""
     square = 0.0
-    for part in lifted.parts if measured.is_noisy else ():
-        share = measured.scan[part].numel() / measured.scan.numel()
-        square += share * measured.at(part).residual_square(lifted.image(residual, part))
+    for chunk in upsampled.chunks if measured.is_noisy else ():
+        share = measured.scan[chunk].numel() / measured.scan.numel()
+        square += share * measured.at(chunk).residual_square(upsampled.image(residual, chunk))
     ratio = measured.ratio(square)
     held = torch.empty(residual.shape)
-    for part in lifted.parts:
-        held[part] = measured.at(part).hold(lifted.image(residual, part), ratio)
+    for chunk in upsampled.chunks:
+        held[chunk] = measured.at(chunk).hold(upsampled.image(residual, chunk), ratio)
     return held
 
 
-def _audit(mean: Tensor, measured: Measured, lifted: Lifted) -> tuple[Unseen, tuple[float, ...]]:
+def _audit(
+    mean: Tensor, measured: Measured, upsampled: Upsampled
+) -> tuple[NullSpace, tuple[float, ...]]:
     """What the scanner could not have seen, and the inconsistency of each measured slice."""
-    axis, parts = lifted.acquisition.coarse_axis, lifted.parts
-    unseen = Unseen(
-        unseen_share((mean[part] for part in parts), measured.projector),
-        unseen_share((lifted.condition[part].float() for part in parts), measured.projector),
+    axis, chunks = upsampled.acquisition.coarse_axis, upsampled.chunks
+    null_space = NullSpace(
+        null_space_share((mean[chunk] for chunk in chunks), measured.projector),
+        null_space_share(
+            (upsampled.condition[chunk].float() for chunk in chunks), measured.projector
+        ),
     )
     squares = sum(
-        (measured.at(part).square_by_slice(mean[part], axis) * measured.scan[part].numel())
-        for part in parts
+        (measured.at(chunk).square_by_slice(mean[chunk], axis) * measured.scan[chunk].numel())
+        for chunk in chunks
     )
     root = torch.as_tensor(squares / measured.scan.numel()).sqrt()
-    return unseen, tuple(float(v) for v in root)
+    return null_space, tuple(float(v) for v in root)
 
 
 def _half_width(
@@ -243,7 +253,7 @@ def _half_width(
     """Half-width of the interval, [X', Y', Z']; None where none is asked for."""
     if interval is None:
         return None
-    ranking = unseen_part(mean, measured.projector) if deviation is None else deviation
+    ranking = null_space_component(mean, measured.projector) if deviation is None else deviation
     return interval.half_width(local_energy(ranking))
 
 

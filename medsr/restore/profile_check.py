@@ -12,9 +12,9 @@ from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
 from medsr.diffusion.samplers import Denoise
 from medsr.diffusion.schedule import SIGMA_MAX
-from medsr.restore.chunks import parts_of
+from medsr.restore.chunks import chunks_of
 from medsr.restore.data_consistency import Measured
-from medsr.restore.upsampled import Lifted
+from medsr.restore.upsampled import Upsampled
 
 __all__ = ["FirstLook", "better_profile"]
 
@@ -32,9 +32,9 @@ class FirstLook:
     """
 
     def __init__(
-        self, denoise: Denoise, lifted: Lifted, measured: Measured, *, keep: bool = False
+        self, denoise: Denoise, upsampled: Upsampled, measured: Measured, *, keep: bool = False
     ) -> None:
-        self.denoise, self.lifted, self.measured, self.keep = denoise, lifted, measured, keep
+        self.denoise, self.upsampled, self.measured, self.keep = denoise, upsampled, measured, keep
         self.first: Tensor | None = None
         self.better: AxisSampling | None = None
         self.looked = False
@@ -48,7 +48,7 @@ class FirstLook:
             self.looked = True
             residual = denoised.cpu() if self.first is None else self.first
             self.better = better_profile(
-                lambda acquisition: self._misfit(residual, acquisition), self.lifted.acquisition
+                lambda acquisition: self._misfit(residual, acquisition), self.upsampled.acquisition
             )
             self.measured = replace(self.measured, explained=self.better is None)
         return denoised
@@ -56,9 +56,9 @@ class FirstLook:
     def _misfit(self, residual: Tensor, acquisition: Acquisition) -> float:
         """Root mean square of A x - y, over the intensity gain."""
         square, count = 0.0, 0
-        for part in parts_of(self.lifted.acquisition, step=EVERY):
-            seen = acquire(self.lifted.image(residual, part), acquisition)
-            square += float((seen - self.lifted.scan[part]).square().sum())
+        for chunk in chunks_of(self.upsampled.acquisition, step=EVERY):
+            seen = acquire(self.upsampled.image(residual, chunk), acquisition)
+            square += float((seen - self.upsampled.scan[chunk]).square().sum())
             count += seen.numel()
         return math.sqrt(square / count)
 

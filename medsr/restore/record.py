@@ -47,7 +47,7 @@ def facts_of(
 
 
 def result_facts(plan: Plan, result: Enhanced) -> dict[str, Any]:
-    """What is added once the result is there: noise, consistency, share of the unseen, remarks.
+    """What is added once the result is there: noise, consistency, null-space share, remarks.
 
     `Remarks` are those of the plan and of the result.
     """
@@ -58,8 +58,8 @@ def result_facts(plan: Plan, result: Enhanced) -> dict[str, Any]:
         "Remarks": remarks,
         "EstimatedNoise": round(result.noise, 4),
         "InconsistencyBySlice": [round(v, 6) for v in result.inconsistency],
-        "UnseenShare": round(result.unseen.share, 5),
-        "UnseenShareOfCubic": round(result.unseen.share_of_interpolation, 5),
+        "NullSpaceShare": round(result.null_space.share, 5),
+        "NullSpaceShareOfCubic": round(result.null_space.share_of_interpolation, 5),
     }
 
 

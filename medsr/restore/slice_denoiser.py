@@ -17,7 +17,7 @@ from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
-from medsr.restore.upsampled import Lifted
+from medsr.restore.upsampled import Upsampled
 
 __all__ = ["VOXELS_PER_CALL", "Network", "whole_volume"]
 
@@ -56,7 +56,7 @@ class _View:
 
 def whole_volume(
     network: Network,
-    lifted: Lifted,
+    upsampled: Upsampled,
     noise_level: float,
     count: Callable[[], None],
     *,
@@ -68,22 +68,22 @@ def whole_volume(
 
     Args:
         network: the model.
-        lifted: the scan.
+        upsampled: the scan.
         noise_level: of the scan, over the intensity gain.
         count: called after each evaluation.
         in_turn: an evaluation takes one orientation, the next the other, each walk beginning
             anew: half the price. What one leaves uneven from slice to slice, the next one sees.
             Otherwise both, averaged: closest to the truth, for a posterior mean.
     """
-    acquisition = lifted.acquisition
+    acquisition = upsampled.acquisition
     w_axis = acquisition.coarse_axis
     device = network.device
-    condition = lifted.condition.to(device)
+    condition = upsampled.condition.to(device)
     phase = phase_channels(acquisition.axes[w_axis]).to(device)
     views = [
         _View(
             order,
-            anatomy_boxes(to_slices(lifted.condition, order)),
+            anatomy_boxes(to_slices(upsampled.condition, order)),
             feature_vector(acquisition, order[1], w_axis, noise_level).to(device),
         )
         for order in orientations(w_axis)
@@ -101,7 +101,7 @@ def whole_volume(
             stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
             for box in view.boxes:
                 for run in _runs(box, network.voxels_per_call):
-                    part = (run, box.rows, box.columns)
+                    place = (run, box.rows, box.columns)
                     index = torch.arange(run.start, run.stop, device=device)
                     cond = condition_slices(
                         stack[..., box.rows, box.columns],
@@ -110,7 +110,7 @@ def whole_volume(
                         phase[:, box.columns],
                         network.dtype,
                     )
-                    out[part] += of_slices(noisy[part][:, None].float(), cond)[:, 0]
+                    out[place] += of_slices(noisy[place][:, None].float(), cond)[:, 0]
         count()
         return total.div_(len(chosen))
 

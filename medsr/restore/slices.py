@@ -67,11 +67,11 @@ def condition_slices(
 ) -> Tensor:
     """The condition of some slices: [n, 1 + 2 context + 2, H, W].
 
-    Channels: the lifted slice, then its neighbours at -context .. -1, 1 .. context (the border
+    Channels: the upsampled slice, then its neighbours at -context .. -1, 1 .. context (the border
     slice repeats), then the phase map.
 
     Args:
-        stack: lifted scan in the network's range, [stack, H, W].
+        stack: upsampled scan in the network's range, [stack, H, W].
         index: which slices, [n] int64.
         context: neighbours on each side.
         phase: from `acquisition.describe.phase_channels`, [2, W].
@@ -89,7 +89,7 @@ def condition_slices(
 
 
 def anatomy_boxes(stack: Tensor) -> list[Box]:
-    """The boxes of a lifted scan [stack, H, W] that need the network; air needs none.
+    """The boxes of a upsampled scan [stack, H, W] that need the network; air needs none.
 
     The boxes follow from the scan alone. A noisy scan has no air in this sense and is covered
     whole.

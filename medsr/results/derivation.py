@@ -37,7 +37,7 @@ RECIPE = (
 MAPS: dict[Kind, tuple[str, str]] = {
     "spread": ("std", "Standard deviation of the samples restored"),
     "interval": ("interval90", "Half width of the 90 percent interval of the volume restored"),
-    "unseen": ("unseen", "The part that the scanner could not have seen of the volume restored"),
+    "null_space": ("null-space", "The null-space component (not measured) of the volume restored"),
 }
 
 

@@ -167,7 +167,7 @@ def write(
     found: dict[Kind, Volume | None] = {
         "spread": result.spread,
         "interval": result.half_width,
-        "unseen": result.unseen_map,
+        "null_space": result.null_space_map,
         "enhanced": result.volume,  # last
     }
     for kind, volume in found.items():

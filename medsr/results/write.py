@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medsr.batch.job import Item, Job, Restored
-from medsr.batch.naming import ENDINGS, as_page, page_path, spread_name, thumbnail_path
+from medsr.batch.naming import ENDINGS, as_page, page_path, std_name, thumbnail_path
 from medsr.batch.resume import size_of
 from medsr.report.thumbnail import save_thumbnail
 from medsr.results.derivation import derivation_of, with_thickness
@@ -68,7 +68,7 @@ def grown(item: Item, job: Job, finished: Finished, stem: Path) -> list[tuple[Pa
         moves.append((_page(finished, stem), page_path(job.out, item.key)))
     ending = ENDINGS[item.format]
     if spread is not None:
-        target = job.out / spread_name(item.output, bids=job.bids)
+        target = job.out / std_name(item.output, bids=job.bids)
         record = _record({**finished.record, "Description": SPREAD}, stem, "spread")
         moves.append((record, sidecar_path(target)))
         path = stem.with_name(f"{stem.name}.spread{ending}")

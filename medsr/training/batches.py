@@ -112,11 +112,11 @@ def take_slices(scene: Scene, count: int, context: int, rng: np.random.Generator
     interest = scene.residual.square().mean(dim=(1, 2)).sqrt().numpy() + 1e-6
     index = torch.from_numpy(rng.choice(len(interest), size=count, p=interest / interest.sum()))
     if scene.single:  # each slice stands alone, its own neighbour
-        alone = [scene.lifted[k][None] for k in index]
+        alone = [scene.upsampled[k][None] for k in index]
         first = torch.zeros(1, dtype=torch.int64)
         cond = torch.cat([condition_slices(s, first, context, scene.phase) for s in alone])
     else:
-        cond = condition_slices(scene.lifted, index, context, scene.phase)
+        cond = condition_slices(scene.upsampled, index, context, scene.phase)
     return {
         "residual": scene.residual[index][:, None],
         "cond": cond,

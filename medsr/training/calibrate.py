@@ -1,4 +1,4 @@
-"""Calibrate a model's intervals and the portrait of its training scans; writes both to its card.
+"""Calibrate a model's intervals and the statistics of its training scans; writes both to its card.
 
     python medsr/training/calibrate.py configs/mr-head.yaml DATA --card medsr/weights/mr-head.json
 
@@ -21,7 +21,7 @@ import torch
 
 from medsr.acquisition.simulate import degraded_to
 from medsr.audit.conformal import Interval, fit_interval
-from medsr.audit.out_of_distribution import portrait, portrait_ranges
+from medsr.audit.out_of_distribution import scan_statistics, statistics_ranges
 from medsr.config import TrainConfig, load_config
 from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
@@ -118,9 +118,9 @@ def calibrate_mode(
     return mode, asdict(fitted(list(people)))
 
 
-def training_portrait(config: TrainConfig) -> dict[str, tuple[float, float]]:
+def training_statistics(config: TrainConfig) -> dict[str, tuple[float, float]]:
     """The range of each number over the training scans of the modality."""
-    portraits = []
+    statistics = []
     for case in config.own_scans:
         fine = load_case(case, config.data, config.modality)
         scans = [(fine, int(np.argmax(fine.spacing_mm)))] if case.in_plane_only else []
@@ -132,8 +132,8 @@ def training_portrait(config: TrainConfig) -> dict[str, tuple[float, float]]:
             voxels = np.asarray(scan.voxels)
             scaling = scaling_for(config.modality, voxels)
             network = (voxels - scaling.offset) / scaling.gain
-            portraits.append(portrait(network, axis, scan.spacing_mm))
-    return portrait_ranges([p for p in portraits if p])
+            statistics.append(scan_statistics(network, axis, scan.spacing_mm))
+    return statistics_ranges([p for p in statistics if p])
 
 
 def main() -> None:
@@ -154,9 +154,9 @@ def main() -> None:
     intervals = dict(calibrate_mode(cases, enhancer, *mode) for mode in MODES)
     card = json.loads(words.card.read_text(encoding="utf-8"))
     card["intervals"] = intervals
-    card["ranges"]["portrait"] = training_portrait(config)
+    card["ranges"]["training_statistics"] = training_statistics(config)
     words.card.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(card["ranges"]["portrait"], indent=2))
+    print(json.dumps(card["ranges"]["training_statistics"], indent=2))
 
 
 if __name__ == "__main__":

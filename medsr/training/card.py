@@ -54,5 +54,5 @@ def model_card(config: TrainConfig, module: RestorationModule, seconds: float) -
         },
         results={k: v for k, v in gains.items() if k.startswith("gain_db")},
         limits=(),
-        spread=round(module.spread, 3),
+        sigma_data=round(module.sigma_data, 3),
     )

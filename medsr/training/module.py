@@ -51,7 +51,7 @@ class RestorationModule(pl.LightningModule):
         unit = own = residual_std(config, train)
         if config.init is not None:
             unit = begin_with(self.denoiser, Path(config.init), config, train)
-        self.spread = own / unit
+        self.sigma_data = own / unit
         self.teacher = teachers_of(config, unit)
         self.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - 1 / config.optimizer.ema_steps

@@ -1,8 +1,8 @@
-"""Training pairs: fine volume -> crop -> contrast -> acquire -> lift -> (clean, condition).
+"""Training pairs: fine volume -> crop -> contrast -> acquire -> upsample -> (clean, condition).
 
-The same `acquire` and `lift` as in use. A *scene* is one cropped, degraded block; a batch takes
-slices of several scenes. Everything follows from (seed, step, slot), so a killed training goes
-on exactly where it was, on any number of processes.
+The same `acquire` and `upsample` as in use. A *scene* is one cropped, degraded block; a batch
+takes slices of several scenes. Everything follows from (seed, step, slot), so a killed training
+resumes exactly, on any number of processes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from medsr.acquisition.acquisition import Acquisition, AxisSampling, in_plane_profile
 from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
-from medsr.acquisition.resample import acquire, lift
+from medsr.acquisition.resample import acquire, upsample
 from medsr.config import DrawConfig
 from medsr.intensity import scaling_for
 from medsr.volume.volume import Modality
@@ -45,15 +45,15 @@ class Scene:
     """One degraded block, axes ordered (stack, H, W) with the coarse axis last.
 
     Attributes:
-        residual: clean minus lifted, in the network's range, [A, H, W].
-        lifted: in the network's range, [A, H, W].
+        residual: clean minus upsampled, in the network's range, [A, H, W].
+        upsampled: in the network's range, [A, H, W].
         features: the acquisition's vector, [FEATURES].
         phase: [2, W].
         single: whether neighbours along the stack are too far away to be of use.
     """
 
     residual: Tensor
-    lifted: Tensor
+    upsampled: Tensor
     features: Tensor
     phase: Tensor
     single: bool
@@ -113,13 +113,13 @@ def scene_from(
     elif sigma > 0:
         low = filtered_backprojection_noise(low, sigma, 2, generator)
     seen = estimate_noise(low.numpy(), 2, above=scaling.offset + 0.1 * scaling.gain)
-    lifted = (lift(low, acquisition) - scaling.offset) / scaling.gain
+    upsampled = (upsample(low, acquisition) - scaling.offset) / scaling.gain
     part = slice(window[0], window[0] + window[1])
-    lifted = lifted[..., part].contiguous()
+    upsampled = upsampled[..., part].contiguous()
     target = ((clean - scaling.offset) / scaling.gain)[..., part]
     return Scene(
-        residual=target - lifted,
-        lifted=lifted,
+        residual=target - upsampled,
+        upsampled=upsampled,
         features=feature_vector(acquisition, 1, 2, seen / scaling.gain),
         phase=phase_channels(acquisition.axes[2])[:, part],
         single=single,
@@ -203,7 +203,7 @@ def _foreground_voxel(
 
 
 def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
-    """Unseen contrasts from seen ones: gamma, inversion of the tissue, a smooth bias field."""
+    """NullSpace contrasts from seen ones: gamma, inversion of the tissue, a smooth bias field."""
     top = float(torch.quantile(block.ravel()[:: max(1, block.numel() // 100_000)], 0.995))
     if top <= 0:
         return block

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from medsr.errors import InputError, OutputError, Refused, SeveralVolumes
 from medsr.volume import geometry
 from medsr.volume.sidecar import (
-    modality_said,
+    declared_modality,
+    declared_profile,
     positive_number,
-    profile_said,
     read_sidecar,
     sidecar_path,
     strip_suffix,
@@ -74,7 +74,7 @@ def read_nifti(path: Path) -> Volume:
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     facts = read_sidecar(path)
-    modality = modality_said(facts, path.name)
+    modality = declared_modality(facts, path.name)
     affine = _affine_mm(image)
     spacing = geometry.spacing_mm(affine)
     return Volume(
@@ -84,7 +84,7 @@ def read_nifti(path: Path) -> Volume:
         unit="HU" if modality == "CT" else "scanner units",
         slice_axis=_slice_axis(image, spacing),
         slice_thickness_mm=positive_number(facts.get("SliceThickness")),
-        slice_profile=profile_said(facts),
+        slice_profile=declared_profile(facts),
         stored_as_integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
         name=path.name,
     )
@@ -129,7 +129,7 @@ def read_nifti_head(path: Path) -> NiftiHead:
     return NiftiHead(
         shape=(shape[0], shape[1], shape[2]),
         spacing_mm=(float(x), float(y), float(z)),
-        modality=modality_said(facts, path.name),
+        modality=declared_modality(facts, path.name),
         integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
         facts=facts,
     )

@@ -17,9 +17,9 @@ from medsr.volume.volume import Modality
 
 __all__ = [
     "SUFFIXES",
-    "modality_said",
+    "declared_modality",
+    "declared_profile",
     "positive_number",
-    "profile_said",
     "read_sidecar",
     "sidecar_path",
     "strip_suffix",
@@ -70,7 +70,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     return facts
 
 
-def modality_said(facts: dict[str, Any], name: str) -> Modality | None:
+def declared_modality(facts: dict[str, Any], name: str) -> Modality | None:
     """MR or CT, in DICOM's or in words; a field strength means MR; None when nothing says.
 
     Raises:
@@ -89,7 +89,7 @@ def modality_said(facts: dict[str, Any], name: str) -> Modality | None:
     return "MR" if "MagneticFieldStrength" in facts else None
 
 
-def profile_said(facts: dict[str, Any]) -> str | None:
+def declared_profile(facts: dict[str, Any]) -> str | None:
     """SliceProfile as `medsr degrade` writes it."""
     said = facts.get("SliceProfile")
     return str(said) if said in ("gaussian", "box") else None

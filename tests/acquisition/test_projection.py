@@ -9,7 +9,7 @@ import torch
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.projection import LEAST_RATIO, Projector, wiener_ratio
-from medsr.acquisition.resample import acquire, lift
+from medsr.acquisition.resample import acquire, upsample
 
 SAME = AxisSampling(20, 1.0, 20, 1.0)
 CASES = {
@@ -31,7 +31,7 @@ def images(acquisition: Acquisition) -> tuple[torch.Tensor, torch.Tensor, torch.
     generator = torch.Generator().manual_seed(3)
     x = torch.rand(acquisition.fine_shape, generator=generator, dtype=torch.float64)
     y = acquire(x, acquisition)
-    return x, y, lift(y, acquisition) + 0.1 * torch.rand(x.shape, generator=generator)
+    return x, y, upsample(y, acquisition) + 0.1 * torch.rand(x.shape, generator=generator)
 
 
 @pytest.mark.parametrize("name", CASES)

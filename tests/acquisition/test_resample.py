@@ -6,7 +6,7 @@ from scipy import ndimage
 from medsr.acquisition.acquisition import Acquisition, AxisSampling, for_scan
 from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
 from medsr.acquisition.profiles import PROFILES, spline_matrix
-from medsr.acquisition.resample import acquire, acquire_adjoint, lift
+from medsr.acquisition.resample import acquire, acquire_adjoint, upsample
 from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.errors import UsageError
 from medsr.volume.geometry import corner_mm
@@ -36,7 +36,7 @@ def test_constants_are_kept(profile, factor):
     x = torch.full((6, 8, 27), 7.0, dtype=torch.float64)
     low = acquire(x, a)
     assert torch.allclose(low, torch.full_like(low, 7.0))
-    assert torch.allclose(lift(low, a), x)
+    assert torch.allclose(upsample(low, a), x)
 
 
 def test_box_of_whole_voxels_is_their_mean():
@@ -82,7 +82,7 @@ def test_a_ramp_lifts_without_shift(factor):
     one = AxisSampling(1, 1.0, 1, 1.0)
     axis = AxisSampling(120, 1.0, int(120 / factor), factor, factor, "gaussian")
     ramp = torch.arange(120.0, dtype=torch.float64).reshape(1, 1, -1)
-    back = lift(acquire(ramp, Acquisition((one, one, axis))), Acquisition((one, one, axis)))
+    back = upsample(acquire(ramp, Acquisition((one, one, axis))), Acquisition((one, one, axis)))
     assert (back - ramp)[0, 0, 40:80].abs().max() < 2e-3
 
 

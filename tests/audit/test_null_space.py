@@ -7,8 +7,8 @@ import torch
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.projection import Projector
-from medsr.acquisition.resample import acquire, acquire_adjoint, lift
-from medsr.audit.null_space import local_energy, unseen_part, unseen_share
+from medsr.acquisition.resample import acquire, acquire_adjoint, upsample
+from medsr.audit.null_space import local_energy, null_space_component, null_space_share
 
 SAME = AxisSampling(16, 1.0, 16, 1.0)
 ACQUISITION = Acquisition((SAME, SAME, AxisSampling(32, 1.0, 8, 4.0, 4.0, "gaussian")))
@@ -19,21 +19,21 @@ def image() -> torch.Tensor:
 
 
 def test_the_scanner_does_not_see_the_unseen_part() -> None:
-    part = unseen_part(image(), Projector.of(ACQUISITION))
+    part = null_space_component(image(), Projector.of(ACQUISITION))
     assert float(acquire(part, ACQUISITION).abs().max()) < 1e-5
     assert float(part.square().mean()) > 0.01
 
 
 def test_the_range_of_the_adjoint_is_all_seen() -> None:
     low = torch.rand(16, 16, 8, generator=torch.Generator().manual_seed(1))
-    assert unseen_share([acquire_adjoint(low, ACQUISITION)], Projector.of(ACQUISITION)) < 1e-5
+    assert null_space_share([acquire_adjoint(low, ACQUISITION)], Projector.of(ACQUISITION)) < 1e-5
 
 
 def test_detail_raises_the_share_over_that_of_interpolation() -> None:
     projector = Projector.of(ACQUISITION)
     x = image()
-    smooth = lift(acquire(x, ACQUISITION), ACQUISITION)
-    assert unseen_share([x], projector) > 2 * unseen_share([smooth], projector)
+    smooth = upsample(acquire(x, ACQUISITION), ACQUISITION)
+    assert null_space_share([x], projector) > 2 * null_space_share([smooth], projector)
 
 
 def test_local_energy_of_a_constant_is_that_constant() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medsr.audit.out_of_distribution import familiarity, portrait, portrait_ranges, strangeness
+from medsr.audit.out_of_distribution import (
+    out_of_distribution_score,
+    remarks_on_distribution,
+    scan_statistics,
+    statistics_ranges,
+)
 from medsr.errors import Refused
 from tests.conftest import smooth_head
 
@@ -16,16 +21,19 @@ def heads() -> list[np.ndarray]:
     return [smooth_head((40, 44, 16), seed) / 130 for seed in range(4)]
 
 
-RANGES = portrait_ranges([portrait(head, 2, MM) for head in heads()[:3]])
+RANGES = statistics_ranges([scan_statistics(head, 2, MM) for head in heads()[:3]])
 
 
 def test_scans_of_the_training_are_not_strange() -> None:
-    assert all(strangeness(portrait(head, 2, MM), RANGES) == () for head in heads()[:3])
+    assert all(
+        out_of_distribution_score(scan_statistics(head, 2, MM), RANGES) == ()
+        for head in heads()[:3]
+    )
 
 
 def test_noise_is_strange() -> None:
     noise = np.random.default_rng(0).random((40, 44, 16)).astype(np.float32)
-    strange = strangeness(portrait(noise, 2, MM), RANGES)
+    strange = out_of_distribution_score(scan_statistics(noise, 2, MM), RANGES)
     assert strange[0].name == "in_plane_detail"
     assert strange[0].distance > 2
 
@@ -34,17 +42,20 @@ def test_the_refusal_says_the_number_and_how_to_go_on() -> None:
     ranges = {**RANGES, "in_plane_detail": (0.01, 0.02)}
     noise = np.random.default_rng(0).random((40, 44, 16)).astype(np.float32)
     with pytest.raises(Refused, match=r"pixel to pixel .* --force"):
-        familiarity(noise, 2, MM, ranges, "scan.nii", force=False)
-    assert any("pixel to pixel" in s for s in familiarity(noise, 2, MM, ranges, "s", force=True))
+        remarks_on_distribution(noise, 2, MM, ranges, "scan.nii", force=False)
+    assert any(
+        "pixel to pixel" in s
+        for s in remarks_on_distribution(noise, 2, MM, ranges, "s", force=True)
+    )
 
 
 def test_a_wrong_slice_spacing_shows() -> None:
     fine = smooth_head((60, 60, 60)) / 130
-    right = portrait(fine[..., ::4], 2, (1.0, 1.0, 4.0))["same_distance"]
-    claimed_thick = portrait(fine, 2, (1.0, 1.0, 4.0))["same_distance"]
-    claimed_thin = portrait(fine[..., ::4], 2, (1.0, 1.0, 1.0))["same_distance"]
+    right = scan_statistics(fine[..., ::4], 2, (1.0, 1.0, 4.0))["same_distance"]
+    claimed_thick = scan_statistics(fine, 2, (1.0, 1.0, 4.0))["same_distance"]
+    claimed_thin = scan_statistics(fine[..., ::4], 2, (1.0, 1.0, 1.0))["same_distance"]
     assert claimed_thick < 0.6 * right < right < 0.6 * claimed_thin
 
 
 def test_a_scan_without_anatomy_has_no_portrait() -> None:
-    assert portrait(np.zeros((10, 10, 10), np.float32), 2, MM) == {}
+    assert scan_statistics(np.zeros((10, 10, 10), np.float32), 2, MM) == {}

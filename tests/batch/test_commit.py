@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import medsr.batch
-from medsr.batch import work
+from medsr.batch import worker
 from tests.batch.studies import small_model, stub_restore, thick_nifti
 from tests.dicom_factory import dicom_series
 
@@ -54,7 +54,7 @@ def outputs(out):
 def test_a_full_disk(tmp_path, small_disk, monkeypatch, foreseen, make):
     """Seen before the work, or (when others fill the disk meanwhile) while writing."""
     if not foreseen:
-        monkeypatch.setattr(work, "check_room", lambda item, job: None)
+        monkeypatch.setattr(worker, "check_room", lambda item, job: None)
     source, model = make(tmp_path / "in"), small_model(tmp_path / "model")
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(SIZE - 900_000))

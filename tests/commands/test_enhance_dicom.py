@@ -56,7 +56,7 @@ def uids(folder):
 
 @needs("dciodvfy", "dcm2niix")
 def test_a_dicom_folder_in_and_a_series_out(scan, model, tmp_path, capsys):
-    words = ("--model", model, "--steps", 2, "--samples", 2, "--unseen")
+    words = ("--model", model, "--steps", 2, "--samples", 2, "--null-space")
     assert call("enhance", scan, "-o", tmp_path / "out", *words) == 0
     assert call("enhance", scan, "-o", tmp_path / "out.nii.gz", *words) == 0
     ours, theirs = read_nifti(tmp_path / "out.nii.gz"), read_series(tmp_path / "out")

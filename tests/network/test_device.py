@@ -5,7 +5,7 @@ import torch
 from medsr.diffusion.samplers import multistep
 from medsr.diffusion.schedule import sampling_sigmas
 from medsr.restore.slice_denoiser import Network, whole_volume
-from medsr.restore.upsampled import STATE, Lifted
+from medsr.restore.upsampled import STATE, Upsampled
 from tests.network.test_unet_and_checkpoint import small_denoiser
 from tests.restore.test_slice_denoiser import ACQUISITION, X, Y, Z
 
@@ -15,10 +15,10 @@ META = torch.device("meta")
 
 
 def test_the_walk_stays_on_the_device():
-    lifted = Lifted.of(torch.rand(X, Y, Z // 4), ACQUISITION, 1.0)
+    upsampled = Upsampled.of(torch.rand(X, Y, Z // 4), ACQUISITION, 1.0)
     network = Network(small_denoiser().to(META), 1, torch.bfloat16, 1000, META)
     calls = []
-    denoise = whole_volume(network, lifted, 0.0, lambda: calls.append(1), in_turn=True)
+    denoise = whole_volume(network, upsampled, 0.0, lambda: calls.append(1), in_turn=True)
     start = torch.zeros(X, Y, Z, dtype=STATE, device=META)
     residual = multistep(denoise, start, sampling_sigmas(3))
     assert len(calls) == 3

@@ -6,14 +6,14 @@ import torch
 
 from medsr.acquisition.acquisition import for_scan
 from medsr.acquisition.noise import rician
-from medsr.acquisition.resample import acquire, lift
+from medsr.acquisition.resample import acquire, upsample
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.errors import Refused, UsageError
-from medsr.restore.chunks import parts_of
+from medsr.restore.chunks import chunks_of
 from medsr.restore.options import Consistency
 from medsr.restore.output_grid import choose_target
 from medsr.restore.pipeline import Settings, enhance
-from medsr.restore.upsampled import Lifted
+from medsr.restore.upsampled import Upsampled
 from medsr.volume.geometry import corner_mm
 from tests.conftest import smooth_head
 from tests.network.test_unet_and_checkpoint import small_denoiser
@@ -28,8 +28,8 @@ def run(phantom, spacing=(1.0, 1.0, 1.0), *, unit=0.05, **changes):
 @pytest.mark.parametrize("voxels", [1, 5_000, 10_000_000])
 def test_the_result_does_not_depend_on_the_batch(phantom, voxels):
     whole = run(phantom).volume.voxels
-    part = run(phantom, voxels_per_call=voxels).volume.voxels
-    assert np.abs(whole - part).max() < 1e-3 * whole.max()
+    other = run(phantom, voxels_per_call=voxels).volume.voxels
+    assert np.abs(whole - other).max() < 1e-3 * whole.max()
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.06])
@@ -39,13 +39,13 @@ def test_the_result_does_not_depend_on_the_parts(phantom, monkeypatch, noise):
     voxels += noise * voxels.max() * torch.randn(voxels.shape, generator=generator)
     scan = replace(phantom, voxels=voxels.numpy())
     whole = run(scan)
-    monkeypatch.setattr("medsr.restore.upsampled.parts_of", lambda a: parts_of(a, 2_000))
-    assert len(Lifted.of(voxels, for_scan(scan, (1.0, 1.0, 1.0)), 1.0).parts) > 5
-    in_parts = run(scan)
-    difference = np.abs(whole.volume.voxels - in_parts.volume.voxels).max()
+    monkeypatch.setattr("medsr.restore.upsampled.chunks_of", lambda a: chunks_of(a, 2_000))
+    assert len(Upsampled.of(voxels, for_scan(scan, (1.0, 1.0, 1.0)), 1.0).chunks) > 5
+    in_chunks = run(scan)
+    difference = np.abs(whole.volume.voxels - in_chunks.volume.voxels).max()
     assert difference < 1e-5 * whole.volume.voxels.max()
-    assert whole.inconsistency == pytest.approx(in_parts.inconsistency, rel=1e-3)
-    assert whole.unseen.share == pytest.approx(in_parts.unseen.share, rel=1e-4)
+    assert whole.inconsistency == pytest.approx(in_chunks.inconsistency, rel=1e-3)
+    assert whole.unseen.share == pytest.approx(in_chunks.unseen.share, rel=1e-4)
 
 
 def test_seeds_repeat_and_differ(phantom):
@@ -70,7 +70,7 @@ def test_a_zero_network_gives_cubic_interpolation(phantom):
         sampler=SAMPLERS["euler"], steps=1, half=False, consistency=Consistency.OFF
     )
     out = enhance(phantom, plan, denoiser, 0.05, 1, "MR", settings).volume.voxels
-    cubic = lift(torch.from_numpy(np.array(phantom.voxels)), plan).clamp(min=0).numpy()
+    cubic = upsample(torch.from_numpy(np.array(phantom.voxels)), plan).clamp(min=0).numpy()
     assert np.abs(out - cubic).max() < 1e-3 * cubic.max()  # kept in half precision
 
 
@@ -114,8 +114,8 @@ def test_samples_have_a_spread(phantom):
 def test_the_scans_texture_is_for_samples_only(phantom):
     for steps, same in ((1, True), (3, False)):
         plain, scaled = (
-            run(phantom, steps=steps, texture_leeway=leeway).volume.voxels
-            for leeway in (None, 1.0)
+            run(phantom, steps=steps, detail_tolerance=tolerance).volume.voxels
+            for tolerance in (None, 1.0)
         )
         assert np.array_equal(plain, scaled) == same
 

@@ -8,7 +8,7 @@ from medsr.diffusion.samplers import multistep
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.pipeline import Settings, enhance
 from medsr.restore.slice_denoiser import Network, whole_volume
-from medsr.restore.upsampled import Lifted
+from medsr.restore.upsampled import Upsampled
 from medsr.volume.volume import Volume
 
 X, Y, Z = 16, 32, 24
@@ -37,9 +37,9 @@ class Spy:
 
 def heights(in_turn, levels):
     spy = Spy()
-    lifted = Lifted.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
+    upsampled = Upsampled.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
     network = Network(spy, 1, torch.float32, 10**6, torch.device("cpu"))
-    denoise = whole_volume(network, lifted, 0.0, lambda: None, in_turn=in_turn)
+    denoise = whole_volume(network, upsampled, 0.0, lambda: None, in_turn=in_turn)
     found = []
     for sigma in levels:
         spy.heights.clear()

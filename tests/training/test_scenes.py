@@ -31,13 +31,13 @@ def scene(grain_chance, soft_chance=0.0):
 
 def test_grain_of_the_fine_scan_is_averaged_by_thick_slices():
     clean, grainy = scene(0), scene(1)
-    low = estimate_noise(grainy.lifted.numpy(), 2, above=0.1)
-    fine = estimate_noise((grainy.lifted + grainy.residual).numpy(), 2, above=0.1)
-    assert fine > 1.5 * low > 2 * estimate_noise(clean.lifted.numpy(), 2, above=0.1)
+    low = estimate_noise(grainy.upsampled.numpy(), 2, above=0.1)
+    fine = estimate_noise((grainy.upsampled + grainy.residual).numpy(), 2, above=0.1)
+    assert fine > 1.5 * low > 2 * estimate_noise(clean.upsampled.numpy(), 2, above=0.1)
 
 
 def test_a_softened_scan_has_no_finest_detail_in_its_slices_either():
     sharp, soft = scene(1), scene(1, soft_chance=1)
-    fine = [(s.lifted + s.residual).numpy() for s in (sharp, soft)]
+    fine = [(s.upsampled + s.residual).numpy() for s in (sharp, soft)]
     for axis in range(3):
         assert high_frequency_ratio(*fine, axis=axis) < 0.6

@@ -14,14 +14,14 @@ from medsr.volume.volume import Volume
 __all__ = ["LONGEST_LO", "Kind", "image_type", "series_description", "series_number", "window"]
 
 #: The image itself, or a map that belongs to it.
-Kind = Literal["enhanced", "spread", "interval", "unseen"]
+Kind = Literal["enhanced", "spread", "interval", "null_space"]
 
 #: Kind -> place in the numbering, words of the description, word of ImageType.
 KINDS: dict[Kind, tuple[int, str, str]] = {
     "enhanced": (1, "medsr SR", ""),
     "spread": (2, "medsr SD map", "STDDEV"),
     "interval": (3, "medsr 90% interval", "INTERVAL90"),
-    "unseen": (4, "medsr unseen part", "UNSEEN"),
+    "null_space": (4, "medsr null space", "NULL_SPACE"),
 }
 
 #: VR LO holds 64 characters, VR IS ten digits and a sign (PS3.5 6.2).
