@@ -113,7 +113,9 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
         rule = _rule_for(folder, intake)
         if rule is None:
             log.info("series %s: no rule selects it", key)
-            remove(intake.spool, folder, key)
+            with intake.lock:
+                remove(intake.spool, folder, key)
+                (intake.spool / "done" / key).unlink(missing_ok=True)
         else:
             log.info("series %s: enhancing by rule '%s'", key, rule.name)
             _enhance(intake.spool, folder, rule, enhance)
@@ -187,7 +189,10 @@ def _put_back(intake: Intake, key: str) -> Path:
 
 
 def _refuse(intake: Intake, key: str, reason: str) -> None:
-    """Keep a series aside; where a part of it was sent on before, all of it may come again."""
+    """Keep a series aside; where a part of it was sent on before, that is forgotten.
+
+    So the peer can send the whole series again, and it is enhanced as one.
+    """
     folder = _put_back(intake, key)
     log.warning("series %s: refused, kept aside: %s", key, reason)
     with intake.lock:

@@ -37,7 +37,7 @@ from medsr.node.door import Door
 from medsr.node.rules import NodeSettings
 from medsr.node.spool import ENDED, digest_of, held_bytes, keep_instance, key_of, merge
 
-__all__ = ["IMAGES", "Intake", "start_receiving"]
+__all__ = ["IMAGES", "Intake", "end_association", "keep", "start_receiving"]
 
 log = logging.getLogger("medsr.node")
 
@@ -124,8 +124,8 @@ def start_receiving(
         (evt.EVT_C_STORE, _on_store, [intake]),
         (evt.EVT_DATA_RECV, _on_data, [intake]),
         (evt.EVT_DIMSE_RECV, _on_message, [intake]),
-        (evt.EVT_RELEASED, lambda event: _end(event.assoc, intake, True)),
-        (evt.EVT_ABORTED, lambda event: _end(event.assoc, intake, False)),
+        (evt.EVT_RELEASED, lambda event: end_association(intake, event.assoc, True)),
+        (evt.EVT_ABORTED, lambda event: end_association(intake, event.assoc, False)),
     ]
     try:
         door = Door(
@@ -133,7 +133,7 @@ def start_receiving(
             (host, port),
             allow=allow,
             places=intake.settings.associations,
-            left=lambda association: _end(association, intake, False),
+            left=lambda association: end_association(intake, association, False),
             handlers=handlers,
         )
     except OSError as fault:
@@ -181,8 +181,7 @@ def _on_store(event: Any, intake: Intake) -> int:
     if not _is_uid(instance) or not _is_uid(series) or instance != announced:
         log.warning("an instance without valid UIDs: not taken")
         return NO_UID
-    with intake.lock:
-        status = _keep(intake, event.assoc, key_of(series), instance, data, content)
+    status = keep(intake, event.assoc, key_of(series), instance, data, content)
     event.assoc.dul.socket.progressed()
     return status
 
@@ -191,34 +190,44 @@ def _is_uid(text: str) -> bool:
     return len(text) <= 64 and UID.fullmatch(text) is not None
 
 
-def _keep(
+def keep(
     intake: Intake, association: Any, key: str, instance: str, data: bytes, content: str
 ) -> int:
-    """Have an instance on the disk; the status to answer."""
-    intake.touched.setdefault(association, {}).setdefault(key, True)
-    try:
-        if not intake.has_room(len(data)):
-            log.error(
-                "the spool is full (%g GB, %g GB left free): not taken",
-                intake.settings.storage_gb,
-                intake.settings.free_gb,
-            )
+    """Have an instance on the disk.
+
+    Args:
+        intake: of the node.
+        association: that brought it.
+        key: of its series.
+        instance: SOPInstanceUID.
+        data: the whole file.
+        content: digest of what makes two copies the same.
+
+    Returns:
+        The status to answer.
+    """
+    with intake.lock:
+        intake.touched.setdefault(association, {}).setdefault(key, True)
+        try:
+            if not intake.has_room(len(data)):
+                limits = (intake.settings.storage_gb, intake.settings.free_gb)
+                log.error("the spool is full (%g GB, %g GB left free): not taken", *limits)
+                return intake.refuse(association, key)
+            outcome = keep_instance(intake.spool, key, instance, data, content)
+        except OSError as fault:
+            log.error("series %s: cannot be stored (%s)", key, fault.strerror)
             return intake.refuse(association, key)
-        outcome = keep_instance(intake.spool, key, instance, data, content)
-    except OSError as fault:
-        log.error("series %s: cannot be stored (%s)", key, fault.strerror)
-        return intake.refuse(association, key)
-    if outcome == "too many":
-        log.warning("series %s: too many instances: not taken", key)
-        return intake.refuse(association, key)
-    if outcome == "differs":
-        log.warning("series %s: another content under a known instance UID: not taken", key)
-        return DUPLICATE
-    intake.held += len(data) if outcome == "new" else 0
+        if outcome == "too many":
+            log.warning("series %s: too many instances: not taken", key)
+            return intake.refuse(association, key)
+        if outcome == "differs":
+            log.warning("series %s: another content under a known instance UID: not taken", key)
+            return DUPLICATE
+        intake.held += len(data) if outcome == "new" else 0
     return TAKEN
 
 
-def _end(association: Any, intake: Intake, well: bool) -> None:
+def end_association(intake: Intake, association: Any, well: bool) -> None:
     """Mark the series of an association that ended by release; forget the association.
 
     What was set aside of such a series is judged again, together with what came now.

@@ -13,7 +13,8 @@ A series is known by its key, a digest of its SeriesInstanceUID; folders and log
 flushed) in one of the first five places until either
 
 - what was derived from its series has reached the archive; then its name stays in `done` for
-  `REMEMBERED_SECONDS`, so that a series that is sent twice is enhanced once; or
+  `REMEMBERED_SECONDS`, so that a series that is sent twice is enhanced once (less, when more of
+  the series comes that cannot be enhanced alone: then all of it may be sent again); or
 - its series was removed on purpose, because no rule selects it or by the operator's hand; then
   nothing remembers it.
 
