@@ -90,7 +90,7 @@ def _guarded(run: Callable[[], None], association: Any) -> Callable[[], None]:
         try:
             run()
         except Exception as fault:  # its words may quote a header
-            log.warning("an association broke off on damaged bytes (%s)", type(fault).__name__)
+            log.warning("broke off with a peer that could not be understood (%s)", _name(fault))
         finally:
             if is_association:
                 association.dul.kill_dul()
@@ -99,6 +99,10 @@ def _guarded(run: Callable[[], None], association: Any) -> Callable[[], None]:
                 association.dul.socket.let_go()
 
     return guarded
+
+
+def _name(fault: Exception) -> str:
+    return type(fault).__name__
 
 
 class Door(AssociationServer):  # type: ignore[misc]
@@ -226,7 +230,7 @@ class Door(AssociationServer):  # type: ignore[misc]
         try:
             self.finish_request(waiting, waiting.address)
         except Exception as fault:  # no more threads, or the peer is gone
-            log.warning("a connection could not be served (%s)", type(fault).__name__)
+            log.warning("a connection could not be served (%s)", _name(fault))
             waiting.connection.close()
 
     def _turn_away(self, waiting: Waiting, answer: bytes) -> None:

@@ -93,7 +93,7 @@ def parse_request(data: bytes | bytearray) -> Request | None:
         place += 4 + item
     if contexts > MAX_CONTEXTS:
         raise ValueError("more presentation contexts than there are identifiers")
-    called, calling = (bytes(data[k : k + 16]).decode("latin-1").strip() for k in (10, 26))
+    called, calling = (bytes(data[k : k + 16]).decode("latin-1").strip(" ") for k in (10, 26))
     return Request(calling=calling, called=called)
 
 

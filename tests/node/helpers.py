@@ -98,8 +98,8 @@ def peer(port, calling="STORESCU"):
     """An open association of a peer that is written here, to be broken at will."""
     entity = AE(ae_title=calling)
     entity.connection_timeout = entity.acse_timeout = 10
-    entity.add_requested_context(MRImageStorage)
-    entity.add_requested_context(Verification)
+    for context in (MRImageStorage, CTImageStorage, Verification):
+        entity.add_requested_context(context)
     return entity.associate("127.0.0.1", port, ae_title="MEDSR")
 
 
