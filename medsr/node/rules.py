@@ -40,7 +40,10 @@ from medsr.restore.options import Options, options_from, settings_of
 __all__ = ["Facts", "NodeSettings", "Rule", "choose_rule", "load_settings", "may_match"]
 
 AeTitle = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[^\\]+$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$"
+    ),
 ]
 
 
@@ -90,8 +93,9 @@ class NodeSettings(_Page):
     retry_seconds: float = Field(10.0, gt=0)  # the first wait; each next one is twice as long
     longest_retry_seconds: float = Field(900.0, gt=0)
     storage_gb: float = Field(20.0, gt=0)  # all that the node holds on disk
+    free_gb: float = Field(1.0, ge=0)  # left free on the disk for results
     largest_object_mb: float = Field(1024.0, gt=0)
-    associations: int = Field(4, ge=1)  # at one time
+    associations: int = Field(4, ge=1)  # at one time, of one AE title
     rules: tuple[Rule, ...] = (Rule(name="every MR and CT series"),)
 
 
