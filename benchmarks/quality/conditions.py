@@ -1,4 +1,4 @@
-"""How the scans of the quality table are degraded, and what a method is told about it.
+"""How the scans of the quality table are degraded, and what a method is given.
 
 A condition has two sides: how the thick slices are really made (factor, profile, noise), and what
 the method believes (profile, thickness). Where the two differ the scan is the same as without the
