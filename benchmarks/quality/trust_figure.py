@@ -1,6 +1,6 @@
 """Figure of docs/explanation/trust.md: the sample head, its null-space component and interval.
 
-    python -m benchmarks quality.trust_figure docs/images/trust.png
+python -m benchmarks quality.trust_figure docs/images/trust.png
 """
 
 from __future__ import annotations
