@@ -1,4 +1,4 @@
-"""Scans with thick slices, of people and contrasts that nobody trained on: a table (Markdown).
+"""Thick-slice scans of held-out subjects and contrasts, tested in-plane: a Markdown table.
 
     python -m benchmarks quality.in_plane mr-head SCAN.nii.gz [SCAN ...]
         [--factor 4] [--slices 8] [--steps 1] [--tolerance F]

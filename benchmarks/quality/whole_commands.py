@@ -1,8 +1,8 @@
-"""People never seen in training, degraded to 4 mm slices, enhanced by the commands: a table.
+"""Held-out subjects, degraded to 4 mm slices and enhanced by the commands: a table.
 
     python -m benchmarks quality.whole_commands configs/mr-head.yaml DATA_FOLDER [--steps N ...]
 
-The people are the configuration's validation list; each scan is prepared as there, then goes
+The subjects are the configuration's validation list; each scan is prepared as there, then goes
 through `medsr degrade`, `medsr enhance` and `medsr evaluate`.
 """
 
