@@ -259,11 +259,13 @@ def _half_width(
 
 def _on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> Volume:
     spacing = [axis.fine_mm for axis in acquisition.axes]
-    affine, _ = geometry.refined_grid(volume.affine, volume.shape, spacing)
+    affine, shape = geometry.refined_grid(volume.affine, volume.shape, spacing)
+    padding = volume.padding and volume.padding.on_grid(volume.affine, affine, shape)
     return replace(
         volume,
         voxels=values.numpy(),
         affine=affine,
+        padding=padding,
         slice_thickness_mm=acquisition.axes[acquisition.coarse_axis].fine_mm,
         stored_as_integers=False,
     )
