@@ -153,9 +153,9 @@ def enhance(
         for values in (deviation, half_width, null_space_map)
     ]
     values = mean.mul_(scaling.gain).add_(scaling.offset)
-    result = replace(
-        _on_fine_grid(volume, acquisition, values), stored_as_integers=volume.stored_as_integers
-    )
+    result = _on_fine_grid(volume, acquisition, values)
+    padding = volume.padding and volume.padding.on_grid(volume.affine, result.affine, result.shape)
+    result = replace(result, stored_as_integers=volume.stored_as_integers, padding=padding)
     return Enhanced(
         result, maps[0], maps[1], maps[2], level, inconsistency, null_space, look.better
     )
@@ -264,6 +264,7 @@ def _on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> V
         volume,
         voxels=values.numpy(),
         affine=affine,
+        padding=None,
         slice_thickness_mm=acquisition.axes[acquisition.coarse_axis].fine_mm,
         stored_as_integers=False,
     )

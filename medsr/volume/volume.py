@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from medsr.errors import Refused, SeveralVolumes
 from medsr.volume import geometry, planes
+from medsr.volume.padding import Padding
 
 Modality = Literal["MR", "CT"]
 
@@ -31,6 +32,8 @@ class Volume:
         slice_profile: gaussian or box, where the file says it.
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
+        padding: where nothing was measured, and what a file shows there; the voxels hold
+            background instead. None where all was measured.
 
     Raises:
         Refused: not three axes, an empty axis, non-finite voxels, or sheared or singular axes.
@@ -45,12 +48,15 @@ class Volume:
     slice_profile: str | None = None
     stored_as_integers: bool = False
     name: str = "volume"
+    padding: Padding | None = None
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels, dtype=np.float32)
         affine = np.array(self.affine, dtype=np.float64)
         _check_voxels(voxels, self.name)
         check_affine(affine, self.name)
+        if self.padding is not None and self.padding.mask.shape != voxels.shape:
+            raise ValueError("the padding mask and the voxels differ in shape")
         voxels = voxels.view()
         voxels.setflags(write=False)
         affine.setflags(write=False)
