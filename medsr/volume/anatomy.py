@@ -100,7 +100,9 @@ _IMAGE_TYPES: dict[str, Kind] = {
     **dict.fromkeys(("RELATIVE_ANISOTROPY", "VOLUME_RATIO", "STDDEV", "STD_DEV"), Kind.MAP),
     **dict.fromkeys(("T1 MAP", "T2 MAP", "T2* MAP", "T2_STAR MAP", "R1 MAP", "R2 MAP"), Kind.MAP),
     **dict.fromkeys(("R2* MAP", "R2_STAR MAP", "PD MAP", "MTR", "MT_RATIO", "QSM"), Kind.MAP),
-    **dict.fromkeys(("MATERIAL", "MATERIAL_FRACTION", "EFFECTIVE_Z", "ELECTRON_DENSITY"), Kind.MAP),
+    **dict.fromkeys(
+        ("MATERIAL", "MATERIAL_FRACTION", "EFFECTIVE_Z", "ELECTRON_DENSITY"), Kind.MAP
+    ),
     **dict.fromkeys(("B0", "B0 MAP", "B1", "B1 MAP", "FIELD_MAP", "FIELD MAP"), Kind.FIELD_MAP),
     **dict.fromkeys(("FIELDMAP", "SHIM"), Kind.FIELD_MAP),
     **dict.fromkeys(("PERFUSION", "ASL", "RCBF", "RCBV", "RELCBF", "RELCBV"), Kind.PERFUSION),
@@ -144,7 +146,9 @@ _SUFFIXES: dict[str, Kind] = {
     **dict.fromkeys(("unwrapped", "unwrappedphase", "phasemap"), Kind.PHASE),
     "real": Kind.REAL,
     **dict.fromkeys(("imaginary", "imag"), Kind.IMAGINARY),
-    **dict.fromkeys(("fieldmap", "fieldmaphz", "b0map", "tb1map", "rb1map", "tb1tfl"), Kind.FIELD_MAP),
+    **dict.fromkeys(
+        ("fieldmap", "fieldmaphz", "b0map", "tb1map", "rb1map", "tb1tfl"), Kind.FIELD_MAP
+    ),
     **dict.fromkeys(("tb1epi", "tb1afi", "tb1srge", "b1map"), Kind.FIELD_MAP),
     **dict.fromkeys(("t1map", "t2map", "t2starmap", "r1map", "r2map", "r2starmap"), Kind.MAP),
     **dict.fromkeys(("pdmap", "mtrmap", "mtsat", "mtvmap", "mwfmap", "chimap"), Kind.MAP),
