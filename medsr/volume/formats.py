@@ -61,7 +61,7 @@ def open_scan(
     """
     paths = [Path(source)] if isinstance(source, str | Path) else list(source)
     path = paths[0]
-    if len(paths) == 1 and not path.exists():
+    if len(paths) == 1 and not path.exists() and not is_nifti(path):
         raise InputError(f"{path.name or path}: there is no such file or folder.")
     if is_nifti(path):
         if series_uid is not None:
