@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test lint demo train-tiny clean
+.PHONY: help install test lint fuzz demo train-tiny clean
 help:
 	@echo "make demo | test | lint | train-tiny | install | clean"
 
@@ -22,6 +22,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+# 100,000 mutated inputs of each kind, for hours; what is found goes below out/fuzz.
+FUZZ_COUNT ?= 100000
+FUZZ_SEED ?= 0
+FUZZ_WORKERS ?= 2
+fuzz: install
+	$(BIN)/python -m tests.fuzz all --count $(FUZZ_COUNT) --seed $(FUZZ_SEED) --workers $(FUZZ_WORKERS)
 
 demo: install
 	@mkdir -p out
