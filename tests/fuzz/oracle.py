@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from medsr.batch.discover import Damaged, DicomFile, NiftiFile, read_headers, walk
-from medsr.batch.job import ENHANCE, Item
+from medsr.batch.job import Decision, Item
 from medsr.batch.series import gather
 from medsr.batch.triage import Wishes, decide_damaged, decide_nifti, decide_series
 from medsr.commands import info
@@ -162,11 +162,11 @@ def _judge_batch(case: Case, volume: Volume | None, fault: MedsrError | None) ->
         check_words(row.label, sentence=False)
     if len(rows) != 1 or case.path.is_file() != (rows[0].form == "nifti"):
         return
-    if volume is not None and rows[0].decision == "refuse":
+    if volume is not None and rows[0].decision == Decision.REFUSE:
         raise Wrong("batch refuses", f"{rows[0].reason} (the reader takes it)")
     if volume is not None and rows[0].shape not in (None, volume.shape):
         raise Wrong("batch shape", f"{rows[0].shape}, read {volume.shape}")
-    if volume is None and rows[0].decision == ENHANCE and not _needs_pixels(str(fault)):
+    if volume is None and rows[0].decision == Decision.ENHANCE and not _needs_pixels(str(fault)):
         raise Wrong("batch enhances", f"{fault}")
 
 
