@@ -21,7 +21,7 @@ from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, INTERRUPTED, REASON, set_aside
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
-from medsr.volume.dicom.read.discover import group_heads, heads_of
+from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.read.series import read_source
 from medsr.volume.geometry import spacing_mm
@@ -156,11 +156,11 @@ def _rule_for(folder: Path, intake: Intake) -> Rule | None:
     """The rule that selects a series; spacing is measured only when the rest fits."""
     rules = intake.settings.rules
     with parse_quietly():
-        groups = group_heads(heads_of(folder, folder.name))
+        groups = group_headers(headers_at(folder, folder.name))
         images = [group for group in groups if group.kind == IMAGE]
         if not images:
             return None
-        header = open_dataset(images[0].heads[0].path)
+        header = open_dataset(images[0].headers[0].path)
     facts = _facts(images[0].modality, images[0].slices, header, None)
     if not may_match(rules, facts):
         return None

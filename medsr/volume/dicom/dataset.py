@@ -14,7 +14,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, TypeVar
 
 import pydicom
@@ -31,11 +33,15 @@ __all__ = [
     "DICOM_SUFFIXES",
     "START_BYTES",
     "begins_like_dicom",
+    "check_regular",
+    "guard",
+    "is_dicom",
     "items",
     "looks_like_dicom",
     "number",
     "numbers",
     "open_dataset",
+    "parse_header",
     "parse_quietly",
     "text",
     "texts",
@@ -83,7 +89,15 @@ def looks_like_dicom(path: Path) -> bool:
     Raises:
         InputError: no permission, unreadable, or a file that is named like DICOM but is not.
     """
-    start = _guard(path, lambda: _read_start(path))
+    return is_dicom(path, guard(path, lambda: _read_start(path)))
+
+
+def is_dicom(path: Path, start: bytes) -> bool:
+    """Whether a file that starts so is DICOM.
+
+    Raises:
+        InputError: it is named like DICOM and is not.
+    """
     if begins_like_dicom(start):
         return True
     if path.suffix.lower() in DICOM_SUFFIXES:
@@ -103,15 +117,35 @@ def open_dataset(path: Path, tags: list[str] | None = None, *, pixels: bool = Fa
     Raises:
         InputError: missing, no permission, or damaged.
     """
-    return _guard(path, lambda: _parse(path, tags, pixels))
+    return guard(path, lambda: _parse(path, tags, pixels))
+
+
+def parse_header(path: Path, content: bytes) -> Dataset:
+    """Parse the bytes of a file up to its pixels.
+
+    Raises:
+        InputError: damaged.
+    """
+    return guard(
+        path, lambda: pydicom.dcmread(BytesIO(content), stop_before_pixels=True, force=True)
+    )
 
 
 def _parse(path: Path, tags: list[str] | None, pixels: bool) -> Dataset:
+    check_regular(path)
     _check_inflated(path)
     return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels, force=True)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse a pipe, socket or device, on which opening or reading would wait for ever."""
+    mode = path.stat().st_mode
+    if not S_ISREG(mode) and not S_ISDIR(mode):
+        raise InputError(f"{path.name}: is a pipe, socket or device, not a file.")
+
+
 def _read_start(path: Path) -> bytes:
+    check_regular(path)
     with path.open("rb") as stream:
         return stream.read(START_BYTES)
 
@@ -146,7 +180,12 @@ def _check_inflated(path: Path) -> None:
         )
 
 
-def _guard(path: Path, work: Callable[[], T]) -> T:
+def guard(path: Path, work: Callable[[], T]) -> T:
+    """Do something with a file; whatever fails becomes a sentence that names the file.
+
+    Raises:
+        InputError: missing, no permission, or damaged.
+    """
     try:
         return work()
     except MedsrError:

@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
-from medsr.volume.dicom.read.header import Head, head_of
+from medsr.volume.dicom.read.header import FileHeader, read_header
 
-__all__ = ["Group", "group_heads", "heads_of", "opened"]
+__all__ = ["Group", "group_headers", "headers_at", "opened"]
 
 #: More files than this are an archive, not a scan; a whole study has a few thousand.
 MAX_FILES = 50_000
@@ -41,12 +41,12 @@ class Group:
     uid: str
     modality: str
     kind: str
-    heads: tuple[Head, ...]
+    headers: tuple[FileHeader, ...]
 
     @property
     def slices(self) -> int:
         """Number of images: frames, summed over files."""
-        return sum(head.frames for head in self.heads)
+        return sum(header.frames for header in self.headers)
 
 
 @contextmanager
@@ -87,8 +87,12 @@ def opened(path: Path) -> Iterator[Path]:
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
-    """Write the members that look like DICOM into numbered folders, under harmless names."""
+    """Write the members that look like DICOM into numbered folders, under harmless names.
+
+    The numbers follow the members' own names, so that a zip and a folder have one order.
+    """
     members = [member for member in archive.infolist() if not member.is_dir()]
+    members.sort(key=lambda member: PurePosixPath(member.filename.replace("\\", "/")).parts)
     if len(members) > MAX_FILES:
         raise Refused(f"{name}: holds {len(members)} files; the limit is {MAX_FILES}.")
     allowance, unpacked = MAX_ZIP_BYTES, 0
@@ -134,7 +138,7 @@ def _unpack_one(
     return written
 
 
-def heads_of(path: Path, name: str) -> list[Head]:
+def headers_at(path: Path, name: str) -> list[FileHeader]:
     """The DICOM headers at a folder (searched to the bottom) or of one file's series.
 
     Args:
@@ -149,35 +153,35 @@ def heads_of(path: Path, name: str) -> list[Head]:
         files = _walk(path, name)
         if not files:
             raise InputError(f"{name}: is an empty folder; expected a DICOM series.")
-        heads = [head for head in map(head_of, files) if head is not None]
-        if not heads:
+        headers = [header for header in map(read_header, files) if header is not None]
+        if not headers:
             raise InputError(
                 f"{name}: holds no DICOM ({len(files)} other files). Give the folder of one scan."
             )
-        return heads
-    head = head_of(path)
-    if head is None:
+        return headers
+    header = read_header(path)
+    if header is None:
         raise InputError(
             f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
             "or a NIfTI file (.nii, .nii.gz)."
         )
-    if head.frames > 1:
-        return [head]
-    return sorted([head, *_siblings(head)], key=lambda one: one.path)
+    if header.frames > 1:
+        return [header]
+    return sorted([header, *_siblings(header)], key=lambda one: one.path)
 
 
-def _siblings(head: Head) -> list[Head]:
+def _siblings(header: FileHeader) -> list[FileHeader]:
     """The other files of the same series, modality and kind in the same folder."""
     beside = [
         path
-        for path in _list_files(head.path.parent, head.path.parent.name)
-        if path.name != head.path.name
+        for path in _list_files(header.path.parent, header.path.parent.name)
+        if path.name != header.path.name
     ]
-    heads = [other for other in map(head_of, beside) if other is not None]
+    headers = [other for other in map(read_header, beside) if other is not None]
     return [
         other
-        for other in heads
-        if (other.uid, other.modality, other.kind) == (head.uid, head.modality, head.kind)
+        for other in headers
+        if (other.uid, other.modality, other.kind) == (header.uid, header.modality, header.kind)
     ]
 
 
@@ -207,10 +211,10 @@ def _list_files(folder: Path, name: str) -> list[Path]:
     return [e for e in entries if not e.name.startswith(FORK_PREFIX) and e.is_file()]
 
 
-def group_heads(heads: Sequence[Head]) -> list[Group]:
+def group_headers(headers: Sequence[FileHeader]) -> list[Group]:
     """Sort headers into series, the largest first."""
-    found: dict[tuple[str, str, str], list[Head]] = {}
-    for head in heads:
-        found.setdefault((head.uid, head.modality, head.kind), []).append(head)
+    found: dict[tuple[str, str, str], list[FileHeader]] = {}
+    for header in headers:
+        found.setdefault((header.uid, header.modality, header.kind), []).append(header)
     groups = [Group(*key, tuple(members)) for key, members in found.items()]
     return sorted(groups, key=lambda group: (-group.slices, group.uid, group.kind))

@@ -18,9 +18,17 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import items, number, numbers, open_dataset, text, texts
-from medsr.volume.dicom.read.header import Head
-from medsr.volume.dicom.read.raw_pixels import Plain, plain_frame
+from medsr.volume.dicom.dataset import (
+    items,
+    number,
+    numbers,
+    open_dataset,
+    parse_header,
+    text,
+    texts,
+)
+from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.raw_pixels import RawPixels, raw_pixels_of
 
 __all__ = ["Frame", "frames_of"]
 
@@ -39,7 +47,7 @@ class Frame:
         slope, intercept: of this frame.
         rescale_type: what the rescaled values are ("HU", "US" for unspecified, ...), or "".
         marks: time, echo and contrast, as far as the header says.
-        plain: how to read it without a parser, or None.
+        raw: where it lies in an uncompressed file, or None.
         packed: whether its file is compressed.
     """
 
@@ -54,38 +62,43 @@ class Frame:
     intercept: float
     rescale_type: str
     marks: dict[str, object]
-    plain: Plain | None
+    raw: RawPixels | None
     packed: bool
 
 
-def frames_of(head: Head) -> list[Frame]:
+def frames_of(file: FileHeader) -> list[Frame]:
     """The frames of one file, each with its place.
 
     Raises:
         InputError: the file is damaged.
         Refused: a field that places or scales the image is missing, or the size is absurd.
     """
-    if head.shape is None:
-        raise InputError(f"{head.path.name}: holds no image.")
-    if head.frames == 1 and numbers(head.header, "ImagePositionPatient", 3) is not None:
-        return [_frame(head, 0, [head.header], _classic_marks(head.header))]
-    header = open_dataset(head.path)
+    if file.shape is None:
+        raise InputError(f"{file.path.name}: holds no image.")
+    if file.frames == 1 and numbers(file.dataset, "ImagePositionPatient", 3) is not None:
+        return [_frame(file, 0, [file.dataset], _classic_marks(file.dataset))]
+    header = _full_header(file)
     groups = items(header, _PER_FRAME)
-    if len(groups) != head.frames:
-        fault = f"describes {len(groups)} of its {head.frames} frames" if groups else "is missing"
-        missing = "ImagePositionPatient" if head.frames == 1 else _PER_FRAME
-        fault = "is missing" if head.frames == 1 and not groups else fault
-        raise Refused(f"{head.path.name}: {missing} {fault}, so {_NO_PLACE}")
-    _check_one_stack(groups, head.path.name)
+    if len(groups) != file.frames:
+        fault = f"describes {len(groups)} of its {file.frames} frames" if groups else "is missing"
+        missing = "ImagePositionPatient" if file.frames == 1 else _PER_FRAME
+        fault = "is missing" if file.frames == 1 and not groups else fault
+        raise Refused(f"{file.path.name}: {missing} {fault}, so {_NO_PLACE}")
+    _check_one_stack(groups, file.path.name)
     shared = [
         macro
         for group in items(header, "SharedFunctionalGroupsSequence")[:1]
         for macro in _macros(group)
     ]
     return [
-        _frame(head, index, [*_macros(group), *shared, header], _enhanced_marks(group))
+        _frame(file, index, [*_macros(group), *shared, header], _enhanced_marks(group))
         for index, group in enumerate(groups)
     ]
+
+
+def _full_header(file: FileHeader) -> Dataset:
+    content = file.fast.content
+    return open_dataset(file.path) if content is None else parse_header(file.path, content)
 
 
 def _check_one_stack(groups: Sequence[Dataset], name: str) -> None:
@@ -117,15 +130,17 @@ _MACROS = (
 )
 
 
-def _frame(head: Head, index: int, sources: list[Dataset], marks: dict[str, object]) -> Frame:
-    name, header = head.path.name, head.header
+def _frame(
+    file: FileHeader, index: int, sources: list[Dataset], marks: dict[str, object]
+) -> Frame:
+    name, header = file.path.name, file.dataset
     if items(header, "ModalityLUTSequence"):
         raise Refused(
             f"{name}: its values pass through a Modality LUT (a table), which medsr does not "
             "apply. Export the scan with RescaleSlope and RescaleIntercept instead."
         )
     slope, intercept = _first(sources, "RescaleSlope", 1), _first(sources, "RescaleIntercept", 1)
-    if head.modality == "CT" and intercept is None:
+    if file.modality == "CT" and intercept is None:
         raise Refused(
             f"{name}: RescaleIntercept is missing, so the stored numbers cannot be turned into "
             "Hounsfield units. Export the scan again with full headers."
@@ -135,9 +150,9 @@ def _frame(head: Head, index: int, sources: list[Dataset], marks: dict[str, obje
     thickness = _first(sources, "SliceThickness", 1)
     types = [text(source, "RescaleType") for source in sources]
     return Frame(
-        path=head.path,
+        path=file.path,
         index=index,
-        shape=head.shape or (0, 0),
+        shape=file.shape or (0, 0),
         position=_needed(sources, "ImagePositionPatient", 3, name),
         orientation=_needed(sources, "ImageOrientationPatient", 6, name),
         pixel_spacing=_positive(_needed(sources, "PixelSpacing", 2, name), name),
@@ -146,8 +161,8 @@ def _frame(head: Head, index: int, sources: list[Dataset], marks: dict[str, obje
         intercept=intercept[0] if intercept else 0.0,
         rescale_type=next((word.upper() for word in types if word), ""),
         marks=marks,
-        plain=plain_frame(head, index),
-        packed=head.is_packed,
+        raw=raw_pixels_of(file, index),
+        packed=file.is_packed,
     )
 
 

@@ -22,14 +22,21 @@ from pydicom.uid import UID
 
 from medsr.errors import InputError
 from medsr.volume.dicom.dataset import (
-    looks_like_dicom,
+    check_regular,
+    guard,
+    is_dicom,
     number,
     numbers,
     open_dataset,
     text,
     texts,
 )
-from medsr.volume.dicom.read.fast_header import Place, Quick, quick_header
+from medsr.volume.dicom.read.fast_header import (
+    FastHeader,
+    FileScan,
+    Stamp,
+    scan_file,
+)
 
 __all__ = [
     "CAPTURE",
@@ -40,8 +47,8 @@ __all__ = [
     "MOSAIC",
     "NOT_IMAGE",
     "OTHER_MODALITY",
-    "Head",
-    "head_of",
+    "FileHeader",
+    "read_header",
     "why_not",
 ]
 
@@ -114,12 +121,13 @@ TAG_NUMBERS = frozenset({0x00080005, *map(tag_for_keyword, TAGS)})
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class FileHeader:
     """One DICOM file without its pixels.
 
     Attributes:
         path: the file.
-        header: the attributes in TAGS that are there.
+        fast: the attributes in TAGS that are there, and where the header ends.
+        stamp: to notice that the file has changed since.
         uid: SeriesInstanceUID, or "" when it was emptied.
         instance: SOPInstanceUID, or "".
         modality: "MR", "CT", another modality's code, or "".
@@ -127,11 +135,11 @@ class Head:
         frames: number of frames; 1 in a classic file, 0 in an object without pixels.
         shape: (rows, columns), or None without pixels.
         syntax: transfer syntax UID, or "" when the file has no meta group.
-        pixels: where uncompressed pixels lie in the file, as far as a quick look shows it.
     """
 
     path: Path
-    header: Dataset
+    fast: FastHeader
+    stamp: Stamp
     uid: str
     instance: str
     modality: str
@@ -139,7 +147,11 @@ class Head:
     frames: int
     shape: tuple[int, int] | None
     syntax: str
-    pixels: Place | None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The attributes in TAGS that are there."""
+        return self.fast.dataset
 
     @property
     def is_packed(self) -> bool:
@@ -148,16 +160,17 @@ class Head:
         return bool(uid.is_transfer_syntax and (uid.is_encapsulated or uid.is_deflated))
 
 
-def head_of(path: Path) -> Head | None:
+def read_header(path: Path) -> FileHeader | None:
     """Read one file's header; None when the file is not DICOM.
 
     Raises:
         InputError: no permission, damaged, or cut before the header ends.
     """
-    if not looks_like_dicom(path):
+    scan = guard(path, lambda: _scan(path))
+    if not is_dicom(path, scan.start):
         return None
-    quick = _header(path)
-    header = quick.header
+    fast = scan.header or FastHeader(open_dataset(path, TAGS), None)
+    header = fast.dataset
     meta = header.file_meta
     sop_class = text(header, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
     modality = text(header, "Modality").upper() or SCAN_CLASSES.get(sop_class, "")
@@ -174,9 +187,10 @@ def head_of(path: Path) -> Head | None:
             f"{path.name}: the header ends before the image size (Rows, Columns); the file is cut."
             " Copy or export it again."
         )
-    return Head(
+    return FileHeader(
         path=path,
-        header=header,
+        fast=fast,
+        stamp=scan.stamp,
         uid=text(header, "SeriesInstanceUID"),
         instance=text(header, "SOPInstanceUID"),
         modality=modality,
@@ -184,16 +198,12 @@ def head_of(path: Path) -> Head | None:
         frames=int(min(max(number(header, "NumberOfFrames") or 1, 1), MAX_FRAMES)) if shape else 0,
         shape=shape,
         syntax=text(meta, "TransferSyntaxUID"),
-        pixels=quick.pixels,
     )
 
 
-def _header(path: Path) -> Quick:
-    try:
-        quick = quick_header(path, TAG_NUMBERS)
-    except OSError:
-        quick = None  # the full parser says why
-    return Quick(open_dataset(path, TAGS), None) if quick is None else quick
+def _scan(path: Path) -> FileScan:
+    check_regular(path)
+    return scan_file(path, TAG_NUMBERS)
 
 
 def _kind(header: Dataset, sop_class: str, modality: str) -> str:

@@ -1,8 +1,8 @@
-"""DICOM in: a folder, a zip or one file becomes a Volume, or the reason why not.
+"""DICOM in: a folder, a zip, one file or known files become one series, or the reason why not.
 
-The road: `dicom_find` lists the DICOM files at a path and sorts them into series, this module
-picks the one that is an MR or CT scan, `dicom_frames` says where each frame lies, `series` checks
-that the frames are one volume and orders them, `dicom_values` reads them. Geometry comes from
+The road: `discover` lists the DICOM files at a path and sorts them into series, `choose` picks the
+one that is an MR or CT scan, `frames` says where each frame lies, `stack` checks that the frames
+are one volume and orders them, `content` reads every file once. Geometry comes from
 ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone (PS3.3 C.7.6.2.1.1) and
 leaves as a RAS+ affine over voxels [X = columns, Y = rows, Z = slices].
 
@@ -15,35 +15,36 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import open_dataset, parse_quietly
-from medsr.volume.dicom.read.choose import (
-    chosen_group,
-    known_group,
-)
+from medsr.volume.dicom.dataset import parse_quietly
+from medsr.volume.dicom.read.choose import known_group, name_of, pick_group
+from medsr.volume.dicom.read.content import Content, fill_decoded, full_headers, read_content
 from medsr.volume.dicom.read.decode import check_size
-from medsr.volume.dicom.read.discover import Group
+from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
 from medsr.volume.dicom.read.frames import Frame, frames_of
-from medsr.volume.dicom.read.header import Head
-from medsr.volume.dicom.read.rescale import read_values
+from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
 from medsr.volume.geometry import Affine
+from medsr.volume.padding import AIR_HU
 from medsr.volume.volume import Modality, Volume
 
 __all__ = [
-    "AIR_HU",
+    "DicomSeries",
     "SourceSeries",
     "common_element",
+    "open_series",
     "read_files",
     "read_series",
     "read_source",
@@ -51,51 +52,155 @@ __all__ = [
     "stacked_frames",
 ]
 
-#: The lower end of the Hounsfield scale as scanners store it (12 bits from -1024).
-AIR_HU = -1024.0
-
-
 #: RescaleType of CT values that are Hounsfield units; "US" means unspecified (PS3.3 C.11.1.1.2).
 HU_TYPES = {"", "HU", "HU_MOD", "US"}
 
 
-def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
-    """Read one MR or CT series as a volume.
+@dataclass(frozen=True, eq=False)
+class DicomSeries:
+    """One MR or CT series, read once: values, headers and digest are of the same bytes.
+
+    Values, headers and digest are read when the first of them is asked for; of a zip that must be
+    before `open_series` ends.
+
+    Attributes:
+        modality: MR or CT.
+        frames: one a slice, in the order of position along the normal: where it lies, how its
+            numbers are scaled.
+        affine: [4, 4] voxel (column, row, slice) -> RAS+ mm.
+        name: the file's or folder's name, for messages.
+        remarks: what a reader of the result should know, as sentences.
+        sources: one a file that is read, in the order of the names.
+    """
+
+    modality: Modality
+    frames: tuple[Frame, ...]
+    affine: Affine
+    name: str
+    remarks: tuple[str, ...]
+    sources: tuple[FileHeader, ...]
+
+    @cached_property
+    def _content(self) -> Content:
+        with parse_quietly():
+            return read_content(self.sources, self.frames, lowest=self._lowest)
+
+    @property
+    def _lowest(self) -> float | None:
+        return AIR_HU if self.modality == "CT" else None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the SHA-256 of each file that is read, in the order of their names.
+
+        Raises:
+            InputError: a file is gone or has changed.
+        """
+        return self._content.digest
+
+    @cached_property
+    def headers(self) -> tuple[Dataset, ...]:
+        """One a frame; frames of a multi-frame file share theirs. Pixels are left out.
+
+        Raises:
+            InputError: a file is gone, has changed, or is damaged.
+        """
+        with parse_quietly():
+            headers = full_headers(self._content)
+        return tuple(headers[frame.path] for frame in self.frames)
+
+    @property
+    def files(self) -> list[Dataset]:
+        """The headers, one a file."""
+        return list({id(header): header for header in self.headers}.values())
+
+    def volume(self) -> Volume:
+        """The voxels with their place in the patient.
+
+        Returns:
+            Volume: voxels [columns, rows, slices] float32 in HU or scanner units, RAS+ affine in
+            mm, slices along axis 2.
+
+        Raises:
+            InputError: a file is gone, has changed, is cut, or its pixels are damaged.
+            Refused: a transfer syntax without a decoder, or more than fits into memory.
+        """
+        return self._volume
+
+    @cached_property
+    def _volume(self) -> Volume:
+        with parse_quietly():
+            fill_decoded(self._content, self.frames, lowest=self._lowest)
+        return Volume(
+            voxels=self._content.values.transpose(2, 1, 0),
+            affine=self.affine,
+            modality=self.modality,
+            unit="HU" if self.modality == "CT" else "scanner units",
+            slice_axis=2,
+            slice_thickness_mm=_thickness(self.frames),
+            stored_as_integers=all(
+                frame.slope.is_integer() and frame.intercept.is_integer() for frame in self.frames
+            ),
+            name=self.name,
+        )
+
+
+@contextmanager
+def open_series(
+    source: Path | Sequence[Path], *, series_uid: str | None = None, name: str | None = None
+) -> Iterator[DicomSeries]:
+    """Find, check and stack one MR or CT series.
 
     Args:
-        path: a folder (searched to the bottom), a .zip, or one file: of a classic series it
-            stands for all files of that series beside it, of a multi-frame series for itself.
+        source: a folder (searched to the bottom), a .zip, one file (of a classic series it stands
+            for all files of that series beside it, of a multi-frame series for itself), or all
+            files of the series and no others.
         series_uid: SeriesInstanceUID to pick where there are several.
-
-    Returns:
-        Volume: voxels [columns, rows, slices] float32 in HU or scanner units, RAS+ affine in mm,
-        slices along axis 2.
+        name: what to call the series in messages; by default the name of the file or folder.
 
     Raises:
         InputError: missing, empty, no permission, no DICOM inside, damaged, or cut.
         Refused: several series, no MR or CT image, or an image that is not one regular volume;
             the sentence names the fault, the file and what to do.
     """
-    with chosen_group(path, series_uid) as group:
-        return _volume(group, Path(path).name)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        shown = name or name_of(path)
+        with opened(path) as place:
+            with parse_quietly():
+                groups = group_headers(headers_at(place, shown))
+                series = _series(pick_group(groups, series_uid, shown), shown)
+            yield series
+        return
+    shown = name or "the series"
+    with parse_quietly():
+        series = _series(known_group(source, shown, series_uid), shown)
+    yield series
+
+
+def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
+    """One MR or CT series as a volume; see `open_series` and `DicomSeries.volume`."""
+    with open_series(path, series_uid=series_uid) as series:
+        return series.volume()
 
 
 def read_files(paths: Sequence[Path], name: str) -> Volume:
-    """Read one MR or CT series whose files are known.
+    """One MR or CT series whose files are known; see `open_series`."""
+    with open_series(paths, name=name) as series:
+        return series.volume()
 
-    Args:
-        paths: all files of the series, and no others.
-        name: what to call the series in messages.
 
-    Returns:
-        Volume: as `read_series`.
-
-    Raises:
-        InputError: a file is missing, damaged, cut, or no longer DICOM.
-        Refused: the files are not one regular volume.
-    """
-    with parse_quietly():
-        return _volume(known_group(paths, name), name)
+def _series(group: Group, name: str) -> DicomSeries:
+    files = _without_copies(group.headers)
+    frames, stack = _stacked(files, group.modality, name)
+    return DicomSeries(
+        modality="CT" if group.modality == "CT" else "MR",
+        frames=tuple(frames),
+        affine=stack.affine,
+        name=name,
+        remarks=(),
+        sources=tuple(sorted(files, key=lambda file: file.path.parts)),
+    )
 
 
 def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
@@ -105,37 +210,24 @@ def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
         InputError: a file is damaged.
         Refused: the frames are not one regular volume.
     """
-    heads = _without_copies(group.heads)
-    for head in heads:
-        check_size(head)
-    frames = [frame for head in heads for frame in frames_of(head)]
-    if group.modality == "CT":
+    return _stacked(_without_copies(group.headers), group.modality, name)
+
+
+def _stacked(files: Sequence[FileHeader], modality: str, name: str) -> tuple[list[Frame], Stack]:
+    for file in files:
+        check_size(file)
+    frames = [frame for file in files for frame in frames_of(file)]
+    if modality == "CT":
         _check_hounsfield(frames)
     stack = stack_slices(_slices(frames), name)
     return [frames[i] for i in stack.order], stack
 
 
-def _volume(group: Group, name: str) -> Volume:
-    frames, stack = stacked_frames(group, name)
-    values = read_values(frames, lowest=AIR_HU if group.modality == "CT" else None)
-    return Volume(
-        voxels=values.transpose(2, 1, 0),
-        affine=stack.affine,
-        modality=cast(Literal["MR", "CT"], group.modality),
-        unit="HU" if group.modality == "CT" else "scanner units",
-        slice_axis=2,
-        slice_thickness_mm=_thickness(frames),
-        stored_as_integers=all(
-            frame.slope.is_integer() and frame.intercept.is_integer() for frame in frames
-        ),
-        name=name,
-    )
-
-
 def _thickness(frames: Sequence[Frame]) -> float | None:
     """The slices' common thickness, mm; None when they say none or disagree by over 1 percent."""
-    said = [frame.thickness_mm or 0.0 for frame in frames]
-    return said[0] if min(said) > 0 and max(said) <= 1.01 * min(said) else None
+    declared = [frame.thickness_mm or 0.0 for frame in frames]
+    one = min(declared) > 0 and max(declared) <= 1.01 * min(declared)
+    return declared[0] if one else None
 
 
 def _slices(frames: Sequence[Frame]) -> Slices:
@@ -153,13 +245,13 @@ def _slices(frames: Sequence[Frame]) -> Slices:
     )
 
 
-def _without_copies(heads: Sequence[Head]) -> list[Head]:
+def _without_copies(headers: Sequence[FileHeader]) -> list[FileHeader]:
     """Leave out files that are byte for byte copies of another with the same SOPInstanceUID."""
-    times = Counter(head.instance for head in heads)
-    kept: dict[tuple[str, bytes | Path], Head] = {}
-    for head in heads:
-        twice = bool(head.instance) and times[head.instance] > 1
-        kept.setdefault((head.instance, _digest(head.path) if twice else head.path), head)
+    times = Counter(header.instance for header in headers)
+    kept: dict[tuple[str, bytes | Path], FileHeader] = {}
+    for header in headers:
+        twice = bool(header.instance) and times[header.instance] > 1
+        kept.setdefault((header.instance, _digest(header.path) if twice else header.path), header)
     return list(kept.values())
 
 
@@ -180,68 +272,22 @@ def _check_hounsfield(frames: Sequence[Frame]) -> None:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class SourceSeries:
-    """Headers in the order of position along the slice normal.
-
-    Attributes:
-        modality: MR or CT.
-        frames: one a slice: where it lies, how its numbers are scaled.
-        headers: one a slice; frames of a multi-frame file share theirs. Pixels are left out.
-        affine: [4, 4] voxel (column, row, slice) -> RAS+ mm.
-        name: the file's or folder's name, for messages.
-    """
-
-    modality: Modality
-    frames: tuple[Frame, ...]
-    headers: tuple[Dataset, ...]
-    affine: Affine
-    name: str
-
-    @property
-    def files(self) -> list[Dataset]:
-        """The headers, one a file."""
-        return list({id(header): header for header in self.headers}.values())
+#: Former names, until their callers are switched to `open_series`.
+SourceSeries = DicomSeries
 
 
-def read_source(path: Path, *, series_uid: str | None = None) -> SourceSeries:
-    """The headers of one MR or CT series.
-
-    Args:
-        path: a folder, zip or file, as for `read_series`.
-        series_uid: SeriesInstanceUID to pick where there are several.
-
-    Raises:
-        InputError, Refused: as `dicom_read.read_series`, but for faults in the pixels.
-    """
-    with chosen_group(path, series_uid) as group:
-        return _source(group, Path(path).name)
+def read_source(path: Path, *, series_uid: str | None = None) -> DicomSeries:
+    """The series at a path, its headers read."""
+    with open_series(path, series_uid=series_uid) as series:
+        _ = series.headers
+        return series
 
 
-def read_source_files(paths: Sequence[Path], name: str) -> SourceSeries:
-    """The headers of one MR or CT series whose files are known.
-
-    Args:
-        paths: all files of the series, and no others.
-        name: what to call the series in messages.
-
-    Raises:
-        InputError, Refused: as `dicom_read.read_files`, but for faults in the pixels.
-    """
-    with parse_quietly():
-        return _source(known_group(paths, name), name)
-
-
-def _source(group: Group, name: str) -> SourceSeries:
-    frames, stack = stacked_frames(group, name)
-    headers = {file: open_dataset(file) for file in dict.fromkeys(f.path for f in frames)}
-    return SourceSeries(
-        modality="CT" if group.modality == "CT" else "MR",
-        frames=tuple(frames),
-        headers=tuple(headers[frame.path] for frame in frames),
-        affine=stack.affine,
-        name=name,
-    )
+def read_source_files(paths: Sequence[Path], name: str) -> DicomSeries:
+    """The series that known files are, its headers read."""
+    with open_series(paths, name=name) as series:
+        _ = series.headers
+        return series
 
 
 def common_element(headers: Sequence[Dataset], keyword: str) -> DataElement | None:
