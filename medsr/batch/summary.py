@@ -10,7 +10,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from medsr.batch.naming import README, as_page, description, page_path, thumbnai
 from medsr.batch.plan import Plan
 from medsr.report.batch_page import PageRow, batch_page
 from medsr.version import __version__
+from medsr.words import csv_cell, printable
 
 __all__ = ["FAULTS", "Results", "Row", "results_of", "write_summary"]
 
@@ -101,7 +102,7 @@ def _row(item: Item, outcome: Outcome) -> Row:
         key=item.key,
         scan=item.label,
         end=outcome.end,
-        reason=outcome.reason,
+        reason=printable(outcome.reason),
         modality=item.modality,
         files=item.files,
         shape=_by(item.shape),
@@ -180,7 +181,8 @@ def _places(plan: Plan) -> list[list[str]]:
     return places
 
 
-def _csv(rows: list[object]) -> str:
+def _csv(rows: Iterable[Iterable[object]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
-    return stream.getvalue().encode("utf-8", "replace").decode("utf-8")
+    cells = ([csv_cell(value) for value in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows(cells)
+    return stream.getvalue()

@@ -30,7 +30,7 @@ def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
         Refused: an image, but not one volume that medsr can place in the patient.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and not is_nifti(path):
         raise InputError(f"{path.name}: there is no such file or folder.")
     if is_nifti(path):
         if series_uid is not None:

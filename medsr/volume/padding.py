@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from medsr.errors import Refused
 from medsr.volume.geometry import Affine
 
-__all__ = ["AIR_HU", "Padding", "in_range", "nearest_mask", "with_padding", "without_padding"]
+__all__ = [
+    "AIR_HU",
+    "Padding",
+    "constant_padding",
+    "in_range",
+    "looks_like_ct",
+    "nearest_mask",
+    "with_padding",
+    "without_padding",
+]
 
 #: The lower end of the Hounsfield scale as scanners store it (12 bits from -1024).
 AIR_HU = -1024.0
@@ -79,6 +88,39 @@ def without_padding(
         )
     high = float(np.max(voxels, where=~mask, initial=-np.inf))
     voxels[mask] = AIR_HU if modality == "CT" else min(max(0.0, low), high)
+
+
+#: Padding that no header declares: so many voxels of one value, so far below all others.
+FEWEST_PADDED, GAP = 8, 0.25
+
+
+def looks_like_ct(voxels: NDArray[np.float32]) -> bool:
+    """Whether a good part of the voxels is as dark as air in HU, padding left aside."""
+    dark = (voxels < -300) & (voxels > voxels.min())
+    return float(dark.mean()) > 0.02
+
+
+def constant_padding(voxels: NDArray[np.float32], *, is_ct: bool) -> Padding | None:
+    """Padding in a file whose header cannot declare it, such as NIfTI; None where there is none.
+
+    In CT it is a constant below air; in MR a constant below zero with a wide gap above it.
+
+    Args:
+        voxels: [X, Y, Z].
+        is_ct: whether they are Hounsfield units.
+    """
+    value = float(voxels.min())
+    if value >= (AIR_HU if is_ct else 0.0):
+        return None
+    mask = voxels == np.float32(value)
+    if mask.sum() < FEWEST_PADDED or mask.all():
+        return None
+    if not is_ct:
+        low = float(np.min(voxels, where=~mask, initial=np.inf))
+        high = float(np.max(voxels, where=~mask, initial=-np.inf))
+        if low - value <= GAP * (high - low):
+            return None
+    return Padding(value, mask)
 
 
 def nearest_mask(
