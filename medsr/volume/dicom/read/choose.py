@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ class SeriesSummary:
     """What `list_series` says of the files of one series, modality and kind.
 
     Attributes:
-        uid: SeriesInstanceUID; "" when the files have none.
+        uid: SeriesInstanceUID; "" when the files have none, a number in the list when theirs is
+            no UID: it may name a person.
         modality: "MR", "CT", or another code.
         kind: "image", "localizer", "colour", "mosaic", "screen capture", "other modality" or
             "not an image"; only an "image" can be read.
@@ -49,14 +51,15 @@ def list_series(path: Path) -> list[SeriesSummary]:
     """
     path = Path(path)
     with parse_quietly(), opened(path) as place:
-        return [_summary(group) for group in group_headers(headers_at(place, name_of(path)))]
+        groups = group_headers(headers_at(place, name_of(path)))
+        return [_summary(group, k) for k, group in enumerate(groups, 1)]
 
 
-def _summary(group: Group) -> SeriesSummary:
+def _summary(group: Group, number: int) -> SeriesSummary:
     shapes = {header.shape for header in group.headers}
     shape = shapes.pop() if len(shapes) == 1 else None
     return SeriesSummary(
-        uid=group.uid,
+        uid=_shown_uid(group, number),
         modality=group.modality,
         kind=group.kind,
         files=len(group.headers),
@@ -80,7 +83,12 @@ def chosen_group(path: Path, series_uid: str | None) -> Iterator[Group]:
 
 def name_of(path: Path) -> str:
     """What to call a file or folder; "." has the name of the folder that it stands for."""
-    return path.name if path.name not in ("", "..") else path.resolve().name or str(path)
+    if path.name not in ("", ".."):
+        return path.name
+    try:
+        return path.resolve().name or str(path)
+    except OSError:  # the folder was removed
+        return str(path)
 
 
 def known_group(paths: Sequence[Path], name: str, series_uid: str | None = None) -> Group:
@@ -125,9 +133,15 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
 
 def _listing(groups: Sequence[Group]) -> str:
     listed = [
-        f"{group.uid or '(no UID)'} ({group.modality or 'no modality'} {group.kind}, "
+        f"{_shown_uid(group, k) or '(no UID)'} ({group.modality or 'no modality'} {group.kind}, "
         f"{group.slices} slices)"
-        for group in groups[:MAX_LISTED]
+        for k, group in enumerate(groups[:MAX_LISTED], 1)
     ]
     more = len(groups) - len(listed)
     return "; ".join(listed) + (f"; and {more} more" if more else "")
+
+
+def _shown_uid(group: Group, number: int) -> str:
+    """A UID (PS3.5 9.1); what is none is not shown, since it may name a person."""
+    is_uid = re.fullmatch(r"[0-9][0-9.]{0,63}", group.uid) or not group.uid
+    return group.uid if is_uid else f"number {number} (its UID is no UID)"

@@ -25,8 +25,9 @@ from medsr.volume.dicom.read.frames import Frame
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.raw_pixels import stored_values
 from medsr.volume.dicom.read.rescale import rescale
+from medsr.volume.padding import Padding, in_range
 
-__all__ = ["Content", "fill_decoded", "full_headers", "read_content"]
+__all__ = ["Content", "fill_decoded", "full_headers", "padding_of", "read_content"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,23 +39,22 @@ class Content:
         undecoded: file -> which of the frames it holds.
         headers: file -> its bytes before the pixels, or the parsed header.
         digest: SHA-256 (hex) over the SHA-256 of each file.
+        padding: slice -> [rows, columns] where it is padding; only slices that have any.
     """
 
     values: NDArray[np.float32]
     undecoded: Mapping[Path, Sequence[int]]
     headers: Mapping[Path, bytes | Dataset]
     digest: str
+    padding: dict[int, NDArray[np.bool_]]
 
 
-def read_content(
-    files: Sequence[FileHeader], frames: Sequence[Frame], *, lowest: float | None = None
-) -> Content:
+def read_content(files: Sequence[FileHeader], frames: Sequence[Frame]) -> Content:
     """Read every file of a series once.
 
     Args:
         files: in the order in which the digest counts them.
         frames: all of one shape, in the order of the values.
-        lowest: values below it become it; None for no such limit.
 
     Raises:
         InputError: a file is gone, cannot be read, or is not the one that was looked at first.
@@ -62,6 +62,7 @@ def read_content(
     """
     values = _room(frames)
     total, undecoded, headers = hashlib.sha256(), dict[Path, list[int]](), {}
+    padding: dict[int, NDArray[np.bool_]] = {}
     of_file: dict[Path, list[int]] = {}
     for k, frame in enumerate(frames):
         of_file.setdefault(frame.path, []).append(k)
@@ -75,8 +76,8 @@ def read_content(
             if stored is None:
                 undecoded.setdefault(file.path, []).append(k)
             else:
-                rescale(stored, frames[k], values[k], lowest)
-    return Content(values, undecoded, headers, total.hexdigest())
+                _fill(stored, frames[k], k, values, padding)
+    return Content(values, undecoded, headers, total.hexdigest(), padding)
 
 
 def _room(frames: Sequence[Frame]) -> NDArray[np.float32]:
@@ -117,9 +118,32 @@ def full_headers(content: Content) -> dict[Path, Dataset]:
     }
 
 
-def fill_decoded(
-    content: Content, frames: Sequence[Frame], *, lowest: float | None = None
+def _fill(
+    stored: NDArray[Any],
+    frame: Frame,
+    k: int,
+    values: NDArray[np.float32],
+    padding: dict[int, NDArray[np.bool_]],
 ) -> None:
+    rescale(stored, frame, values[k])
+    mask = None if frame.padding is None else in_range(stored, *frame.padding)
+    if mask is not None:
+        padding[k] = mask
+
+
+def padding_of(content: Content, frames: Sequence[Frame]) -> Padding | None:
+    """Where the values are padding, axes [columns, rows, slices]; None where nothing is."""
+    if not content.padding:
+        return None
+    mask = np.zeros(content.values.shape, dtype=bool)
+    for k, plane in content.padding.items():
+        mask[k] = plane
+    frame = frames[min(content.padding)]
+    stored = frame.padding[0] if frame.padding else 0.0
+    return Padding(frame.slope * stored + frame.intercept, mask.transpose(2, 1, 0))
+
+
+def fill_decoded(content: Content, frames: Sequence[Frame]) -> None:
     """Decode what `read_content` left, into its values. Call it inside `parse_quietly()`.
 
     Raises:
@@ -132,7 +156,7 @@ def fill_decoded(
             frame = frames[k]
             if pixels.shape[1:] != frame.shape or frame.index >= len(pixels):
                 raise InputError(f"{path.name}: the pixels and the header differ in shape.")
-            rescale(pixels[frame.index], frame, content.values[k], lowest)
+            _fill(pixels[frame.index], frame, k, content.values, content.padding)
 
     packed = sum(math.prod(frame.shape) for frame in frames if frame.packed)
     decode_each(list(content.undecoded), packed, fill)

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
 from medsr.volume.dicom.read.header import FileHeader, read_header
+from medsr.volume.missing import is_pointer, why_not_here
 
 __all__ = ["Group", "group_headers", "headers_at", "opened"]
 
@@ -32,6 +33,9 @@ MAX_ZIP_BYTES = 8 * 1024**3
 
 #: Resource forks that macOS scatters beside the real files, under the real files' names.
 FORK_PREFIX, FORK_FOLDER = "._", "__MACOSX"
+
+#: Folders that hold no scan of their own.
+CLOSED_FOLDERS = {FORK_FOLDER, ".git", ".datalad"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ def opened(path: Path) -> Iterator[Path]:
     except PermissionError:
         raise InputError(f"{path.name}: no permission to look into its folder.") from None
     if not there:
-        raise InputError(f"{path.name}: there is no such file or folder.")
+        if path.is_symlink():
+            raise InputError(why_not_here(path))
+        raise InputError(f"{path.name or path}: there is no such file or folder.")
     if path.is_dir() or path.suffix.lower() != ".zip":
         yield path
         return
@@ -150,17 +156,21 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
         Refused: too many files.
     """
     if path.is_dir():
-        files = _walk(path, name)
-        if not files:
+        found = _walk(path, name)
+        if not (found.files or found.dangling):
             raise InputError(f"{name}: is an empty folder; expected a DICOM series.")
-        headers = [header for header in map(read_header, files) if header is not None]
+        headers = [header for header in map(read_header, found.files) if header is not None]
+        _check_all_here(found, headers, name)
         if not headers:
             raise InputError(
-                f"{name}: holds no DICOM ({len(files)} other files). Give the folder of one scan."
+                f"{name}: holds no DICOM ({len(found.files)} other files). Give the folder of one "
+                "scan."
             )
         return headers
     header = read_header(path)
     if header is None:
+        if is_pointer(path):
+            raise InputError(why_not_here(path))
         raise InputError(
             f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
             "or a NIfTI file (.nii, .nii.gz)."
@@ -172,12 +182,11 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
 
 def _siblings(header: FileHeader) -> list[FileHeader]:
     """The other files of the same series, modality and kind in the same folder."""
-    beside = [
-        path
-        for path in _list_files(header.path.parent, header.path.parent.name)
-        if path.name != header.path.name
-    ]
+    folder = header.path.parent
+    found = _list_files(folder, folder.name)
+    beside = [path for path in found.files if path.name != header.path.name]
     headers = [other for other in map(read_header, beside) if other is not None]
+    _check_all_here(found, [header], folder.name)
     return [
         other
         for other in headers
@@ -185,30 +194,76 @@ def _siblings(header: FileHeader) -> list[FileHeader]:
     ]
 
 
-def _walk(folder: Path, name: str) -> list[Path]:
+@dataclass(frozen=True)
+class _Found:
+    """What a folder holds: files, and links to files that are not here."""
+
+    files: list[Path]
+    dangling: list[Path]
+
+
+def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> None:
+    """Refuse files that are here by name and not by content, where they may be slices."""
+    endings = {"", *DICOM_SUFFIXES, *(header.path.suffix.lower() for header in headers)}
+    read = {header.path for header in headers}
+    absent = [path for path in found.dangling if not headers or path.suffix.lower() in endings]
+    absent += [
+        path
+        for path in found.files
+        if path not in read and path.suffix.lower() in endings and is_pointer(path)
+    ]
+    if absent:
+        files = "1 file is" if len(absent) == 1 else f"{len(absent)} files are"
+        raise InputError(
+            f"{name}: {files} here by name only: links or pointers to content that was not "
+            f"fetched (the first is {absent[0].name}). Fetch it first (datalad get, or git lfs "
+            "pull)."
+        )
+
+
+def _walk(folder: Path, name: str) -> _Found:
+    """Everything below a folder; links to folders are followed, but for loops."""
+
     def fail(fault: OSError) -> None:
         where = Path(str(fault.filename or folder)).name
         raise InputError(f"{name}: no permission to read the folder {where}.") from None
 
-    files: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = sorted(f for f in folders if f != FORK_FOLDER)
-        files += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
-        if len(files) > MAX_FILES:
+    paths: list[Path] = []
+    entered = {os.path.realpath(folder)}
+    for place, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = sorted(f for f in folders if _enter(os.path.join(place, f), entered))
+        paths += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
+        if len(paths) > MAX_FILES:
             raise Refused(
                 f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan."
             )
-    return [file for file in files if file.is_file()]
+    return _sorted_out(paths)
 
 
-def _list_files(folder: Path, name: str) -> list[Path]:
+def _enter(folder: str, entered: set[str]) -> bool:
+    """Whether to go into a folder: once, and into none of macOS or a version control."""
+    place = os.path.realpath(folder)
+    if os.path.basename(folder) in CLOSED_FOLDERS or place in entered:
+        return False
+    entered.add(place)
+    return True
+
+
+def _sorted_out(paths: Sequence[Path]) -> _Found:
+    """Pipes, sockets and devices are no files: opening one may wait for ever."""
+    files = [path for path in paths if path.is_file()]
+    dangling = [path for path in paths if path.is_symlink() and not path.exists()]
+    return _Found(files, dangling)
+
+
+def _list_files(folder: Path, name: str) -> _Found:
     try:
         entries = sorted(folder.iterdir())
     except PermissionError:
         raise InputError(f"{name}: no permission to read this folder.") from None
     if len(entries) > MAX_FILES:
         raise Refused(f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan.")
-    return [e for e in entries if not e.name.startswith(FORK_PREFIX) and e.is_file()]
+    return _sorted_out([e for e in entries if not e.name.startswith(FORK_PREFIX)])
 
 
 def group_headers(headers: Sequence[FileHeader]) -> list[Group]:

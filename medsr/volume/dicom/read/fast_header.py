@@ -88,12 +88,14 @@ class FastHeader:
         pixels: where uncompressed pixels lie, or None.
         length: bytes before the pixels, or None where the header is not all before them.
         content: these bytes, of a file whose frames are described in functional groups.
+        stray: bytes after uncompressed pixels that belong to no element, zeros left aside.
     """
 
     dataset: Dataset
     pixels: PixelPosition | None
     length: int | None = None
     content: bytes | None = None
+    stray: int = 0
 
 
 #: Size and time of change of a file; another version of it has another.
@@ -168,6 +170,23 @@ def _look(pages: _Pages, wanted: Collection[int]) -> FastHeader:
         pixels=pixels if syntax in (IMPLICIT, EXPLICIT) else None,
         length=end,
         content=pages.whole(end) if groups else None,
+        stray=_stray(pages, pixels.offset + pixels.length, implicit) if pixels else 0,
+    )
+
+
+def _stray(pages: _Pages, at: int, implicit: bool) -> int:
+    """Bytes from an offset on that are neither elements nor zeros, which fill up blocks."""
+    before = PIXELS
+    while at < pages.size:
+        try:
+            tag, _, start, length = _element_at(pages, at, implicit)
+        except _Doubt:
+            break
+        if tag <= before or start + length > pages.size:
+            break
+        before, at = tag, start + length
+    return sum(any(pages.take(k, 1 << 12)) for k in range(at, pages.size, 1 << 12)) and (
+        pages.size - at
     )
 
 

@@ -20,17 +20,22 @@ from pydicom.dataset import Dataset
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import (
     items,
-    number,
     numbers,
     open_dataset,
     parse_header,
     text,
-    texts,
 )
+from medsr.volume.dicom.read.governing import classic_marks, enhanced_marks, governing_marks
 from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.kinds import kind_of_component, why_not
+from medsr.volume.dicom.read.pixel_cells import check_cells, padding_range
 from medsr.volume.dicom.read.raw_pixels import RawPixels, raw_pixels_of
+from medsr.volume.dicom.read.rescale import rescaling
 
 __all__ = ["Frame", "frames_of"]
+
+#: No slice lies farther from the origin, and no distance between pixels is smaller or larger.
+FARTHEST_MM, FINEST_MM, COARSEST_MM = 1e4, 1e-3, 100.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Frame:
         marks: time, echo and contrast, as far as the header says.
         raw: where it lies in an uncompressed file, or None.
         packed: whether its file is compressed.
+        padding: PixelPaddingValue and PixelPaddingRangeLimit, both stored numbers, or None.
     """
 
     path: Path
@@ -64,6 +70,7 @@ class Frame:
     marks: dict[str, object]
     raw: RawPixels | None
     packed: bool
+    padding: tuple[float, float | None] | None = None
 
 
 def frames_of(file: FileHeader) -> list[Frame]:
@@ -75,8 +82,11 @@ def frames_of(file: FileHeader) -> list[Frame]:
     """
     if file.shape is None:
         raise InputError(f"{file.path.name}: holds no image.")
+    check_cells(file)
+    governing = governing_marks(file.dataset, file.modality)
     if file.frames == 1 and numbers(file.dataset, "ImagePositionPatient", 3) is not None:
-        return [_frame(file, 0, [file.dataset], _classic_marks(file.dataset))]
+        marks = {**classic_marks(file.dataset), **governing}
+        return [_frame(file, 0, [file.dataset], marks)]
     header = _full_header(file)
     groups = items(header, _PER_FRAME)
     if len(groups) != file.frames:
@@ -90,10 +100,21 @@ def frames_of(file: FileHeader) -> list[Frame]:
         for group in items(header, "SharedFunctionalGroupsSequence")[:1]
         for macro in _macros(group)
     ]
-    return [
-        _frame(file, index, [*_macros(group), *shared, header], _enhanced_marks(group))
-        for index, group in enumerate(groups)
-    ]
+    frames = []
+    for index, group in enumerate(groups):
+        marks = {**enhanced_marks(group), **governing}
+        _check_component(marks, file.path.name)
+        frames.append(_frame(file, index, [*_macros(group), *shared, header], marks))
+    return frames
+
+
+def _check_component(marks: dict[str, object], name: str) -> None:
+    """Refuse a frame that says of itself that it shows something else than the file says."""
+    component, image_type = marks.get("component", ()), marks.get("image type", ())
+    if isinstance(component, tuple) and isinstance(image_type, tuple):
+        kind = kind_of_component("".join(component[:1]), image_type)
+        if kind is not None:
+            raise Refused(f"{name}: {why_not(kind.value, '')}")
 
 
 def _full_header(file: FileHeader) -> Dataset:
@@ -102,7 +123,7 @@ def _full_header(file: FileHeader) -> Dataset:
 
 
 def _check_one_stack(groups: Sequence[Dataset], name: str) -> None:
-    stacks = {_enhanced_marks(group).get("stack") for group in groups}
+    stacks = {enhanced_marks(group).get("stack") for group in groups}
     if len(stacks) > 1:
         raise Refused(
             f"{name}: holds {len(stacks)} stacks of slices; medsr takes one volume. Export each "
@@ -133,36 +154,36 @@ _MACROS = (
 def _frame(
     file: FileHeader, index: int, sources: list[Dataset], marks: dict[str, object]
 ) -> Frame:
-    name, header = file.path.name, file.dataset
-    if items(header, "ModalityLUTSequence"):
+    name = file.path.name
+    if items(file.dataset, "ModalityLUTSequence"):
         raise Refused(
             f"{name}: its values pass through a Modality LUT (a table), which medsr does not "
             "apply. Export the scan with RescaleSlope and RescaleIntercept instead."
         )
-    slope, intercept = _first(sources, "RescaleSlope", 1), _first(sources, "RescaleIntercept", 1)
-    if file.modality == "CT" and intercept is None:
-        raise Refused(
-            f"{name}: RescaleIntercept is missing, so the stored numbers cannot be turned into "
-            "Hounsfield units. Export the scan again with full headers."
-        )
-    if slope is not None and slope[0] == 0:
-        raise Refused(f"{name}: RescaleSlope is 0, so every voxel would have one value.")
-    thickness = _first(sources, "SliceThickness", 1)
+    slope, intercept = rescaling(sources, file.modality, name)
     types = [text(source, "RescaleType") for source in sources]
+    unit = next((word.upper() for word in types if word), "")
+    position = _needed(sources, "ImagePositionPatient", 3, name)
+    if max(map(abs, position)) > FARTHEST_MM:
+        raise Refused(
+            f"{name}: ImagePositionPatient lies more than {FARTHEST_MM / 1000:g} m away, which is "
+            "not believable. Export the scan again from the original DICOM."
+        )
     return Frame(
         path=file.path,
         index=index,
         shape=file.shape or (0, 0),
-        position=_needed(sources, "ImagePositionPatient", 3, name),
+        position=position,
         orientation=_needed(sources, "ImageOrientationPatient", 6, name),
-        pixel_spacing=_positive(_needed(sources, "PixelSpacing", 2, name), name),
-        thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
-        slope=slope[0] if slope else 1.0,
-        intercept=intercept[0] if intercept else 0.0,
-        rescale_type=next((word.upper() for word in types if word), ""),
-        marks=marks,
+        pixel_spacing=_believable(_needed(sources, "PixelSpacing", 2, name), name),
+        thickness_mm=_thickness(sources, name),
+        slope=1.0 if slope is None else slope,
+        intercept=intercept or 0.0,
+        rescale_type=unit,
+        marks={**marks, "unit of the values": unit or None, "rescaling": slope is not None},
         raw=raw_pixels_of(file, index),
         packed=file.is_packed,
+        padding=padding_range(file.dataset),
     )
 
 
@@ -181,44 +202,23 @@ def _needed(sources: list[Dataset], keyword: str, count: int, name: str) -> tupl
     return values
 
 
-def _positive(spacing: tuple[float, ...], name: str) -> tuple[float, ...]:
+def _believable(spacing: tuple[float, ...], name: str) -> tuple[float, ...]:
     if min(spacing) <= 0:
         raise Refused(f"{name}: PixelSpacing {spacing} mm must be positive. Correct the header.")
+    if min(spacing) < FINEST_MM or max(spacing) > COARSEST_MM:
+        raise Refused(
+            f"{name}: PixelSpacing {spacing[0]:.4g} x {spacing[1]:.4g} mm is not believable. "
+            "Correct the header (spacing in millimetres) and try again."
+        )
     return spacing
 
 
-def _classic_marks(header: Dataset) -> dict[str, object]:
-    found: dict[str, object] = {
-        words: number(header, keyword) for keyword, words in _CLASSIC_MARKS.items()
-    }
-    return {**found, "image type": texts(header, "ImageType")}
-
-
-_CLASSIC_MARKS = {
-    "TemporalPositionIdentifier": "temporal position",
-    "EchoTime": "echo time",
-    "InversionTime": "inversion time",
-    "DiffusionBValue": "b-value",
-    "TriggerTime": "trigger time",
-    "AcquisitionNumber": "acquisition number",
-}
-
-
-def _enhanced_marks(group: Dataset) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for words, sequence_keyword, keyword in _ENHANCED_MARKS:
-        for macro in items(group, sequence_keyword)[:1]:
-            found[words] = texts(macro, keyword)
-    return found
-
-
-_ENHANCED_MARKS = (
-    ("temporal position", "FrameContentSequence", "TemporalPositionIndex"),
-    ("echo time", "MREchoSequence", "EffectiveEchoTime"),
-    ("b-value", "MRDiffusionSequence", "DiffusionBValue"),
-    ("cardiac phase", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    ("image type", "MRImageFrameTypeSequence", "FrameType"),
-    ("image type", "CTImageFrameTypeSequence", "FrameType"),
-    ("component", "MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("stack", "FrameContentSequence", "StackID"),
-)
+def _thickness(sources: list[Dataset], name: str) -> float | None:
+    """SliceThickness, mm; None when it is absent or 0."""
+    found = _first(sources, "SliceThickness", 1)
+    if found is not None and not 0 <= found[0] <= COARSEST_MM:
+        raise Refused(
+            f"{name}: SliceThickness {found[0]:.4g} mm is not believable. Correct the header "
+            "(thickness in millimetres) and try again."
+        )
+    return found[0] or None if found else None

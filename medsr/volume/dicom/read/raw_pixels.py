@@ -28,12 +28,14 @@ class RawPixels:
     Attributes:
         offset: of the first, bytes.
         signed: whether they are two's complement.
-        bits: of the 16 that mean something, counted from the lowest; the others may hold rubbish.
+        bits: of the 16 that mean something; the others may hold rubbish.
+        above: bits above these.
     """
 
     offset: int
     signed: bool
     bits: int
+    above: int = 0
 
 
 def raw_pixels_of(header: FileHeader, index: int) -> RawPixels | None:
@@ -43,18 +45,21 @@ def raw_pixels_of(header: FileHeader, index: int) -> RawPixels | None:
         return None
     length = header.shape[0] * header.shape[1] * BYTES
     bits, sign = number(dataset, "BitsStored"), number(dataset, "PixelRepresentation")
+    high = number(dataset, "HighBit")
     if (
         number(dataset, "BitsAllocated") == BITS
         and bits is not None
         and bits in range(1, BITS + 1)
-        and number(dataset, "HighBit") == bits - 1
+        and high is not None
+        and high in range(int(bits) - 1, BITS)
         and sign in (0, 1)
         and number(dataset, "SamplesPerPixel") == 1
         and text(dataset, "PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
         and position.length == length * header.frames
         and index < header.frames
     ):
-        return RawPixels(position.offset + index * length, sign == 1, int(bits))
+        above = BITS - 1 - int(high)
+        return RawPixels(position.offset + index * length, sign == 1, int(bits), above)
     return None
 
 
@@ -72,4 +77,4 @@ def stored_values(content: bytes, raw: RawPixels, shape: tuple[int, int]) -> NDA
     dtype = "<i2" if raw.signed else "<u2"
     pixels = np.frombuffer(content, dtype, count, raw.offset).reshape(shape)
     unused = BITS - raw.bits
-    return (pixels << unused) >> unused if unused else pixels
+    return (pixels << raw.above) >> unused if unused else pixels

@@ -6,14 +6,13 @@ are one volume and orders them, `content` reads every file once. Geometry comes 
 ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone (PS3.3 C.7.6.2.1.1) and
 leaves as a RAS+ affine over voxels [X = columns, Y = rows, Z = slices].
 
-CT values are Hounsfield units. Outside the reconstructed circle some makers store a padding value
-(GE: -2000 or -3024 HU); nothing is thinner than air, so voxels below -1024 HU become -1024.
-MR values are the scanner's own. Messages hold file names and UIDs, never a header's words.
+CT values are Hounsfield units, MR values the scanner's own. Padding (PixelPaddingValue) becomes
+background, and the volume says where it was; nothing is thinner than air, so voxels of a CT scan
+below -1024 HU become -1024. Messages hold file names and UIDs, never a header's words.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,18 +25,26 @@ import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medsr.errors import InputError, Refused
+from medsr.errors import Refused
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.choose import known_group, name_of, pick_group
-from medsr.volume.dicom.read.content import Content, fill_decoded, full_headers, read_content
+from medsr.volume.dicom.read.content import (
+    Content,
+    fill_decoded,
+    full_headers,
+    padding_of,
+    read_content,
+)
+from medsr.volume.dicom.read.copies import without_copies
 from medsr.volume.dicom.read.decode import check_size
 from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
 from medsr.volume.dicom.read.frames import Frame, frames_of
 from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.remarks import remarks_on, thickness_of
 from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
-from medsr.volume.geometry import Affine
-from medsr.volume.padding import AIR_HU
+from medsr.volume.geometry import Affine, spacing_mm
+from medsr.volume.padding import AIR_HU, without_padding
 from medsr.volume.volume import Modality, Volume
 
 __all__ = [
@@ -83,11 +90,7 @@ class DicomSeries:
     @cached_property
     def _content(self) -> Content:
         with parse_quietly():
-            return read_content(self.sources, self.frames, lowest=self._lowest)
-
-    @property
-    def _lowest(self) -> float | None:
-        return AIR_HU if self.modality == "CT" else None
+            return read_content(self.sources, self.frames)
 
     @property
     def digest(self) -> str:
@@ -130,18 +133,25 @@ class DicomSeries:
     @cached_property
     def _volume(self) -> Volume:
         with parse_quietly():
-            fill_decoded(self._content, self.frames, lowest=self._lowest)
+            fill_decoded(self._content, self.frames)
+        voxels = self._content.values.transpose(2, 1, 0)
+        padding = padding_of(self._content, self.frames)
+        if padding is not None:
+            without_padding(voxels, padding.mask, self.modality, self.name)
+        if self.modality == "CT":
+            np.maximum(voxels, AIR_HU, out=voxels)
         return Volume(
-            voxels=self._content.values.transpose(2, 1, 0),
+            voxels=voxels,
             affine=self.affine,
             modality=self.modality,
             unit="HU" if self.modality == "CT" else "scanner units",
             slice_axis=2,
-            slice_thickness_mm=_thickness(self.frames),
+            slice_thickness_mm=thickness_of(self.frames, spacing_mm(self.affine)[2]),
             stored_as_integers=all(
                 frame.slope.is_integer() and frame.intercept.is_integer() for frame in self.frames
             ),
             name=self.name,
+            padding=padding,
         )
 
 
@@ -191,14 +201,14 @@ def read_files(paths: Sequence[Path], name: str) -> Volume:
 
 
 def _series(group: Group, name: str) -> DicomSeries:
-    files = _without_copies(group.headers)
+    files = without_copies(group.headers)
     frames, stack = _stacked(files, group.modality, name)
     return DicomSeries(
         modality="CT" if group.modality == "CT" else "MR",
         frames=tuple(frames),
         affine=stack.affine,
         name=name,
-        remarks=(),
+        remarks=remarks_on(frames, stack.step_mm),
         sources=tuple(sorted(files, key=lambda file: file.path.parts)),
     )
 
@@ -210,7 +220,7 @@ def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
         InputError: a file is damaged.
         Refused: the frames are not one regular volume.
     """
-    return _stacked(_without_copies(group.headers), group.modality, name)
+    return _stacked(without_copies(group.headers), group.modality, name)
 
 
 def _stacked(files: Sequence[FileHeader], modality: str, name: str) -> tuple[list[Frame], Stack]:
@@ -223,44 +233,32 @@ def _stacked(files: Sequence[FileHeader], modality: str, name: str) -> tuple[lis
     return [frames[i] for i in stack.order], stack
 
 
-def _thickness(frames: Sequence[Frame]) -> float | None:
-    """The slices' common thickness, mm; None when they say none or disagree by over 1 percent."""
-    declared = [frame.thickness_mm or 0.0 for frame in frames]
-    one = min(declared) > 0 and max(declared) <= 1.01 * min(declared)
-    return declared[0] if one else None
-
-
 def _slices(frames: Sequence[Frame]) -> Slices:
-    many = len({frame.path for frame in frames}) < len(frames)
     return Slices(
         positions=np.array([frame.position for frame in frames]),
         orientations=np.array([frame.orientation for frame in frames]),
         pixel_spacings=np.array([frame.pixel_spacing for frame in frames]),
         shapes=[frame.shape for frame in frames],
-        names=[
-            f"frame {frame.index + 1} of {frame.path.name}" if many else frame.path.name
-            for frame in frames
-        ],
+        names=_names(frames),
         marks=[frame.marks for frame in frames],
     )
 
 
-def _without_copies(headers: Sequence[FileHeader]) -> list[FileHeader]:
-    """Leave out files that are byte for byte copies of another with the same SOPInstanceUID."""
-    times = Counter(header.instance for header in headers)
-    kept: dict[tuple[str, bytes | Path], FileHeader] = {}
-    for header in headers:
-        twice = bool(header.instance) and times[header.instance] > 1
-        kept.setdefault((header.instance, _digest(header.path) if twice else header.path), header)
-    return list(kept.values())
-
-
-def _digest(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        raise InputError(f"{path.name}: can no longer be read.") from None
+def _names(frames: Sequence[Frame]) -> list[str]:
+    """A name for each slice: no folder, which may name a patient, and none twice."""
+    paths = list(dict.fromkeys(frame.path for frame in frames))
+    times = Counter(path.name for path in paths)
+    before: Counter[str] = Counter()
+    shown = {}
+    for path in paths:
+        before[path.name] += 1
+        more = f" ({before[path.name]} of {times[path.name]} of that name)"
+        shown[path] = path.name + (more if times[path.name] > 1 else "")
+    many = len(paths) < len(frames)
+    return [
+        f"frame {frame.index + 1} of {shown[frame.path]}" if many else shown[frame.path]
+        for frame in frames
+    ]
 
 
 def _check_hounsfield(frames: Sequence[Frame]) -> None:
