@@ -12,7 +12,7 @@ from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.results.names import MAPS, in_other_format, map_path
 from medsr.volume.atomic import check_target, check_writable
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN
 from medsr.volume.formats import Scan, is_nifti, open_scan
 from medsr.volume.sidecar import read_own_record, sidecar_path
@@ -44,7 +44,7 @@ class Target:
 
     image: Path
     format: Format
-    source: SourceSeries | None = None
+    source: DicomSeries | None = None
     multi_frame: bool = False
     page: Path | None = None
     picture: Path | None = None
@@ -106,7 +106,7 @@ def with_context(target: Target, scan: Scan, template: Path | None = None) -> Ta
     return replace(target, source=_context(scan, template))
 
 
-def _context(scan: Scan, template: Path | None) -> SourceSeries:
+def _context(scan: Scan, template: Path | None) -> DicomSeries:
     """The series whose patient and study a DICOM output takes over."""
     if scan.series is not None:
         if template is not None:
