@@ -81,8 +81,8 @@ def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     affine_mm, values = compare_dcm2niix(fine, work)
     slope = float(file.RescaleSlope)
     return Row(
-        modality=str(scan.modality),
-        shape=scan.shape,
+        modality=str(source.modality),
+        shape=source.volume().shape,
         stored=f"{words(source.headers[0])} to {words(file)}",
         source_errors=len(old),
         kept_errors=tuple(sorted(new & old)),

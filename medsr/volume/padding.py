@@ -95,7 +95,7 @@ FEWEST_PADDED, GAP = 8, 0.25
 
 
 def looks_like_ct(voxels: NDArray[np.float32]) -> bool:
-    """Whether the intensities look like HU; a constant below all that CT measures is left aside."""
+    """Whether intensities look like HU; a constant below all that CT measures is left aside."""
     lowest = voxels.min()
     rest = voxels if lowest >= LOWEST_HU else voxels[voxels > lowest]
     return guess_modality(rest) == Modality.CT

@@ -204,7 +204,7 @@ def _series(group: Group, name: str) -> DicomSeries:
     files = without_copies(group.headers)
     frames, stack = _stacked(files, group.modality, name)
     return DicomSeries(
-        modality="CT" if group.modality == "CT" else "MR",
+        modality=Modality(group.modality),
         frames=tuple(frames),
         affine=stack.affine,
         name=name,
