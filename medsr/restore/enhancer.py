@@ -184,7 +184,7 @@ def interval_for(card: ModelCard, options: Options) -> Interval:
     if mode not in card.intervals:
         raise Refused(
             f"Model {card.name} has no calibrated interval for this mode ({mode}); leave out "
-            "--interval, or calibrate it (medsr/training/calibrate.py)."
+            "--interval, or calibrate it (medsr calibrate)."
         )
     table = card.intervals[mode]
     return Interval(float(table["nominal"]), tuple(table["spreads"]), tuple(table["half_widths"]))

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medsr.errors import OutputError, UsageError
+from medsr.extras import need
 from medsr.restore.pipeline import Enhanced
 from medsr.results.derivation import MAPS, derivation_of, with_thickness
 from medsr.volume import formats, nifti
@@ -84,8 +84,8 @@ def target_for(
                 "Choose another name or folder."
             )
         return Target(path, None)
-    if multi_frame and importlib.util.find_spec("highdicom") is None:
-        raise UsageError("--multi-frame needs highdicom: pip install 'medsr[multiframe]'.")
+    if multi_frame:
+        need("highdicom", "multiframe", "--multi-frame")
     if formats.is_nifti(path):
         raise UsageError(f"{path.name}: a DICOM series goes into a folder, not a NIfTI file.")
     return Target(path, _context(source, template, series_uid), multi_frame)

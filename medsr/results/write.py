@@ -120,7 +120,9 @@ def _flush(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """The same for the names in a folder."""
+    """The same for the names in a folder; Windows cannot and need not."""
+    if os.name == "nt":
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # not every network disk can

@@ -2,18 +2,19 @@
 
 It is filled under a hidden name beside its own and renamed once. A fault removes what was
 written; after a kill the hidden folder stays, is never taken for the result, and the next run for
-the same folder empties it. A lock on the hidden folder keeps two runs apart; the system lets go
-of it when its process ends, however it ends.
+the same folder empties it. A lock on a hidden file beside it keeps two runs apart; the system
+releases it when its process ends, however it ends.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from medsr.errors import OutputError
 
@@ -55,17 +56,18 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir(exist_ok=True)
-        lock = os.open(partial, os.O_RDONLY)
-    except OSError as fault:
-        raise _unwritable(folder, fault) from None
-    if not is_mine(lock):
+        lock.acquire(timeout=0)
+    except Timeout:
         raise OutputError(
             f"{folder.name}: another medsr is writing it now; wait for it, or choose another."
-        )
+        ) from None
+    except OSError as fault:
+        raise _unwritable(folder, fault) from None
     try:
+        partial.mkdir(exist_ok=True)
         _empty(partial)
         if _aside(folder).exists() and not folder.exists():
             _aside(folder).rename(folder)  # killed between the two renames below
@@ -77,11 +79,15 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             raise _unwritable(folder, fault) from None
         raise
     finally:
-        os.close(lock)
+        with suppress(OSError):  # Windows keeps the name of an open file
+            os.unlink(lock.lock_file)
+        lock.release()
 
 
 def is_mine(lock: int) -> bool:
     """Lock an open file or folder until it is closed; where another holds it, close it: False."""
+    import fcntl  # not on Windows
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

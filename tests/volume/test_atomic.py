@@ -77,7 +77,7 @@ def test_a_kill_leaves_no_series_and_the_next_run_cleans_up(tmp_path):
         time.sleep(0.02)
     os.kill(writer.pid, signal.SIGKILL)
     writer.wait()
-    assert names(tmp_path) == [".out.partial"]
+    assert names(tmp_path) == [".out.lock", ".out.partial"]
     with whole_folder(out) as again:
         assert not list(again.iterdir())
         (again / "slice_0001.dcm").write_bytes(b"whole")
