@@ -18,7 +18,9 @@ def lacks(monkeypatch):
 
     def without(*modules):
         monkeypatch.setattr(
-            importlib.util, "find_spec", lambda name, *a: None if name in modules else real(name, *a)
+            importlib.util,
+            "find_spec",
+            lambda name, *a: None if name in modules else real(name, *a),
         )
 
     return without
@@ -60,7 +62,9 @@ def test_a_batch_system_says_what_it_lacks(lacks):
 
     lacks("dask_jobqueue")
     with (
-        pytest.raises(UsageError, match=r"--cluster slurm needs dask-jobqueue: .*medsr\[cluster\]"),
+        pytest.raises(
+            UsageError, match=r"--cluster slurm needs dask-jobqueue: .*medsr\[cluster\]"
+        ),
         queued("slurm", 1, QueueConfig()),
     ):
         pass

@@ -10,8 +10,8 @@ import pytest
 
 from medsr.config import TrainConfig
 from medsr.errors import InputError
-from medsr.training.batches import fine_cases
 from medsr.training import cases
+from medsr.training.batches import fine_cases
 from medsr.training.cases import cache_key, load_case, load_cases, unpack_tar
 from medsr.volume.nifti import write_nifti
 from medsr.volume.volume import Volume

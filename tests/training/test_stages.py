@@ -137,7 +137,9 @@ def test_a_folder_without_stages_and_unknown_kinds_are_refused(folder, tmp_path)
     write_page(folder / "05-odd.yaml", {"extends": "../base.yaml", "kind": "polish"})
     with pytest.raises(UsageError, match="'kind' must be one of train, combine, calibrate"):
         load_stages(folder)
-    write_page(folder / "05-odd.yaml", {"extends": "../base.yaml", "kind": "combine", "mean": "a/b"})
+    write_page(
+        folder / "05-odd.yaml", {"extends": "../base.yaml", "kind": "combine", "mean": "a/b"}
+    )
     with pytest.raises(UsageError, match="samples"):
         load_stages(folder)
     with pytest.raises(UsageError, match="one process"):
