@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medsr.errors import OutputError, UsageError
+from medsr.extras import need
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.results.names import MAPS, in_other_format, map_path
@@ -66,8 +66,8 @@ def format_of(output: Path, options: Options) -> Format:
             f"{output.name}: the output must end in .nii or .nii.gz, or be a folder (no ending) "
             "for a DICOM series."
         )
-    if dicom and options.multi_frame and importlib.util.find_spec("highdicom") is None:
-        raise UsageError("--multi-frame needs highdicom: pip install 'medsr[multiframe]'.")
+    if dicom and options.multi_frame:
+        need("highdicom", "multiframe", "--multi-frame")
     if not dicom and options.multi_frame:
         raise UsageError("--multi-frame belongs to DICOM output (a folder).")
     return Format.DICOM if dicom else Format.NIFTI
