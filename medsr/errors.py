@@ -18,6 +18,7 @@ what to do. It names files, never a patient. Anything that is not a `MedsrError`
 __all__ = [
     "InputError",
     "MedsrError",
+    "MedsrWarning",
     "NothingToDo",
     "OutputError",
     "PartlyDone",
@@ -31,6 +32,10 @@ class MedsrError(Exception):
     """Any fault that a user can understand and act on."""
 
     exit_code = 1
+
+
+class MedsrWarning(UserWarning):
+    """A remark on a result that is there; see `Enhanced.remarks`."""
 
 
 class UsageError(MedsrError):

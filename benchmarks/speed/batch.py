@@ -45,7 +45,7 @@ def main() -> None:
     words.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     words.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
     given = words.parse_args()
-    plan = medsr.batch.plan(
+    plan = medsr.batch.make_plan(
         given.folder, given.scratch / "none", options=Options(steps=given.steps)
     )
     scans, voxels = len(plan.todo), sum(item.fine_voxels for item in plan.todo)

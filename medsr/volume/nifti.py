@@ -12,7 +12,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from medsr.errors import InputError, OutputError, Refused, SeveralVolumes
+from medsr.errors import InputError, OutputError, Refused, SeveralVolumes, UsageError
 from medsr.volume import geometry
+from medsr.volume.modality import Modality, unit_of
 from medsr.volume.sidecar import (
+    SUFFIXES,
     declared_modality,
     declared_profile,
     positive_number,
@@ -34,7 +36,7 @@ from medsr.volume.sidecar import (
     sidecar_path,
     strip_suffix,
 )
-from medsr.volume.volume import Modality, Volume, check_affine, check_shape
+from medsr.volume.volume import Volume, check_affine, check_shape
 
 __all__ = [
     "NiftiHead",
@@ -42,6 +44,9 @@ __all__ = [
     "read_nifti",
     "read_nifti_head",
     "save_image",
+    "save_volume",
+    "to_nibabel",
+    "volume_of_image",
     "write_nifti",
 ]
 
@@ -68,25 +73,35 @@ def read_nifti(path: Path) -> Volume:
         Refused: the image is colour, complex, 4-D, or its grid is not valid.
     """
     with _faults_in_words(path):
-        image = nibabel.load(path)  # NIfTI-1 or NIfTI-2
-        _check_kind(image, path.name)
-        voxels = np.asarray(image.dataobj, dtype=np.float32)
-    while voxels.ndim > 3 and voxels.shape[-1] == 1:
-        voxels = voxels[..., 0]
+        volume = volume_of_image(nibabel.load(path), name=path.name)  # NIfTI-1 or NIfTI-2
     facts = read_sidecar(path)
     modality = declared_modality(facts, path.name)
+    return replace(
+        volume,
+        modality=modality,
+        unit=unit_of(modality),
+        slice_thickness_mm=positive_number(facts.get("SliceThickness")),
+        slice_profile=declared_profile(facts),
+    )
+
+
+def volume_of_image(image: Any, *, name: str) -> Volume:
+    """A nibabel image as a volume of unknown modality.
+
+    Raises:
+        Refused: it is colour, complex, 4-D, or its grid is not valid.
+    """
+    _check_kind(image, name)
+    voxels = np.asarray(image.dataobj, dtype=np.float32)
+    while voxels.ndim > 3 and voxels.shape[-1] == 1:
+        voxels = voxels[..., 0]
     affine = _affine_mm(image)
-    spacing = geometry.spacing_mm(affine)
     return Volume(
         voxels=voxels,
         affine=affine,
-        modality=modality,
-        unit="HU" if modality == "CT" else "scanner units",
-        slice_axis=_slice_axis(image, spacing),
-        slice_thickness_mm=positive_number(facts.get("SliceThickness")),
-        slice_profile=declared_profile(facts),
+        slice_axis=_slice_axis(image, geometry.spacing_mm(affine)),
         stored_as_integers=bool(np.issubdtype(image.get_data_dtype(), np.integer)),
-        name=path.name,
+        name=name,
     )
 
 
@@ -199,12 +214,21 @@ def nifti_bytes(
     return content
 
 
-def save_image(volume: Volume, path: Path) -> None:
-    """Write the image alone, in place; the same volume gives the same bytes.
+def save_volume(volume: Volume, path: Path) -> Path:
+    """Write a volume without a sidecar, whole or not at all; returns the path.
 
     Raises:
-        OSError: the file cannot be written.
+        UsageError: the name does not end in .nii or .nii.gz.
+        OutputError: the file cannot be written.
     """
+    if not path.name.lower().endswith(SUFFIXES):
+        raise UsageError(f"{path.name}: a volume is saved as .nii or .nii.gz. Choose such a name.")
+    write_nifti(volume, path)
+    return path
+
+
+def to_nibabel(volume: Volume) -> Any:
+    """The image that `save_image` writes, in memory."""
     voxels: np.ndarray[Any, Any] = np.asarray(volume.voxels)
     if volume.unit == "HU" and volume.stored_as_integers:
         voxels = np.clip(np.rint(voxels), -32768, 32767).astype(np.int16)
@@ -214,6 +238,16 @@ def save_image(volume: Volume, path: Path) -> None:
     image.header.set_xyzt_units("mm", "sec")
     if volume.slice_axis is not None:
         image.header.set_dim_info(slice=volume.slice_axis)
+    return image
+
+
+def save_image(volume: Volume, path: Path) -> None:
+    """Write the image alone, in place; the same volume gives the same bytes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    image = to_nibabel(volume)
     with path.open("wb") as raw:
         if path.suffix != ".gz":
             image.to_stream(raw)
@@ -247,5 +281,4 @@ def _slice_axis(image: Any, spacing: np.ndarray[Any, Any]) -> int | None:
     said = image.header.get_dim_info()[2]
     if said is not None:
         return int(said)
-    coarse = int(spacing.argmax())
-    return coarse if spacing[coarse] > 1.1 * np.delete(spacing, coarse).max() else None
+    return geometry.clearly_coarse_axis(spacing)

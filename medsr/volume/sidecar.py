@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from medsr.errors import InputError, Refused
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality
 
 __all__ = [
     "SUFFIXES",
     "declared_modality",
     "declared_profile",
     "positive_number",
+    "read_own_record",
     "read_sidecar",
     "sidecar_path",
     "strip_suffix",
@@ -70,6 +71,15 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     return facts
 
 
+def read_own_record(image: Path) -> dict[str, Any] | None:
+    """The record that medsr wrote beside an image; None where there is none of its own."""
+    try:
+        facts = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return facts if isinstance(facts, dict) and "MedsrVersion" in facts else None
+
+
 def declared_modality(facts: dict[str, Any], name: str) -> Modality | None:
     """MR or CT, in DICOM's or in words; a field strength means MR; None when nothing says.
 
@@ -78,15 +88,15 @@ def declared_modality(facts: dict[str, Any], name: str) -> Modality | None:
     """
     said = str(facts.get("Modality", "")).upper()
     if said == "CT":
-        return "CT"
+        return Modality.CT
     if said in {"MR", "MRI"}:
-        return "MR"
+        return Modality.MR
     if re.fullmatch("[A-Z]{2,4}", said):
         raise Refused(
             f"{name}: has modality {said} by its sidecar; medsr is trained on MR and CT. Correct "
             "the sidecar if that is wrong."
         )
-    return "MR" if "MagneticFieldStrength" in facts else None
+    return Modality.MR if "MagneticFieldStrength" in facts else None
 
 
 def declared_profile(facts: dict[str, Any]) -> str | None:
