@@ -2,11 +2,9 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,15 +12,10 @@ import pytest
 from medsr.node.spool import key_of
 from tests.dicom_factory import dicom_series
 from tests.node.helpers import counting_archive, names, node, peer, store
-from tests.orthanc import free_port, wait_until
+from tests.orthanc import free_port, listening, wait_until
 
 ROOT = Path(__file__).parents[2]
 KEY = key_of("2.25.1")
-
-
-def listening(port):
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
