@@ -194,6 +194,7 @@ def _refuse(intake: Intake, key: str, reason: str) -> None:
     So the peer can send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
+    reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
     log.warning("series %s: refused, kept aside: %s", key, reason)
     with intake.lock:
         set_aside(intake.spool, folder, key, reason)
