@@ -2,10 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test test-lowest test-versions lint demo train-tiny weights clean
-.PHONY: help install test lint fuzz demo train-tiny clean
+.PHONY: help install test test-lowest test-versions lint fuzz demo train-tiny weights clean
 help:
-	@echo "make demo | test | test-lowest | lint | train-tiny | weights | install | clean"
+	@echo "make demo | test | test-lowest | lint | fuzz | train-tiny | weights | install | clean"
 
 install: .venv/.installed
 
