@@ -38,6 +38,19 @@ __all__ = [
 ]
 
 
+#: What PyYAML raises of text that is none: besides its own, whatever it meets in a value that is
+#: tagged as another kind (`2020-99-99`, `!!bool maybe`, `!!timestamp x`), and in deep nesting.
+YAML_FAULTS = (
+    yaml.YAMLError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
+
 class Page(BaseModel):
     """Settings that are checked, frozen, and all known."""
 
@@ -225,8 +238,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as fault:
         raise InputError(f"{path.name}: cannot be read ({fault.strerror}).") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # bytes, dates or depths that are none
+    except YAML_FAULTS:
         raise InputError(f"{path.name}: is not valid YAML in UTF-8.") from None
+    raw = {} if raw is None else raw  # an empty page: nothing is set
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
     return raw
@@ -255,7 +269,7 @@ def _override(raw: dict[str, Any], word: str) -> None:
             raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
     try:
         raw[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except YAML_FAULTS:
         raise UsageError(f"'{word}': the value is not valid YAML.") from None
 
 

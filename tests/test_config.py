@@ -2,7 +2,7 @@
 
 import pytest
 
-from medsr.config import load_config, load_page
+from medsr.config import load_config, load_page, read_yaml
 from medsr.errors import InputError, UsageError
 from medsr.training.run import check_split
 from tests.training.pages import small_page, write_page
@@ -71,3 +71,24 @@ def test_what_is_no_page_of_settings_is_an_error_in_words(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"odd\.yaml"):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"seed: 2020-99-99",
+        b"seed: !!bool maybe",
+        b"seed: !!timestamp x",
+        b"seed: !!int x",
+        b"seed: " + b"9" * 5000,
+        b"? {a: 1}\n: 2",
+        b"a: " + b"[" * 3000,
+        b"a: \xff",
+        b"- a",
+        b"1: a",
+    ],
+)
+def test_whatever_yaml_cannot_read_is_said_in_words(tmp_path, text):
+    (tmp_path / "page.yaml").write_bytes(text)
+    with pytest.raises(InputError, match=r"page\.yaml: "):
+        read_yaml(tmp_path / "page.yaml")
