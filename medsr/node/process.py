@@ -3,8 +3,8 @@
 A series is whole when the association that sent it ended by release and nothing more came for
 `quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is
 then set aside; it is never enhanced in part. A fault of one series never stops the next, not even
-one that takes the process down: the third such end of a process in the same series sets it aside.
-A node that was stopped, and a machine that was started again, are no fault of the series.
+a series on which the process is killed: after three times it is set aside. Stops of the node and
+restarts of the machine do not count.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MAX_TRIES = 3
 
 TRIES = ".tries"
 
-#: Another one after each start of the machine; only Linux has it.
+#: Changes with each start of the machine; exists only on Linux.
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -82,7 +82,7 @@ def _is_under_way(spool: Path, key: str) -> bool:
 
 
 def _make_ready(spool: Path, folder: Path) -> None:
-    """With what lies elsewhere of the same series: it may be whole now."""
+    """Move a series to `ready`, together with the parts of it that were set aside or wait."""
     for other in (spool / "aside" / folder.name, spool / "ready" / folder.name):
         if other.exists():
             merge(other, folder)
@@ -133,17 +133,17 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
 
 
 def put_back_all(intake: Intake) -> None:
-    """Undo what a stop of the node interrupted; it does not count against the series."""
+    """Return interrupted series to `ready`; a stop of the node does not count as a failed try."""
     for work in (intake.spool / "work").iterdir():
         if work.suffix != GONE and (work / "source").exists():
-            log.info("series %s: interrupted; it is begun again at the next start", work.name)
+            log.info("series %s: interrupted; it is started again at the next start", work.name)
             _put_back(intake, work.name)
     for folder in (intake.spool / "ready").iterdir():
         (folder / TRIES).unlink(missing_ok=True)
 
 
 def _count_try(spool: Path, folder: Path) -> bool:
-    """Note that a series is begun; False when it was begun too often since the machine started."""
+    """Record a try; False if there were too many since the machine started."""
     mark, boot = folder / TRIES, ""
     with suppress(OSError):
         boot = BOOT_ID.read_text().strip()
@@ -189,9 +189,9 @@ def _put_back(intake: Intake, key: str) -> Path:
 
 
 def _refuse(intake: Intake, key: str, reason: str) -> None:
-    """Keep a series aside; where a part of it was sent on before, that is forgotten.
+    """Set a series aside; a part that was forwarded before is forgotten.
 
-    So the peer can send the whole series again, and it is enhanced as one.
+    The peer can then send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
     reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
