@@ -16,7 +16,7 @@ from pydicom.uid import (
 from medsr.errors import MedsrError
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import frames
-from medsr.volume.dicom.read.decode import decode
+from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.frames import frames_of
 from medsr.volume.dicom.read.header import IMAGE, head_of
 from medsr.volume.dicom.read.raw_pixels import plain_frame, read_plain
@@ -33,7 +33,7 @@ def plain_frames(path):
         plain = [plain_frame(head, index) for index in range(head.frames)]
         if not any(plain):
             return 0
-        for one, expected in zip(plain, decode(path), strict=True):
+        for one, expected in zip(plain, decode_native(path), strict=True):
             found = read_plain(path, one, head.shape)
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
