@@ -1,10 +1,10 @@
-"""Are small lesions kept, blurred, moved, lost or invented? A table (Markdown).
+"""Synthetic lesions: kept, blurred, moved, lost or invented? A Markdown table.
 
     python -m benchmarks quality.lesions configs/mr-head.yaml DATA_FOLDER [--steps N ...]
 
 Balls of tissue, brighter or darker than the median by a stated share, are put into the middle
 block of each validation scan; both versions are degraded to 4 mm Gaussian slices and enhanced. The
-difference of the two results is held against the ball that was put in:
+difference of the two results is compared with the ball that was put in:
 
 - contrast: its amplitude on the ball over the true one; kept >= 0.7, lost < 0.3, else blurred.
 - moved: the centre of the difference is over 1 mm from the ball's.

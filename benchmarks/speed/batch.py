@@ -40,7 +40,7 @@ def main() -> None:
     words.add_argument("--steps", type=int, default=1)
     words.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     given = words.parse_args()
-    plan = medsr.batch.plan(
+    plan = medsr.batch.make_plan(
         given.folder, given.scratch / "none", options=Options(steps=given.steps)
     )
     scans, voxels = len(plan.todo), sum(item.fine_voxels for item in plan.todo)

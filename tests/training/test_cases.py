@@ -10,7 +10,7 @@ from medsr.config import TrainConfig
 from medsr.errors import InputError
 from medsr.training.batches import fine_cases
 from medsr.training.cases import load_cases, unpack_tar
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 

@@ -12,7 +12,7 @@ from medsr.config import load_config
 from medsr.errors import UsageError
 from medsr.network.checkpoint import load_model
 from medsr.training.run import check_split, chosen_precision
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 

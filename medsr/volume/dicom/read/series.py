@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 from pydicom.dataelem import DataElement
@@ -38,7 +38,8 @@ from medsr.volume.dicom.read.rescale import read_values
 from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
 from medsr.volume.geometry import Affine
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.modality import CT_AIR_HU, Modality
+from medsr.volume.volume import Volume
 
 __all__ = [
     "AIR_HU",
@@ -51,8 +52,7 @@ __all__ = [
     "stacked_frames",
 ]
 
-#: The lower end of the Hounsfield scale as scanners store it (12 bits from -1024).
-AIR_HU = -1024.0
+AIR_HU = CT_AIR_HU
 
 
 #: RescaleType of CT values that are Hounsfield units; "US" means unspecified (PS3.3 C.11.1.1.2).
@@ -121,7 +121,7 @@ def _volume(group: Group, name: str) -> Volume:
     return Volume(
         voxels=values.transpose(2, 1, 0),
         affine=stack.affine,
-        modality=cast(Literal["MR", "CT"], group.modality),
+        modality=Modality(group.modality),
         unit="HU" if group.modality == "CT" else "scanner units",
         slice_axis=2,
         slice_thickness_mm=_thickness(frames),
@@ -236,7 +236,7 @@ def _source(group: Group, name: str) -> SourceSeries:
     frames, stack = stacked_frames(group, name)
     headers = {file: open_dataset(file) for file in dict.fromkeys(f.path for f in frames)}
     return SourceSeries(
-        modality="CT" if group.modality == "CT" else "MR",
+        modality=Modality(group.modality),
         frames=tuple(frames),
         headers=tuple(headers[frame.path] for frame in frames),
         affine=stack.affine,
