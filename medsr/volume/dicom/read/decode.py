@@ -40,7 +40,7 @@ from medsr.volume.dicom.read.encapsulated import (
     picture_of,
     rle_length,
 )
-from medsr.volume.dicom.read.header import Head
+from medsr.volume.dicom.read.header import FileHeader
 
 __all__ = ["Announced", "announced", "check_size", "decode_compressed", "decode_native", "faulty"]
 
@@ -112,10 +112,10 @@ class Announced:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def check_size(head: Head) -> None:
+def check_size(head: FileHeader) -> None:
     """Refuse a size that the file cannot hold, before anything is allocated for it."""
     shape = (head.frames, *(head.shape or (0, 0)))
-    bits = int(number(head.header, "BitsAllocated") or 16)
+    bits = int(number(head.dataset, "BitsAllocated") or 16)
     _check_size(head.path, shape, bits, MAX_COMPRESSION if head.is_packed else 1)
 
 

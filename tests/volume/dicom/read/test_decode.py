@@ -25,7 +25,7 @@ from medsr.volume.dicom.read.decode import (
     decode_compressed,
     decode_native,
 )
-from medsr.volume.dicom.read.header import head_of
+from medsr.volume.dicom.read.header import read_header
 from tests.dicom_factory import SECRET, dicom_series, edit, encoded, stored_values
 
 SHAPE = (40, 48)
@@ -231,7 +231,7 @@ def test_pixel_data_of_another_kind(tmp_path):
 def test_a_size_that_the_file_cannot_hold_is_refused(tmp_path, syntax):
     file = slice_file(tmp_path, syntax)
     edit(file, NumberOfFrames=20000)
-    for check in (lambda: announced(file), lambda: check_size(head_of(file))):
+    for check in (lambda: announced(file), lambda: check_size(read_header(file))):
         with pytest.raises(InputError, match="the whole file has"):
             check()
     edit(file, NumberOfFrames=2**31 - 1)
@@ -241,7 +241,7 @@ def test_a_size_that_the_file_cannot_hold_is_refused(tmp_path, syntax):
 
 def test_a_file_that_is_gone_is_named(tmp_path):
     file = slice_file(tmp_path, RLELossless)
-    head = head_of(file)
+    head = read_header(file)
     file.unlink()
     with pytest.raises(InputError, match=r"^IMG0000\.dcm: can no longer be read"):
         check_size(head)
