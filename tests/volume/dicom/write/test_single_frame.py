@@ -181,7 +181,7 @@ def test_padding_is_background_while_enhanced_and_padding_in_what_is_written(
         values = np.full((8, 10), 40 + k, dtype=np.int16)
         values[:, 0] = -2000
         values[0, 5] = 0
-        stored_as(True, 16, 0, values)(k, dataset)
+        stored_as(True, 16, 0, values - k)(k, dataset)
         dataset.add_new("PixelPaddingValue", "SS", -2000)
 
     dicom_series(tmp_path / "in", modality=modality, change=padded)
