@@ -20,6 +20,7 @@ from medsr.words import printable
 __all__ = [
     "InputError",
     "MedsrError",
+    "MedsrWarning",
     "NothingToDo",
     "OutputError",
     "PartlyDone",
@@ -40,6 +41,10 @@ class MedsrError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__("\n".join(printable(line) for line in message.split("\n")))
+
+
+class MedsrWarning(UserWarning):
+    """A remark on a result that is there; see `Enhanced.remarks`."""
 
 
 class UsageError(MedsrError):

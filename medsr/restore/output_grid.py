@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
+
+import psutil
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import NothingToDo, Refused, UsageError
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.volume import Volume
 
-__all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target", "guess_modality"]
+__all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target"]
 
 #: No axis is made finer than this many times: past it the scan says too little.
 MAX_FACTOR = 8.0
@@ -103,7 +104,7 @@ def check_memory(acquisition: Acquisition, name: str) -> None:
     in_chunks = any(axis.is_identity for axis in acquisition.axes)
     bytes_each = BYTES_PER_VOXEL if in_chunks else BYTES_PER_VOXEL_AT_ONCE
     needed = math.prod(acquisition.fine_shape) * bytes_each
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = psutil.virtual_memory().total
     if needed > there:
         shape = " x ".join(str(n) for n in acquisition.fine_shape)
         raise Refused(
@@ -111,9 +112,3 @@ def check_memory(acquisition: Acquisition, name: str) -> None:
             f"need about {needed / 1e9:.0f} GB of memory; this machine has {there / 1e9:.0f} GB. "
             "Give a coarser --spacing or a smaller --scale, or crop the scan."
         )
-
-
-def guess_modality(volume: Volume) -> Modality:
-    """CT when a good part of the voxels is as dark as air in HU, MR otherwise."""
-    dark = float((volume.voxels < -300).mean())
-    return "CT" if dark > 0.02 else "MR"

@@ -7,30 +7,23 @@ what is made of it has no place either.
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
-from isal import igzip
 from numpy.typing import NDArray
 
-from medsr.errors import OutputError
 from medsr.volume import geometry
 from medsr.volume.anatomy import Kind, kind_of_name, kind_of_settings, kind_of_voxels
+from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
 from medsr.volume.nifti_file import NiftiFile, faults_in_words, open_nifti
 from medsr.volume.nifti_header import kind_of_intent, shape_of
 from medsr.volume.nifti_place import Placement, place
 from medsr.volume.padding import (
-    AIR_HU,
     Padding,
     constant_padding,
     looks_like_ct,
-    with_padding,
     without_padding,
 )
 from medsr.volume.sidecar import (
@@ -39,18 +32,14 @@ from medsr.volume.sidecar import (
     declared_profile,
     positive_number,
     read_settings,
-    sidecar_path,
     strip_suffix,
 )
-from medsr.volume.volume import Modality, Volume, check_affine, check_shape
+from medsr.volume.volume import Volume, check_affine, check_shape
 
 __all__ = [
     "NiftiHeader",
-    "nifti_bytes",
     "read_nifti",
     "read_nifti_header",
-    "save_image",
-    "write_nifti",
 ]
 
 #: A scan does not become so many times smaller by gzip; masks and label maps do.
@@ -131,7 +120,7 @@ def read_nifti(path: Path) -> Volume:
         voxels=voxels,
         affine=known.placement.affine,
         modality=known.modality,
-        unit="HU" if known.modality == "CT" else "scanner units",
+        unit=unit_of(known.modality),
         slice_axis=_slice_axis(header, spacing),
         slice_thickness_mm=positive_number(settings.get("SliceThickness")),
         slice_profile=declared_profile(settings),
@@ -179,85 +168,9 @@ def _without_padding(
     if padding is not None:
         voxels = voxels.copy(order="K")
         without_padding(voxels, padding.mask, "CT" if is_ct else "MR", name)
-    if is_ct and float(voxels.min()) < AIR_HU:
-        voxels = np.maximum(voxels, np.float32(AIR_HU))
+    if is_ct and float(voxels.min()) < CT_AIR_HU:
+        voxels = np.maximum(voxels, np.float32(CT_AIR_HU))
     return voxels, padding
-
-
-def write_nifti(volume: Volume, path: Path, facts: dict[str, Any] | None = None) -> None:
-    """Write a volume and, when facts are given, its sidecar; whole or not at all.
-
-    CT that was stored as whole numbers is rounded to int16 HU; all else is float32.
-
-    Raises:
-        OutputError: the folder or file cannot be written.
-    """
-    suffix = ".nii.gz" if path.name.lower().endswith(".gz") else ".nii"
-    partial = path.with_name(f".{strip_suffix(path)}.{os.getpid()}.partial{suffix}")
-    sidecar_partial = sidecar_path(partial)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_image(volume, partial)
-        if facts is not None:
-            sidecar_partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-            sidecar_partial.replace(sidecar_path(path))
-        partial.replace(path)
-    except OSError as fault:
-        raise OutputError(
-            f"{path.name}: cannot be written ({fault.strerror or 'unknown reason'}). "
-            "Choose a folder that exists, is yours and has room."
-        ) from None
-    finally:
-        with suppress(OSError):  # the folder may not be one
-            partial.unlink(missing_ok=True)
-            sidecar_partial.unlink(missing_ok=True)
-
-
-def nifti_bytes(
-    stored: NDArray[np.integer[Any]],
-    affine: NDArray[np.float64],
-    *,
-    slope: float,
-    intercept: float,
-) -> bytes:
-    """A NIfTI file in memory: value = slope * stored + intercept, no other header fields."""
-    image = nibabel.Nifti1Image(stored, affine)
-    image.header.set_slope_inter(slope, intercept)
-    image.header.set_xyzt_units("mm")
-    content: bytes = image.to_bytes()
-    return content
-
-
-def save_image(volume: Volume, path: Path) -> None:
-    """Write the image alone, in place; the same volume gives the same bytes.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    voxels: np.ndarray[Any, Any] = _padded_with_background(volume)
-    if volume.unit == "HU" and volume.stored_as_integers:
-        voxels = np.clip(np.rint(voxels), -32768, 32767).astype(np.int16)
-    image = nibabel.Nifti1Image(voxels, volume.affine)
-    sform, qform = volume.space
-    image.set_sform(volume.affine, code=sform)
-    image.set_qform(volume.affine, code=qform)
-    image.header.set_xyzt_units("mm", "sec")
-    if volume.slice_axis is not None:
-        image.header.set_dim_info(slice=volume.slice_axis)
-    with path.open("wb") as raw:
-        if path.suffix != ".gz":
-            image.to_stream(raw)
-            return
-        with igzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
-            image.to_stream(packed)
-
-
-def _padded_with_background(volume: Volume) -> NDArray[np.float32]:
-    """NIfTI has no value for padding: background stands there, and nothing that was restored."""
-    if volume.padding is None:
-        return volume.voxels
-    background = AIR_HU if volume.modality == "CT" else 0.0
-    return with_padding(volume.voxels, Padding(background, volume.padding.mask))
 
 
 def _slice_axis(header: Any, spacing: np.ndarray[Any, Any]) -> int | None:
@@ -265,5 +178,4 @@ def _slice_axis(header: Any, spacing: np.ndarray[Any, Any]) -> int | None:
     declared = header.get_dim_info()[2]
     if declared is not None:
         return int(declared)
-    coarse = int(spacing.argmax())
-    return coarse if spacing[coarse] > 1.1 * np.delete(spacing, coarse).max() else None
+    return geometry.clearly_coarse_axis(spacing)

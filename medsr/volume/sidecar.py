@@ -17,7 +17,7 @@ from typing import Any
 
 from medsr.errors import Refused
 from medsr.volume.bids import inherited_sidecars
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality
 
 __all__ = [
     "SUFFIXES",
@@ -25,6 +25,7 @@ __all__ = [
     "declared_modality",
     "declared_profile",
     "positive_number",
+    "read_own_record",
     "read_settings",
     "read_sidecar",
     "sidecar_path",
@@ -100,6 +101,12 @@ def _parsed(file: Path) -> Sidecar:
     return Sidecar(settings)
 
 
+def read_own_record(image: Path) -> dict[str, Any] | None:
+    """The record that medsr wrote beside an image; None where there is none of its own."""
+    facts = read_sidecar(image)
+    return facts if "MedsrVersion" in facts else None
+
+
 def _ignored(file: Path, why: str) -> Sidecar:
     return Sidecar({}, (f"the sidecar {file.name} {why} and is ignored; correct or remove it.",))
 
@@ -129,15 +136,15 @@ def declared_modality(facts: Mapping[str, Any], name: str) -> Modality | None:
     declared = facts.get("Modality")
     code = declared.strip().upper() if isinstance(declared, str) else ""
     if code == "CT":
-        return "CT"
+        return Modality.CT
     if code in {"MR", "MRI"}:
-        return "MR"
+        return Modality.MR
     if re.fullmatch("[A-Z]{2,4}", code):
         raise Refused(
             f"{name}: has modality {code} by its sidecar; medsr is trained on MR and CT. Correct "
             "the sidecar if that is wrong."
         )
-    return "MR" if "MagneticFieldStrength" in facts else None
+    return Modality.MR if "MagneticFieldStrength" in facts else None
 
 
 def declared_profile(facts: Mapping[str, Any]) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,17 @@ from numpy.typing import NDArray
 from medsr.errors import Refused, SeveralVolumes
 from medsr.volume import geometry, planes
 from medsr.volume.anatomy import Kind
+from medsr.volume.modality import Modality, unit_of
 from medsr.volume.padding import Padding
 
-Modality = Literal["MR", "CT"]
-
-__all__ = ["Modality", "Volume", "check_affine", "check_shape"]
+__all__ = ["Volume", "check_affine", "check_shape"]
 
 
 #: No scanner places a voxel farther away from its origin.
 FARTHEST_MM = 10_000.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Volume:
     """A scan on a rectangular grid; valid or not made at all.
 
@@ -37,6 +37,7 @@ class Volume:
         slice_profile: gaussian or box, where the file says it.
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
+        digest: SHA-256 (hex) of the files that were read; "" for a volume made in memory.
         padding: where nothing was measured, and what a file shows there; the voxels hold
             background instead. None where all was measured.
         space: sform_code and qform_code of NIfTI: 1 the scanner's, 2 aligned to another scan,
@@ -57,6 +58,7 @@ class Volume:
     slice_profile: str | None = None
     stored_as_integers: bool = False
     name: str = "volume"
+    digest: str = ""
     padding: Padding | None = None
     space: tuple[int, int] = (1, 1)
     kind: Kind | None = None
@@ -73,6 +75,8 @@ class Volume:
         voxels.setflags(write=False)
         affine.setflags(write=False)
         object.__setattr__(self, "voxels", voxels)
+        if self.modality is not None:
+            object.__setattr__(self, "modality", Modality(self.modality))
         object.__setattr__(self, "affine", affine)
 
     @property
@@ -86,6 +90,37 @@ class Volume:
         """Distance between voxel centres along each axis, mm."""
         x, y, z = geometry.spacing_mm(self.affine)
         return float(x), float(y), float(z)
+
+    def of_modality(self, modality: Modality) -> Volume:
+        """The same voxels, their modality known."""
+        return replace(self, modality=modality, unit=unit_of(modality))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the volume as NIfTI (.nii or .nii.gz), whole or not at all.
+
+        Raises:
+            UsageError: the name does not end in .nii or .nii.gz.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> medsr.read("scan.nii.gz").save("copy.nii.gz")  # doctest: +SKIP
+        """
+        from medsr.volume.nifti_write import save_volume  # nibabel: only for who writes
+
+        return save_volume(self, Path(path))
+
+    def to_nibabel(self) -> Any:
+        """The volume as a `nibabel.Nifti1Image` (float32, RAS+ affine in mm)."""
+        from medsr.volume.nifti_write import to_nibabel
+
+        return to_nibabel(self)
+
+    def __repr__(self) -> str:
+        """One line: name, modality, shape, spacing."""
+        shape = " x ".join(str(n) for n in self.shape)
+        spacing = " x ".join(f"{mm:.3g}" for mm in self.spacing_mm)
+        kind = self.modality or "modality unknown"
+        return f"Volume({self.name}: {kind}, {shape} voxels of {spacing} mm)"
 
     def _repr_png_(self) -> bytes:
         """Three planes, which a notebook shows."""

@@ -44,18 +44,16 @@ from medsr.volume.dicom.read.remarks import remarks_on, thickness_of
 from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
 from medsr.volume.geometry import Affine, spacing_mm
-from medsr.volume.padding import AIR_HU, without_padding
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
+from medsr.volume.padding import without_padding
+from medsr.volume.volume import Volume
 
 __all__ = [
     "DicomSeries",
-    "SourceSeries",
     "common_element",
     "open_series",
     "read_files",
     "read_series",
-    "read_source",
-    "read_source_files",
     "stacked_frames",
 ]
 
@@ -139,12 +137,12 @@ class DicomSeries:
         if padding is not None:
             without_padding(voxels, padding.mask, self.modality, self.name)
         if self.modality == "CT":
-            np.maximum(voxels, AIR_HU, out=voxels)
+            np.maximum(voxels, CT_AIR_HU, out=voxels)
         return Volume(
             voxels=voxels,
             affine=self.affine,
             modality=self.modality,
-            unit="HU" if self.modality == "CT" else "scanner units",
+            unit=unit_of(self.modality),
             slice_axis=2,
             slice_thickness_mm=thickness_of(self.frames, spacing_mm(self.affine)[2]),
             stored_as_integers=all(
@@ -152,6 +150,8 @@ class DicomSeries:
             ),
             name=self.name,
             padding=padding,
+            digest=self.digest,
+            remarks=self.remarks,
         )
 
 
@@ -204,7 +204,7 @@ def _series(group: Group, name: str) -> DicomSeries:
     files = without_copies(group.headers)
     frames, stack = _stacked(files, group.modality, name)
     return DicomSeries(
-        modality="CT" if group.modality == "CT" else "MR",
+        modality=Modality(group.modality),
         frames=tuple(frames),
         affine=stack.affine,
         name=name,
@@ -271,21 +271,6 @@ def _check_hounsfield(frames: Sequence[Frame]) -> None:
 
 
 #: Former names, until their callers are switched to `open_series`.
-SourceSeries = DicomSeries
-
-
-def read_source(path: Path, *, series_uid: str | None = None) -> DicomSeries:
-    """The series at a path, its headers read."""
-    with open_series(path, series_uid=series_uid) as series:
-        _ = series.headers
-        return series
-
-
-def read_source_files(paths: Sequence[Path], name: str) -> DicomSeries:
-    """The series that known files are, its headers read."""
-    with open_series(paths, name=name) as series:
-        _ = series.headers
-        return series
 
 
 def common_element(headers: Sequence[Dataset], keyword: str) -> DataElement | None:

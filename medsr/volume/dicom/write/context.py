@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 from medsr.volume.dicom.dataset import items, text
 from medsr.volume.dicom.read.series import DicomSeries, common_element
 from medsr.volume.dicom.write import kept_attributes as tags
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality
 
 __all__ = ["CLASSES", "classic_facts", "equipment_items", "new_item", "scan_facts", "source_items"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,22 @@ from medsr.volume.volume import Volume
 
 __all__ = ["LONGEST_LO", "Kind", "image_type", "series_description", "series_number", "window"]
 
-#: The image itself, or a map that belongs to it.
-Kind = Literal["enhanced", "spread", "interval", "null_space"]
+
+class Kind(enum.StrEnum):
+    """The image itself, or a map that belongs to it. UIDs follow from the values, which stay."""
+
+    ENHANCED = "enhanced"
+    STD = "spread"
+    INTERVAL = "interval"
+    NULL_SPACE = "unseen"
+
 
 #: Kind -> place in the numbering, words of the description, word of ImageType.
 KINDS: dict[Kind, tuple[int, str, str]] = {
-    "enhanced": (1, "medsr SR", ""),
-    "spread": (2, "medsr SD map", "STDDEV"),
-    "interval": (3, "medsr 90% interval", "INTERVAL90"),
-    "null_space": (4, "medsr null space", "NULL_SPACE"),
+    Kind.ENHANCED: (1, "medsr SR", ""),
+    Kind.STD: (2, "medsr SD map", "STDDEV"),
+    Kind.INTERVAL: (3, "medsr 90% interval", "INTERVAL90"),
+    Kind.NULL_SPACE: (4, "medsr null space", "NULL_SPACE"),
 }
 
 #: VR LO holds 64 characters, VR IS ten digits and a sign (PS3.5 6.2).
@@ -31,7 +38,7 @@ LONGEST_LO, LARGEST_IS = 64, 2**31 - 1
 def window(source: DicomSeries, kind: Kind, pixels: NDArray[np.float32]) -> tuple[float, float]:
     """The source's first window where its slices agree, else one that shows all but the rarest."""
     centre, width = (_agreed(source, k) for k in ("WindowCenter", "WindowWidth"))
-    if kind == "enhanced" and centre is not None and width is not None and width >= 1:
+    if kind == Kind.ENHANCED and centre is not None and width is not None and width >= 1:
         return centre, width
     low, high = np.percentile(pixels[:, ::4, ::4], [1, 99.5])
     return round(float(low + high) / 2, 3), max(round(float(high - low), 3), 1.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from medsr.volume.atomic import whole_folder
+from medsr.volume.atomic import atomic_folder
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.derive import Derivation, derive_series, uid_of
@@ -40,7 +40,7 @@ def write_series(
         Refused: volume and source do not belong together.
         OutputError: the folder cannot be written; nothing is left of it.
     """
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         fill_series(volume, source, derivation, partial)
 
 
