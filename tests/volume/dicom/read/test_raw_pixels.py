@@ -16,7 +16,7 @@ from pydicom.uid import (
 from medsr.errors import MedsrError
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import frames
-from medsr.volume.dicom.read.decode import decode
+from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.frames import frames_of
 from medsr.volume.dicom.read.header import IMAGE, read_header
 from medsr.volume.dicom.read.raw_pixels import raw_pixels_of
@@ -33,7 +33,7 @@ def plain_frames(path):
         plain = [raw_pixels_of(header, index) for index in range(header.frames)]
         if not any(plain):
             return 0
-        for one, expected in zip(plain, decode(path), strict=True):
+        for one, expected in zip(plain, decode_native(path), strict=True):
             found = values_at(path.read_bytes(), one, header.shape)
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
