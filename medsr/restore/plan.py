@@ -13,6 +13,7 @@ from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard
 from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
+from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.modality import Modality, guess_modality
 from medsr.volume.volume import Volume
 
@@ -73,6 +74,8 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
+    if not options.force:
+        check_is_anatomy(volume.kind, volume.name)
     volume, remarks = of_known_modality(volume, options)
     if volume.modality != card.modality:
         raise Refused(
@@ -87,7 +90,7 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         profile=options.profile,
     )
     check_memory(acquisition, volume.name)
-    remarks += target.remarks
+    remarks += volume.remarks + target.remarks
     remarks += remarks_on_range(acquisition, card.ranges, samples=options.steps > 1)
     remarks += _remarks_on_distribution(volume, acquisition.coarse_axis, options, card)
     return Plan(volume, acquisition, options, remarks)
