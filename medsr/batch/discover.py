@@ -14,7 +14,7 @@ from typing import Any
 from medsr.errors import MedsrError, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly, texts
 from medsr.volume.dicom.read.frames import Frame, frames_of
-from medsr.volume.dicom.read.header import IMAGE, Head, head_of
+from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.formats import is_nifti
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.nifti import NiftiHeader, read_nifti_header
@@ -132,7 +132,7 @@ def _read(root: Path, path: str) -> Header | None:
     if is_nifti(Path(path)):
         return _read_nifti(root, path)
     try:
-        head = head_of(root / path)
+        head = read_header(root / path)
     except MedsrError as fault:
         return Damaged(path, str(fault))
     if head is None and is_pointer(root / path):
@@ -149,7 +149,7 @@ def _read_nifti(root: Path, path: str) -> NiftiFile:
         return NiftiFile(path, None, str(fault))
 
 
-def _dicom(head: Head, path: str) -> DicomFile:
+def _dicom(head: FileHeader, path: str) -> DicomFile:
     pictures: tuple[Picture, ...] = ()
     fault = ""
     if head.kind == IMAGE:
@@ -157,7 +157,7 @@ def _dicom(head: Head, path: str) -> DicomFile:
             pictures = tuple(_picture(frame) for frame in frames_of(head))
         except MedsrError as reason:
             fault = str(reason)
-    image_type = texts(head.header, "ImageType")
+    image_type = texts(head.dataset, "ImageType")
     derived = bool(image_type) and image_type[0].upper() == "DERIVED"
     return DicomFile(
         path, head.uid, head.modality, head.kind, derived, head.instance, pictures, fault

@@ -46,8 +46,8 @@ MAX_WAITING = 64
 #: A peer whose places are all taken gets that of its association that did nothing for so long.
 IDLE_SECONDS = 5.0
 
-#: The same peer is named in the log once in so long.
-QUIET_SECONDS = 60.0
+#: The same peer is named in the log once in so long, and in that time no more than so many.
+QUIET_SECONDS, MAX_NAMED = 60.0, 20
 
 #: Result, source, reason (PS3.8 9.3.4): calling or called title not known; no room for now.
 NOT_CALLING, NOT_CALLED, FULL = (1, 1, 3), (1, 1, 7), (2, 3, 2)
@@ -91,6 +91,7 @@ def _guarded(run: Callable[[], None], association: Any) -> Callable[[], None]:
             run()
         except Exception as fault:  # its words may quote a header
             log.warning("broke off with a peer that could not be understood (%s)", _name(fault))
+            association.dul.to_user_queue.put(None)  # it may wait there for a request
         finally:
             if is_association:
                 association.dul.kill_dul()
@@ -166,8 +167,19 @@ class Door(AssociationServer):  # type: ignore[misc]
             most, _ = Counter(one.address[0] for one in self.waiting).most_common(1)[0]
             self._turn_away(next(one for one in self.waiting if one.address[0] == most), b"")
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say a fault of one connection without its words."""
+        log.warning("a connection could not be served")
+
     def service_actions(self) -> None:
-        """Hear who waits, see off who stays too long; called again and again."""
+        """Do what is due; called again and again, so no fault may end it."""
+        try:
+            self._look_round()
+        except Exception as fault:
+            log.error("the door failed with %s and goes on", _name(fault))
+
+    def _look_round(self) -> None:
+        """Hear who waits, see off who stays too long."""
         if self.waiting:
             heard, _, _ = select.select([one.connection for one in self.waiting], [], [], 0)
             for waiting in [one for one in self.waiting if one.connection in heard]:
@@ -214,7 +226,7 @@ class Door(AssociationServer):  # type: ignore[misc]
             self._say_once(f"refused {name} at {host}: it is not allowed to send; {way} allows it")
             return NOT_CALLING
         own = [one for one, calling in self.guests.items() if calling == request.calling]
-        own = [one for one in own if one.is_alive()]
+        own = [one for one in own if one.is_alive() and one.dul.is_alive()]
         if len(own) < self.places:
             return None
         idlest = max(own, key=lambda one: one.dul.socket.idle_seconds())
@@ -243,8 +255,7 @@ class Door(AssociationServer):  # type: ignore[misc]
 
     def _say_once(self, words: str) -> None:
         now = time.monotonic()
-        if now - self._named.get(words, -QUIET_SECONDS) >= QUIET_SECONDS:
-            if len(self._named) > 100:
-                self._named.clear()
+        self._named = {said: at for said, at in self._named.items() if now - at < QUIET_SECONDS}
+        if words not in self._named and len(self._named) < MAX_NAMED:
             self._named[words] = now
             log.warning("%s", words)

@@ -125,7 +125,7 @@ def forward_due(
                 return
             if sent:
                 waits.worked(job.name)
-                remember(spool, job.name, job / "source")
+                _remember(spool, job)
                 remove(spool, job, job.name)
                 log.info("series %s: sent on", job.name)
             else:
@@ -155,6 +155,17 @@ def _association(ae_title: str, destination: Destination) -> Iterator[Any]:
     finally:
         if association.is_established:
             association.release()
+
+
+def _remember(spool: Path, job: Path) -> None:
+    try:
+        remember(spool, job.name, job / "source")
+    except OSError as fault:  # what follows makes room
+        log.warning(
+            "series %s: not noted as sent (%s); it is enhanced again if it comes again",
+            job.name,
+            fault.strerror,
+        )
 
 
 def _send(spool: Path, job: Path, association: Any, stop: threading.Event) -> bool:

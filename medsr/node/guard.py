@@ -18,6 +18,7 @@ from pynetdicom.transport import AssociationSocket
 
 __all__ = [
     "ASSOCIATE_SECONDS",
+    "STALLED_SECONDS",
     "GuardedSocket",
     "Request",
     "parse_request",

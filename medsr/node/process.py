@@ -25,9 +25,9 @@ from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
-from medsr.volume.dicom.read.discover import group_heads, heads_of
+from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import read_source
+from medsr.volume.dicom.read.series import open_series
 from medsr.volume.geometry import spacing_mm
 
 __all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]
@@ -194,6 +194,7 @@ def _refuse(intake: Intake, key: str, reason: str) -> None:
     So the peer can send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
+    reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
     log.warning("series %s: refused, kept aside: %s", key, reason)
     with intake.lock:
         set_aside(intake.spool, folder, key, reason)
@@ -204,16 +205,16 @@ def _rule_for(folder: Path, intake: Intake) -> Rule | None:
     """The rule that selects a series; spacing is measured only when the rest fits."""
     rules = intake.settings.rules
     with parse_quietly():
-        groups = group_heads(heads_of(folder, folder.name))
+        groups = group_headers(headers_at(folder, folder.name))
         images = [group for group in groups if group.kind == IMAGE]
         if not images:
             return None
-        header = open_dataset(images[0].heads[0].path)
+        header = open_dataset(images[0].headers[0].path)
     facts = _facts(images[0].modality, images[0].slices, header, None)
     if not may_match(rules, facts):
         return None
-    source = read_source(folder)
-    between = float(spacing_mm(np.asarray(source.affine))[2])
+    with open_series(folder) as series:
+        between = float(spacing_mm(np.asarray(series.affine))[2])
     return choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
 
 

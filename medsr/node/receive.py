@@ -34,6 +34,7 @@ from pynetdicom.sop_class import Verification
 from medsr.errors import OutputError
 from medsr.node.disk import RESERVE_BYTES, free_bytes, with_reserve
 from medsr.node.door import Door
+from medsr.node.guard import ASSOCIATE_SECONDS, STALLED_SECONDS
 from medsr.node.rules import NodeSettings
 from medsr.node.spool import ENDED, digest_of, held_bytes, keep_instance, key_of, merge
 
@@ -116,7 +117,7 @@ def start_receiving(
     entity.require_called_aet = True
     entity.require_calling_aet = list(allow)
     entity.maximum_associations = 1000  # the door counts them, each AE title's for itself
-    entity.acse_timeout, entity.network_timeout = 10, 60
+    entity.acse_timeout, entity.network_timeout = ASSOCIATE_SECONDS, STALLED_SECONDS
     entity.add_supported_context(Verification)
     for image in IMAGES:
         entity.add_supported_context(image, list(SYNTAXES))
@@ -169,9 +170,7 @@ def _on_message(event: Any, intake: Intake) -> None:
 def _on_store(event: Any, intake: Intake) -> int:
     try:
         dataset = event.dataset
-        instance, series = (
-            str(dataset.get(k, "")) for k in ("SOPInstanceUID", "SeriesInstanceUID")
-        )
+        instance, series = dataset.get("SOPInstanceUID"), dataset.get("SeriesInstanceUID")
         announced = str(event.request.AffectedSOPInstanceUID)
         data = event.encoded_dataset()
         content = digest_of(event.request.DataSet.getbuffer())
@@ -186,8 +185,8 @@ def _on_store(event: Any, intake: Intake) -> int:
     return status
 
 
-def _is_uid(text: str) -> bool:
-    return len(text) <= 64 and UID.fullmatch(text) is not None
+def _is_uid(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 64 and UID.fullmatch(value) is not None
 
 
 def keep(

@@ -75,8 +75,10 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
-    check_is_anatomy(volume.kind, volume.name)
+    if not options.force:
+        check_is_anatomy(volume.kind, volume.name)
     volume, remarks = of_known_modality(volume, options)
+    remarks = (*volume.remarks, *remarks)
     if volume.modality != card.modality:
         raise Refused(
             f"{volume.name}: is {volume.modality}, but model {card.name} is for "
@@ -90,7 +92,7 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         profile=options.profile,
     )
     check_memory(acquisition, volume.name)
-    remarks += volume.remarks + target.remarks
+    remarks += target.remarks
     remarks += remarks_on_range(acquisition, card.ranges, samples=options.steps > 1)
     remarks += _remarks_on_distribution(volume, acquisition.coarse_axis, options, card)
     return Plan(volume, acquisition, options, remarks)
