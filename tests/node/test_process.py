@@ -54,8 +54,8 @@ def test_a_reason_may_quote_a_header_without_harm(intake, caplog):
 
     enhance_next(intake, refuse)
     reason = (intake.spool / "aside" / KEY / "reason.txt").read_text()
-    assert reason == "scan: 1.2?[2J? is no UID.\n"
-    assert "\x1b" not in caplog.text
+    assert "is no UID" in reason
+    assert all(c.isprintable() or c == "\n" for c in reason + caplog.text)
 
 
 def test_too_little_memory_is_said(intake):
