@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +47,7 @@ def run(request: ListenRequest) -> None:
     """
     need("pynetdicom", "node", "medsr listen")
     from medsr.node.forward import Destination
-    from medsr.node.serve import Node, serve
+    from medsr.node.serve import Node, serve, stop_on_signals
 
     match = re.fullmatch(r"([^@\\]{1,16})@([\w.\-:]+):(\d{1,5})", request.forward)
     if match is None:
@@ -64,8 +63,7 @@ def run(request: ListenRequest) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("medsr.node").setLevel(logging.INFO)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     models = Models(request.device)
     serve(node, lambda series, output, rule: enhance_received(series, output, rule, models), stop)
 

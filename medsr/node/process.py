@@ -204,7 +204,6 @@ def _refuse(intake: Intake, key: str, reason: str) -> None:
     The peer can then send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
-    reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
     log.warning("series %s: refused, kept aside: %s", key, reason)
     with intake.lock:
         set_aside(intake.spool, folder, key, reason)
