@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test test-lowest test-versions lint demo train-tiny weights clean
+.PHONY: help install test test-lowest test-versions lint fuzz demo train-tiny weights clean
 help:
-	@echo "make demo | test | test-lowest | lint | train-tiny | weights | install | clean"
+	@echo "make demo | test | test-lowest | lint | fuzz | train-tiny | weights | install | clean"
 
 install: .venv/.installed
 
@@ -40,6 +40,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+# 100,000 mutated inputs of each kind, for hours; what is found goes below out/fuzz.
+FUZZ_COUNT ?= 100000
+FUZZ_SEED ?= 0
+FUZZ_WORKERS ?= 2
+fuzz: install
+	$(BIN)/python -m tests.fuzz all --count $(FUZZ_COUNT) --seed $(FUZZ_SEED) --workers $(FUZZ_WORKERS)
 
 demo: install
 	@mkdir -p out

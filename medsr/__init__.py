@@ -1,22 +1,59 @@
 """medsr: super-resolution of MR and CT volumes by a conditional diffusion model.
 
-    from medsr import Enhancer
-    Enhancer.from_pretrained("mr-head").enhance("scan.nii.gz")
+    import medsr
+
+    enhanced = medsr.Enhancer.from_pretrained("mr-head").enhance("scan.nii.gz", steps=1)
+    enhanced.volume.save("enhanced.nii.gz")
 
 Research use only, not for diagnosis.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from medsr.version import __version__
 
-__all__ = ["Enhancer", "__version__"]
+if TYPE_CHECKING:
+    from medsr.api import degrade, evaluate, models
+    from medsr.report import compare
+    from medsr.restore.enhancer import Enhanced, Enhancer
+    from medsr.restore.options import Options
+    from medsr.volume.formats import read
+    from medsr.volume.volume import Volume
+
+__all__ = [
+    "Enhanced",
+    "Enhancer",
+    "Options",
+    "Volume",
+    "__version__",
+    "compare",
+    "degrade",
+    "evaluate",
+    "models",
+    "read",
+]
+
+#: Where each public name is defined; torch, MONAI and matplotlib are imported when one is used.
+_HOMES = {
+    "Enhanced": "medsr.restore.enhancer",
+    "Enhancer": "medsr.restore.enhancer",
+    "Options": "medsr.restore.options",
+    "Volume": "medsr.volume.volume",
+    "compare": "medsr.report",
+    "degrade": "medsr.api",
+    "evaluate": "medsr.api",
+    "models": "medsr.api",
+    "read": "medsr.volume.formats",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """`Enhancer` on demand: it imports torch, which takes seconds."""
-    if name == "Enhancer":
-        from medsr.restore.enhancer import Enhancer
+    """A public name, imported on demand."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'medsr' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
 
-        return Enhancer
-    raise AttributeError(f"module 'medsr' has no attribute '{name}'")
+
+def __dir__() -> list[str]:
+    return __all__

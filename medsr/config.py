@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medsr.errors import InputError, UsageError
+from medsr.volume.modality import Modality
 
 #: Files that may extend one another, at most.
 MAX_EXTENDS = 8
@@ -48,7 +49,7 @@ class CaseConfig(Page):
 
     path: str  # relative to data.root: NIfTI, DICOM folder, or tar archive of a series
     person: str  # cases of one person stay on one side of the split
-    modality: Literal["MR", "CT"] | None = None  # where it is not the configuration's
+    modality: Modality | None = None  # where it is not the configuration's
     in_plane_only: bool = False  # thick clinical scan: only its slices are sharp
     average: tuple[int, int, int] = (1, 1, 1)  # blocks to average (undoes scanner interpolation)
     keep: tuple[float, float] = (0.0, 1.0)  # range of slices, as fractions
@@ -142,7 +143,7 @@ class TrainConfig(Page):
     """One training."""
 
     name: str
-    modality: Literal["MR", "CT"]
+    modality: Modality
     description: str
     out: str = "runs"
     init: str | None = None  # weights to start from: a .safetensors file with its card; of a wider

@@ -15,9 +15,12 @@ A message is one sentence or two for a radiologist: what was found, where, what 
 what to do. It names files, never a patient. Anything that is not a `MedsrError` is a bug (exit 1).
 """
 
+from medsr.words import printable
+
 __all__ = [
     "InputError",
     "MedsrError",
+    "MedsrWarning",
     "NothingToDo",
     "OutputError",
     "PartlyDone",
@@ -28,9 +31,20 @@ __all__ = [
 
 
 class MedsrError(Exception):
-    """Any fault that a user can understand and act on."""
+    """Any fault that a user can understand and act on.
+
+    Args:
+        message: the sentence; file names in it are made printable.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("\n".join(printable(line) for line in message.split("\n")))
+
+
+class MedsrWarning(UserWarning):
+    """A remark on a result that is there; see `Enhanced.remarks`."""
 
 
 class UsageError(MedsrError):

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, UsageError
-from medsr.volume.volume import Modality
+from medsr.volume.modality import CT_AIR_HU, Modality
 
 __all__ = ["CLIP_HIGH", "CLIP_LOW", "Scaling", "ct_scaling", "mr_scaling", "scaling_for"]
 
-#: HU of air and the span from air to dense bone that the network's unit range covers.
-CT_FLOOR_HU = -1024.0
+#: The span from air to dense bone that the network's unit range covers, HU.
 CT_GAIN_HU = 2000.0
 
 #: The network's view ends here: metal in CT, arteries and fat in MR.
@@ -56,7 +55,7 @@ def mr_scaling(low: NDArray[np.float32], name: str = "the scan") -> Scaling:
 
 def ct_scaling() -> Scaling:
     """Air (-1024 HU) becomes 0 and +976 HU becomes 1, the same for every scan."""
-    return Scaling(offset=CT_FLOOR_HU, gain=CT_GAIN_HU)
+    return Scaling(offset=CT_AIR_HU, gain=CT_GAIN_HU)
 
 
 def scaling_for(modality: Modality, low: NDArray[np.float32], name: str = "the scan") -> Scaling:

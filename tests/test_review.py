@@ -20,7 +20,8 @@ from medsr.cli.main import app, main
 from medsr.errors import InputError, OutputError, Refused, UsageError
 from medsr.restore.options import Options
 from medsr.transforms import SimulateThickSlicesd, UpsampleSlicesd, VolumeReader
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 
@@ -110,7 +111,7 @@ def test_nifti_2_and_other_units_are_read(tmp_path: Path) -> None:
 def test_the_posterior_mean_has_no_seed(phantom: Volume) -> None:
     enhancer = Enhancer.from_pretrained("mr-head", device="cpu")
     first, second = (
-        enhancer.run(enhancer.plan(phantom, options), options).volume.voxels
+        enhancer.enhance(phantom, options).volume.voxels
         for options in (Options(steps=1, seed=0), Options(steps=1, seed=7))
     )
     assert np.array_equal(first, second)

@@ -18,7 +18,7 @@ def test_the_bundled_model_beats_cubic_on_an_unseen_person():
     low = read(SAMPLES / "head_T1w_thick.nii.gz")
     enhancer = Enhancer.from_pretrained("mr-head", device="cpu")
     options = Options(spacing_mm=0.9375, steps=1)
-    estimate = enhancer.run(enhancer.plan(low, options), options).volume
+    estimate = enhancer.enhance(low, options).volume
     result = evaluate_pair(
         read(SAMPLES / "head_T1w_reference.nii.gz"),
         {"estimate": estimate, "cubic": interpolated(low, estimate, 3)},

@@ -1,15 +1,17 @@
-"""Print a markdown table: every DICOM series of a data folder through medsr's DICOM writer.
+"""Conformance of the DICOM writer: a Markdown table of every DICOM series of a data folder.
 
-Usage: python -m benchmarks dicom.conformance DATA_FOLDER
+    python -m benchmarks dicom.conformance DATA_FOLDER [--write]
 
-The network is left out: a stand-in repeats each slice (a grid twice as fine along the slices), so
-that what is measured is the writer alone, on voxels that are known. Needs dciodvfy (dicom3tools)
-and dcm2niix. Archives (.tar.xz) are unpacked into a temporary folder. Of long series, source
-and result, SAMPLED files are validated, evenly spread.
+A stand-in for the network repeats each slice (a grid twice as fine along the slices), so that the
+voxels are known and only the writer is measured. Needs dciodvfy (dicom3tools) and dcm2niix.
+Archives (.tar.xz) are unpacked into a temporary folder. Of long series, source and result, at
+most SAMPLED evenly spaced files are validated. With --write the table replaces that of
+docs/reference/dicom.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -22,18 +24,20 @@ import nibabel
 import numpy as np
 import pydicom
 
+from benchmarks.page import DOCS, write_region
 from medsr.errors import MedsrError
 from medsr.training.cases import unpack_tar
 from medsr.volume import geometry
 from medsr.volume.dicom.read.choose import list_series
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import read_series, read_source
-from medsr.volume.dicom.write.derive import Derivation
+from medsr.volume.dicom.read.series import open_series
+from medsr.volume.dicom.write.derive import Derivation, Kind
 from medsr.volume.dicom.write.single_frame import write_series
 from medsr.volume.volume import Volume
 
 HEADER = """| series | kind | shape | stored | errors before | new | grid, mm | steps | slope |
 |---|---|---|---|---|---|---|---|---|"""
+PAGE = DOCS / "reference" / "dicom.md"
 SAMPLED = 8
 FACTOR = 2
 
@@ -66,10 +70,10 @@ class Row:
 
 def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     """One series through the writer and the two judges."""
-    scan, source = (read(path, series_uid=series_uid) for read in (read_series, read_source))
-    fine = twice_as_fine(scan)
-    derivation = Derivation("enhanced", "conformance", "none", "0" * 64, "0", "Slices repeated.")
-    write_series(fine, source, derivation, work / "out")
+    with open_series(path, series_uid=series_uid) as source:
+        fine = twice_as_fine(source.volume())
+        words = Derivation(Kind.ENHANCED, "conformance", "none", "0" * 64, "0", "Slices repeated.")
+        write_series(fine, source, words, work / "out")
     files = list(dict.fromkeys(frame.path for frame in source.frames))
     old = set().union(*(errors_of(file) for file in spread(files)))
     new = set().union(*(errors_of(f) for f in spread(sorted((work / "out").iterdir()))))
@@ -77,8 +81,8 @@ def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     affine_mm, values = compare_dcm2niix(fine, work)
     slope = float(file.RescaleSlope)
     return Row(
-        modality=str(scan.modality),
-        shape=scan.shape,
+        modality=str(source.modality),
+        shape=source.volume().shape,
         stored=f"{words(source.headers[0])} to {words(file)}",
         source_errors=len(old),
         kept_errors=tuple(sorted(new & old)),
@@ -151,7 +155,8 @@ def series_of(entry: Path, data: Path) -> Iterator[tuple[str, Path, str | None]]
         (summary,) = list_series(entry)
         if summary.kind != IMAGE or (summary.files > 1 and first_file(entry) != entry):
             return
-        read_source(entry)
+        with open_series(entry):
+            pass
     except (MedsrError, ValueError):
         return
     shown = entry.parent if summary.files > 1 else entry
@@ -160,7 +165,8 @@ def series_of(entry: Path, data: Path) -> Iterator[tuple[str, Path, str | None]]
 
 def first_file(entry: Path) -> Path:
     """The first file of an entry's series."""
-    return min(frame.path for frame in read_source(entry).frames)
+    with open_series(entry) as series:
+        return min(frame.path for frame in series.frames)
 
 
 def line(name: str, row: Row) -> str:
@@ -174,9 +180,9 @@ def line(name: str, row: Row) -> str:
     )
 
 
-def main(data: Path) -> None:
-    """Print the table; new errors go to stderr, line by line."""
-    print(HEADER, flush=True)
+def table(data: Path) -> Iterator[str]:
+    """The lines of the table and of the list below it; new errors go to stderr."""
+    yield HEADER
     kept: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, path, uid in all_series(data, Path(folder)):
@@ -184,17 +190,31 @@ def main(data: Path) -> None:
                 try:
                     row = measure(path, uid, Path(work))
                 except MedsrError as fault:
-                    print(f"| {name} | refused: {fault} |" + " |" * 7, flush=True)
+                    yield f"| {name} | refused: {fault} |" + " |" * 7
                     continue
-            print(line(name, row), flush=True)
+            yield line(name, row)
             for error in {re.sub("= <.*>", "= <...>", error) for error in row.kept_errors}:
                 kept.setdefault(error, []).append(name)
             for error in row.new_errors:
                 print(f"{name}: {error}", file=sys.stderr, flush=True)
-    print("\nErrors that a source has and its derived series keeps, with the number of series:\n")
-    for error, names in sorted(kept.items()):
-        print(f"- {len(names)}: {error.removeprefix('Error - ')}")
+    yield "\nErrors that a source has and its derived series keeps, with the number of series:\n"
+    for error, series in sorted(kept.items()):
+        yield f"- {len(series)}: {error.removeprefix('Error - ')}"
+
+
+def main() -> None:
+    """Print the table, and write it into the page if asked."""
+    parser = argparse.ArgumentParser(description="Conformance of the DICOM writer.")
+    parser.add_argument("data", type=Path, help="folder of DICOM series")
+    parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
+    words = parser.parse_args()
+    lines = []
+    for text in table(words.data):
+        print(text, flush=True)
+        lines.append(text)
+    if words.write:
+        write_region(PAGE, "dicom.conformance", "\n".join(lines))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -1,42 +1,29 @@
-"""Print a markdown table: every odd DICOM file of a data folder, and what medsr makes of it.
+"""How medsr reads unusual DICOM files: a Markdown table of a data folder.
 
-Usage: python -m benchmarks dicom.robustness DATA_FOLDER > docs/robustness.md
+    python -m benchmarks dicom.robustness DATA_FOLDER [--write]
 
-Each folder that holds files is read as a folder, and each of its files as a file. Files that give
-the same answer as their folder are not listed one by one. Archives (.tar.xz) are unpacked into a
-temporary folder.
+Each folder that contains files is read as a folder, and each of its files as a file. Files that
+give the same answer as their folder are not listed one by one. Archives (.tar.xz) are unpacked
+into a temporary folder. With --write the table replaces that of docs/reference/odd-dicom.md.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.page import DOCS, write_region
 from medsr.errors import MedsrError
 from medsr.training.cases import unpack_tar
 from medsr.volume.dicom.read.series import read_series
 
 PARTS = ("robustness_dicom", "ct_head_ge_tilt", "ct_totalsegmentator_example")
 
-INTRO = """# What medsr makes of odd DICOM
-
-Every file and folder of a collection of scans that are compressed, cut, tilted, incomplete,
-anonymised to the bone or not scans at all, through `read_series`. Each loads with the shape
-(columns x rows x slices) and spacing given, or is refused with the sentence
-given. Nothing else may happen; a test checks it.
-
-Made by `python -m benchmarks dicom.robustness DATA_FOLDER > docs/robustness.md`. The collections:
-[dcm_qa_ts](https://github.com/neurolabusc/dcm_qa_ts),
-[dicom2nifti](https://github.com/icometrix/dicom2nifti),
-[pydicom-data](https://github.com/pydicom/pydicom-data),
-[dcm_qa_ct](https://github.com/neurolabusc/dcm_qa_ct) and the example of
-[TotalSegmentator](https://github.com/wasserth/TotalSegmentator). "each of N files" means that
-every DICOM file of the folder, given alone, gave the folder's answer.
-
-| path | outcome | shape and spacing in mm, or the sentence |
+HEADER = """| path | outcome | shape and spacing in mm, or the message |
 |---|---|---|"""
+PAGE = DOCS / "reference" / "odd-dicom.md"
 
 
 def cases(folder: Path) -> Iterator[Path]:
@@ -84,20 +71,33 @@ def _row(path: str, got: tuple[str, str]) -> str:
     return f"| {path} | {got[0]} | {got[1].replace('|', chr(92) + '|')} |"
 
 
-def main(data: Path) -> None:
-    print(INTRO)
+def table(data: Path) -> Iterator[str]:
+    """The lines of the table."""
+    yield HEADER
     for part in PARTS:
-        for row in rows(data, data / part):
-            print(row)
+        yield from rows(data, data / part)
         for archive in sorted((data / part).glob("*.tar.xz")):
             with tempfile.TemporaryDirectory() as unpacked:
                 inside = Path(unpacked) / part / archive.name.removesuffix(".tar.xz")
                 unpack_tar(archive, inside)
-                for row in rows(Path(unpacked), inside):
-                    print(row)
+                yield from rows(Path(unpacked), inside)
+
+
+def main() -> None:
+    """Print the table, and write it into the page if asked."""
+    parser = argparse.ArgumentParser(description="How medsr reads unusual DICOM files.")
+    parser.add_argument("data", type=Path, help="folder of the collections")
+    parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
+    words = parser.parse_args()
+    if not words.data.is_dir():
+        parser.error(f"{words.data.name}: there is no such folder")
+    lines = []
+    for line in table(words.data):
+        print(line, flush=True)
+        lines.append(line)
+    if words.write:
+        write_region(PAGE, "dicom.robustness", "\n".join(lines))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        sys.exit("usage: python -m benchmarks dicom.robustness DATA_FOLDER")
-    main(Path(sys.argv[1]))
+    main()

@@ -1,4 +1,4 @@
-"""How the scans of the quality table are degraded, and what a method is told about it.
+"""How the scans of the quality table are degraded, and what a method is given.
 
 A condition has two sides: how the thick slices are really made (factor, profile, noise), and what
 the method believes (profile, thickness). Where the two differ the scan is the same as without the
@@ -46,10 +46,10 @@ FACTORS = (2, 3, 4, 6, 8)
 CONDITIONS = {
     **{f"{f}x": Condition(f"{f} x", f) for f in FACTORS},
     **{f"{f}x-noise": Condition(f"{f} x, noise", f, noisy=True) for f in FACTORS},
-    "4x-is-box": Condition("4 x, is a box, said Gaussian", 4, profile="box"),
-    "4x-said-box": Condition("4 x, is Gaussian, said a box", 4, said_profile="box"),
-    "4x-said-thicker": Condition("4 x, said 25 % too thick", 4, said_thickness=1.25),
-    "4x-said-thinner": Condition("4 x, said 25 % too thin", 4, said_thickness=0.75),
+    "4x-is-box": Condition("4 x, box declared as Gaussian", 4, profile="box"),
+    "4x-said-box": Condition("4 x, Gaussian declared as box", 4, said_profile="box"),
+    "4x-said-thicker": Condition("4 x, thickness declared 25 % too large", 4, said_thickness=1.25),
+    "4x-said-thinner": Condition("4 x, thickness declared 25 % too small", 4, said_thickness=0.75),
 }
 
 

@@ -1,7 +1,7 @@
-"""Pictures of where a model fails: the worst places inside the body, one row a condition.
+"""Where a model fails: pictures of the worst places inside the body, one row a condition.
 
     python -m benchmarks quality.failures configs/mr-head.yaml DATA \
-        PERSON -o docs/failures-mr-head.png
+        PERSON -o docs/images/failures-mr-head.png
         [--conditions 8x 4x-noise ...]
 
 Each row: the reference, cubic interpolation, medsr's posterior mean and its sample, and the error

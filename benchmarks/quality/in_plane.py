@@ -1,4 +1,4 @@
-"""Scans with thick slices, of people and contrasts that nobody trained on: a table (Markdown).
+"""Thick-slice scans of held-out subjects and contrasts, tested in-plane: a Markdown table.
 
     python -m benchmarks quality.in_plane mr-head SCAN.nii.gz [SCAN ...]
         [--factor 4] [--slices 8] [--steps 1] [--tolerance F]
@@ -24,11 +24,12 @@ from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_slice_mean
-from medsr.metrics.foreground import foreground_mask, intensity_floor, robust_range
+from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import Options
 from medsr.restore.plan import Plan
 from medsr.volume.formats import read
+from medsr.volume.modality import air_value
 from medsr.volume.volume import Volume
 
 
@@ -68,7 +69,7 @@ def row(stack: np.ndarray, enhancer: Enhancer, factor: float, steps: int) -> str
         for estimate in (cubic, restored)
     ]
     (cubic_db, cubic_ssim), (db, structure) = scores
-    floor = np.float32(intensity_floor(enhancer.modality))
+    floor = np.float32(air_value(enhancer.modality))
     sharpness = high_frequency_ratio(truth - floor, restored - floor, axis=2, mask=mask)
     return (
         f"{cubic_db:.2f} | {db:.2f} | {db - cubic_db:+.2f} | {cubic_ssim:.4f} | {structure:.4f} | "

@@ -1,10 +1,11 @@
-"""Are small lesions kept, blurred, moved, lost or invented? A table (Markdown).
+"""Synthetic lesions: kept, blurred, moved, lost or invented? A Markdown table.
 
     python -m benchmarks quality.lesions configs/mr-head.yaml DATA_FOLDER [--steps N ...]
+        [--write]
 
 Balls of tissue, brighter or darker than the median by a stated share, are put into the middle
 block of each validation scan; both versions are degraded to 4 mm Gaussian slices and enhanced. The
-difference of the two results is held against the ball that was put in:
+difference of the two results is compared with the ball that was put in:
 
 - contrast: its amplitude on the ball over the true one; kept >= 0.7, lost < 0.3, else blurred.
 - moved: the centre of the difference is over 1 mm from the ball's.
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from benchmarks.page import DOCS, write_region
 from benchmarks.quality.common import middle
 from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
@@ -31,6 +33,7 @@ from medsr.restore.pipeline import Settings
 from medsr.training.cases import load_case
 from medsr.volume.volume import Volume
 
+PAGE = DOCS / "explanation" / "trust.md"
 DIAMETERS_MM = (2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 CONTRASTS = (0.2, -0.2, 0.5, -0.5)
 PLACES = 24
@@ -150,21 +153,27 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--model", default=None)
     parser.add_argument("--steps", type=int, nargs="+", default=[1])
+    parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
     words = parser.parse_args()
     config = load_config(words.config, [f"data.root={words.data}"])
     enhancer = Enhancer.from_pretrained(words.model or config.name)
     rows: dict = {}
     for case in config.data.validate_:
         measure(middle(load_case(case, config.data, config.modality)), enhancer, words.steps, rows)
-    print("| method | mm | contrast | lesions | mean | kept | blurred | lost | moved | invented |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| method | mm | contrast | lesions | mean | kept | blurred | lost | moved | invented |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|---|")
     for (label, diameter, contrast), (shares, moved, false) in rows.items():
         s, m = np.array(shares), np.array(moved)
-        print(
+        lines.append(
             f"| {label} | {diameter:g} | {contrast:g} | {len(s)} | {s.mean():.2f} "
             f"| {(s >= 0.7).mean():.0%} | {((s >= 0.3) & (s < 0.7)).mean():.0%} "
             f"| {(s < 0.3).mean():.0%} | {(m > 1).mean():.0%} | {np.mean(false):.1%} |"
         )
+    print("\n".join(lines))
+    if words.write:
+        write_region(PAGE, "quality.lesions", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ Row = dict[str, Any]
 
 #: What the columns are, once a page.
 NOTES = """\
-Slices as wide as they lie apart, with a Gaussian profile, unless a heading says otherwise; noise
-is half of the most that the model was trained with. PSNR, SSIM 3-D and GMSD over the foreground,
-range = the reference's 99.9th percentile (CT: over -1024 HU); GMSD in the planes across the first
-axis, which hold the coarse one. In brackets: 95 % percentile bootstrap over blocks of 8 such
-planes, within this one volume; differences to cubic are drawn in pairs. Sharpness: energy above
-half of Nyquist along the coarse axis, over the reference's. CPU s: processor seconds of one call
-on one thread. MB: by how much the process grew at most during the call (ECLARE: peak of its
-process, without its data loaders).
+Slice thickness equals slice spacing, with a Gaussian profile, unless a heading says otherwise; the
+noise is half of the maximum that the model was trained with. PSNR, SSIM 3-D and GMSD are computed
+over the foreground; the range is the reference's 99.9th percentile (CT: above -1024 HU); GMSD is
+computed in the planes across the first axis, which contain the coarse axis. In brackets: 95 %
+percentile bootstrap over blocks of 8 such planes, within this one volume; differences from cubic
+are drawn in pairs. Sharpness: energy above half of the Nyquist frequency along the coarse axis,
+relative to the reference. CPU s: processor seconds of one call on one thread. MB: maximal growth
+of the process during the call (ECLARE: peak of its process, without its data loaders).
 """
 
 #: The method that the others are compared with.

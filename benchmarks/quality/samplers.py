@@ -1,4 +1,4 @@
-"""Samplers against steps on people never seen in training: a table (Markdown).
+"""Samplers and numbers of steps on held-out subjects: a Markdown table.
 
     python -m benchmarks quality.samplers configs/mr-head.yaml DATA_FOLDER [--steps N ...]
 

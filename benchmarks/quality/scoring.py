@@ -22,8 +22,9 @@ import numpy as np
 from medsr.evaluation.statistics import DRAWS
 from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import SSIM_RADIUS, ssim_3d, ssim_voxels
-from medsr.metrics.foreground import foreground_mask, intensity_floor, robust_range
+from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.metrics.structure import gmsd
+from medsr.volume.modality import air_value
 from medsr.volume.volume import Volume
 
 __all__ = ["Cost", "Ruler", "decibels", "drawn_means", "measured", "percentiles"]
@@ -56,7 +57,7 @@ class Ruler:
     @classmethod
     def of(cls, fine: Volume) -> Ruler:
         """The ruler of a reference, from it alone."""
-        floor = intensity_floor(fine.modality)
+        floor = air_value(fine.modality)
         mask = foreground_mask(fine.voxels, modality=fine.modality)
         top = robust_range(fine.voxels, modality=fine.modality)
         return cls(np.asarray(fine.voxels) - np.float32(floor), floor, mask, top)

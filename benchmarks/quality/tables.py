@@ -1,22 +1,22 @@
-"""Every method on people never seen in training: one table (Markdown).
+"""Every method on held-out subjects: one table (Markdown).
 
     OMP_NUM_THREADS=1 python -m benchmarks quality.tables configs/mr-head.yaml DATA -o table.md
         [--conditions 4x 8x ...] [--regression PATH ...] [--eclare-patches 3000] [--middle]
 
-The people are the configuration's validation list, their scans whole; with --middle the middle
-96 x 112 x 96 voxels of each, which is quick, and harder: brain without skin, skull and air. Rows
-are kept beside the table (table.jsonl): what is there is not measured again, so a run can be cut
-off, or another method be added later. --page puts the summary between the marks
-`<!-- quality NAME -->` and `<!-- end -->` of a page, --card the numbers into a model card.
+The subjects are the configuration's validation list. Whole scans by default; with --middle the
+middle 96 x 112 x 96 voxels of each, which is faster, and harder: brain without skin, skull and
+air. Rows are kept beside the table (table.jsonl) and not measured again, so a run can be resumed
+and a method added later. --write puts the summary into docs/explanation/models.md, --card the
+numbers into a model card.
 
-- linear, cubic, B-spline 5: interpolation, outer corners shared.
+- linear, cubic, B-spline 5: interpolation on edge-aligned grids.
 - unsharp: the best of these sharpened along the coarse axis; order, radius and amount tuned for
   each condition on the configuration's TRAINING people (their middle blocks), never on those
   shown here.
 - linear ceiling: the best shift-variant linear filter (5 x 5 x 6 samples), fitted on the test scan
   itself: an oracle, not a method.
-- regression: a network that learned the mean only (`mean_fraction=1`); one evaluation.
-- ECLARE: see eclare_program.py; on --slow-conditions only.
+- regression: a network trained on the posterior mean only (`mean_fraction=1`); one evaluation.
+- ECLARE: see eclare.py; on --slow-conditions only.
 - medsr: posterior mean; sample of the default steps; mean of 4 samples (on --slow-conditions).
 """
 
@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.page import DOCS, write_region
 from benchmarks.quality.baselines import (
     Example,
     Unsharp,
@@ -50,6 +51,9 @@ from medsr.restore.options import DEFAULT_STEPS, Options
 from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.volume import Volume
+
+#: The page that shows the summary.
+PAGE = DOCS / "explanation" / "models.md"
 
 #: Training people that unsharp masking is tuned on: the first of the configuration's fine scans.
 TUNING_PEOPLE = 2
@@ -238,7 +242,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--eclare-home", default="runs/eclare", help="folder of its environment")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument("--slow-conditions", nargs="*", choices=CONDITIONS, default=["4x"])
-    parser.add_argument("--page", type=Path, help="page that shows the summary (docs/models.md)")
+    parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
     parser.add_argument("--card", type=Path, help="model card (.json) that holds the numbers")
     parser.add_argument("--middle", action="store_true", help="the middle block of each scan")
     return parser.parse_args()
@@ -249,13 +253,11 @@ def write(words: argparse.Namespace, name: str, rows: list[dict[str, Any]]) -> N
     part = "middle " + " x ".join(map(str, SIDES)) + " voxels" if words.middle else "whole scans"
     title = f"# Quality of {name}, {part}"
     words.output.write_text(f"{title}\n\n{NOTES}\n{summary(rows)}\n{full_table(rows)}")
-    if words.page:
-        before, mark, rest = words.page.read_text().partition(f"<!-- quality {name} -->\n")
-        after = rest[rest.index("<!-- end -->") :]
-        words.page.write_text(f"{before}{mark}\n{summary(rows)}\n{after}")
+    if words.write:
+        write_region(PAGE, f"quality.tables {name}", summary(rows))
     if words.card:
         card = json.loads(words.card.read_text())
-        what = f"{part}; python -m benchmarks quality.tables; docs/models.md says what was done"
+        what = f"{part}; python -m benchmarks quality.tables; docs/explanation/models.md"
         card["results"]["quality"] = {"what": what, **numbers(rows)}
         words.card.write_text(json.dumps(card, indent=2) + "\n")
 

@@ -1,6 +1,6 @@
-"""Picture of docs/trust.md: the sample head, the part unseen by the scanner, and its interval.
+"""Figure of docs/explanation/trust.md: the sample head, its null-space component and interval.
 
-python -m benchmarks quality.trust_figure docs/trust.png
+python -m benchmarks quality.trust_figure docs/images/trust.png
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     top = float(np.percentile(reference.voxels, 99.9))
     panels = [
         ("enhanced", result.volume.voxels, "gray", 0, top),
-        ("unseen by the scanner", result.null_space_map.voxels, "RdBu_r", -0.2 * top, 0.2 * top),
+        ("null-space component", result.null_space_map.voxels, "RdBu_r", -0.2 * top, 0.2 * top),
         ("half-width of the 90 % interval", result.half_width.voxels, "viridis", 0, 0.2 * top),
         ("|enhanced - reference|", error, "viridis", 0, 0.2 * top),
     ]

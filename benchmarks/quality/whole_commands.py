@@ -1,8 +1,8 @@
-"""People never seen in training, degraded to 4 mm slices, enhanced by the commands: a table.
+"""Held-out subjects, degraded to 4 mm slices and enhanced by the commands: a table.
 
     python -m benchmarks quality.whole_commands configs/mr-head.yaml DATA_FOLDER [--steps N ...]
 
-The people are the configuration's validation list; each scan is prepared as there, then goes
+The subjects are the configuration's validation list; each scan is prepared as there, then goes
 through `medsr degrade`, `medsr enhance` and `medsr evaluate`.
 """
 
@@ -17,7 +17,7 @@ from medsr.commands import degrade, enhance, evaluate
 from medsr.config import load_config
 from medsr.restore.enhancer import Options
 from medsr.training.cases import load_case
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 
 METRICS = ("psnr", "ssim_3d")
 

@@ -110,7 +110,7 @@ def measured(words: str, count: int, work):
 
 def planned(study: Path, out: Path, readers: int) -> Plan:
     """The plan; NIfTI out, for the stub's record is too short for a derived series."""
-    return medsr.batch.plan(study, out, readers=readers, series_as="nifti")
+    return medsr.batch.make_plan(study, out, readers=readers, series_as="nifti")
 
 
 def run(plan: Plan, workers: int) -> None:

@@ -1,6 +1,6 @@
-"""Print a markdown table: reading a DICOM series, against pydicom decoding the same files.
+"""Time to read a DICOM series, beside pydicom decoding the same files: a Markdown table.
 
-Usage: python -m benchmarks speed.dicom_reading SERIES_FOLDER [SLICES [ROUNDS]]
+    python -m benchmarks speed.dicom_reading SERIES_FOLDER [SLICES [ROUNDS]] [--write]
 
 SERIES_FOLDER holds one uncompressed series. From its first slices a series of SLICES slices (400)
 is made in a temporary folder, once for each transfer syntax: slices repeat, UIDs and positions are
@@ -8,11 +8,12 @@ new, and the rest of each header stays. "bare pydicom" is `dcmread(path).pixel_a
 file, one after another, each array dropped at once; "medsr" is `read_series`, which also sorts,
 checks and rescales into one float32 volume. The two take turns, the best of ROUNDS (3)
 counts, and all files have been read before, so that they come from memory and not from a disk.
+With --write the table replaces that of docs/reference/dicom.md.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,11 +32,13 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from benchmarks.page import DOCS, write_region
 from medsr.volume.dicom.read.choose import chosen_group
 from medsr.volume.dicom.read.series import read_series, stacked_frames
 
 HEADER = """| syntax | slices | MB | bare pydicom, s | medsr, s | ratio |
 |---|---|---|---|---|---|"""
+PAGE = DOCS / "reference" / "dicom.md"
 SLICES = 400
 ROUNDS = 3
 
@@ -114,12 +117,22 @@ def line(source: Path, syntax: UID, slices: int, rounds: int) -> str:
     )
 
 
-def main(source: Path, slices: int = SLICES, rounds: int = ROUNDS) -> None:
-    """Print the table."""
+def main() -> None:
+    """Print the table, and write it into the page if asked."""
+    parser = argparse.ArgumentParser(description="Time to read a DICOM series.")
+    parser.add_argument("source", type=Path, help="folder of one uncompressed series")
+    parser.add_argument("slices", type=int, nargs="?", default=SLICES)
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
+    parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
+    words = parser.parse_args()
+    lines = [HEADER]
     print(HEADER, flush=True)
     for syntax in SYNTAXES:
-        print(line(source, syntax, slices, rounds), flush=True)
+        lines.append(line(words.source, syntax, words.slices, words.rounds))
+        print(lines[-1], flush=True)
+    if words.write:
+        write_region(PAGE, "speed.dicom_reading", "\n".join(lines))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:4]))
+    main()

@@ -1,11 +1,11 @@
-"""How fast is medsr here? Seconds, memory, where they go, and the same against MONAI's network.
+"""Speed of medsr on this machine: seconds, memory, profile, and MONAI's network for comparison.
 
-    python -m benchmarks speed.enhance SCRATCH [--largest MILLIONS] [--no-peer]
+    python -m benchmarks speed.enhance SCRATCH [--largest MILLIONS] [--no-peer] [--write]
 
-One run on an otherwise idle machine; prints Markdown. The scan is the sample head, stretched by
-interpolation to the size that each line names (times depend on the size and on how much of it is
-air, not on what it shows). Nothing but the sample data is needed. Seconds of a command run from
-the start of the process to the written file.
+Run it on an otherwise idle machine; it prints Markdown. The scan is the sample head, interpolated
+to the size that each line names (times depend on the size and on the share of air, not on the
+anatomy). Only the sample data is needed. The seconds of a command count from the start of the
+process to the written file. With --write the tables replace those of docs/development/speed.md.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ import numpy as np
 import torch
 from scipy.ndimage import zoom
 
+from benchmarks.page import DOCS, write_region
 from benchmarks.speed.roofline import convolution_table, sections_table
 from benchmarks.training.blocks import monai_network
 from medsr.network.device import half_is_fast
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "head_T1w_thick.nii.gz"
+PAGE = DOCS / "development" / "speed.md"
 FACTOR = 4
 
 #: MONAI's stock network as a user would take it for a volume: bf16 where it is fast, sliding
@@ -69,11 +72,11 @@ def best(count: int, work: Callable[[], tuple[float, float]]) -> tuple[float, fl
     return min(work() for _ in range(count))
 
 
-def enhance_table(folder: Path) -> float:
-    """The 256 x 256 x 192 head in each mode; returns the seconds of the default."""
+def enhance_table(folder: Path) -> tuple[str, float]:
+    """The 256 x 256 x 192 head in each mode, as Markdown, and the seconds of the default."""
     scan, out = thick_head(folder, (256, 256, 48)), folder / "out.nii.gz"
     seconds = 0.0
-    print("| what | seconds | peak memory, GB |\n|---|---|---|")
+    lines = ["| what | seconds | peak memory, GB |", "|---|---|---|"]
     modes = {
         "posterior mean": ["--steps", "1"],
         "posterior mean, `--quick`": ["--steps", "1", "--quick"],
@@ -82,17 +85,17 @@ def enhance_table(folder: Path) -> float:
     for label, words in modes.items():
         call = ["enhance", str(scan), "-o", str(out), "--overwrite", "--no-progress", *words]
         seconds, memory = best(3, lambda call=call: command(call))
-        print(f"| {label}, 256 x 256 x 192, 4 mm slices | {seconds:.1f} | {memory:.2f} |")
+        lines.append(f"| {label}, 256 x 256 x 192, 4 mm slices | {seconds:.1f} | {memory:.2f} |")
     for words in (["--help"], ["info", str(scan)]):
         taken, memory = best(3, lambda words=words: command(words))
-        print(f"| `medsr {words[0]}` | {taken:.2f} | {memory:.2f} |", flush=True)
-    return seconds
+        lines.append(f"| `medsr {words[0]}` | {taken:.2f} | {memory:.2f} |")
+    return "\n".join(lines), seconds
 
 
-def growth_table(folder: Path, largest: float) -> None:
-    """Posterior mean from 2 million voxels on."""
-    print("\n| output | million voxels | seconds | microseconds a voxel | peak memory, GB |")
-    print("|---|---|---|---|---|")
+def growth_table(folder: Path, largest: float) -> str:
+    """Posterior mean from 2 million voxels on, as Markdown."""
+    lines = ["| output | million voxels | seconds | microseconds a voxel | peak memory, GB |"]
+    lines.append("|---|---|---|---|---|")
     sizes = ((128, 128, 32), (256, 256, 48), (384, 384, 88), (512, 512, 200))
     for x, y, z in sizes:
         voxels = x * y * z * FACTOR
@@ -102,12 +105,12 @@ def growth_table(folder: Path, largest: float) -> None:
         scan = thick_head(folder, (x, y, z))
         call = ["enhance", str(scan), "-o", str(out), "--overwrite", "--steps", "1", "-q"]
         seconds, memory = command([*call, "--no-progress"])
-        print(
+        lines.append(
             f"| {x} x {y} x {z * FACTOR} | {voxels / 1e6:.0f} | {seconds:.1f} | "
-            f"{seconds / voxels * 1e6:.2f} | {memory:.2f} |",
-            flush=True,
+            f"{seconds / voxels * 1e6:.2f} | {memory:.2f} |"
         )
         out.unlink()
+    return "\n".join(lines)
 
 
 def peer_seconds(shape: tuple[int, int, int]) -> float:
@@ -132,16 +135,19 @@ def peer_seconds(shape: tuple[int, int, int]) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write the tables into the page if asked."""
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("scratch", type=Path)
     words.add_argument("--largest", type=float, default=220.0, help="million voxels")
     words.add_argument("--no-peer", action="store_true")
+    words.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
     given = words.parse_args()
     given.scratch.mkdir(parents=True, exist_ok=True)
     threads = torch.get_num_threads()
     print(f"torch {torch.__version__}, {threads} threads, load {os.getloadavg()[0]:.1f}\n")
-    seconds = enhance_table(given.scratch)
+    tables: dict[str, str] = {}
+    tables["modes"], seconds = enhance_table(given.scratch)
+    print(tables["modes"], flush=True)
     if not given.no_peer:
         peer = peer_seconds((256, 256, 192))
         print(
@@ -151,9 +157,15 @@ def main() -> None:
             flush=True,
         )
     scan = thick_head(given.scratch, (256, 256, 48))
-    print(f"\n{sections_table(scan, given.scratch / 'out.nii.gz')}", flush=True)
-    print(f"\n{convolution_table(scan)}", flush=True)
-    growth_table(given.scratch, given.largest)
+    tables["profile"] = sections_table(scan, given.scratch / "out.nii.gz")
+    print(f"\n{tables['profile']}", flush=True)
+    tables["convolutions"] = convolution_table(scan)
+    print(f"\n{tables['convolutions']}", flush=True)
+    tables["size"] = growth_table(given.scratch, given.largest)
+    print(f"\n{tables['size']}", flush=True)
+    if given.write:
+        for name, text in tables.items():
+            write_region(PAGE, f"speed.enhance {name}", text)
 
 
 if __name__ == "__main__":

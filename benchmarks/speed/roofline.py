@@ -19,18 +19,18 @@ from medsr.volume.formats import read
 
 __all__ = ["convolution_table", "sections_table"]
 
-#: Functions whose seconds are told, (file, function) and what they do.
+#: Functions whose time is reported: (file, function) and a label.
 SECTIONS = {
-    ("files.py", "read"): "reading",
+    ("formats.py", "read"): "reading",
     ("enhancer.py", "from_pretrained"): "loading the weights",
     ("upsampled.py", "of"): "upsampling",
     ("denoiser.py", "_denoised"): "network",
     ("slices.py", "condition_slices"): "cutting slices",
-    ("enhance.py", "_held"): "holding to the scan",
-    ("first_look.py", "_misfit"): "checking the slice profile",
-    ("enhance.py", "_audit"): "audit",
-    ("enhance.py", "_noise"): "noise field",
-    ("output.py", "write"): "writing",
+    ("pipeline.py", "_held"): "data consistency",
+    ("profile_check.py", "_misfit"): "checking the slice profile",
+    ("pipeline.py", "_audit"): "audit",
+    ("pipeline.py", "_noise"): "noise field",
+    ("write.py", "write"): "writing",
 }
 
 #: A layer: channels in and out, kernel, stride, and the image [B, H, W] it saw.

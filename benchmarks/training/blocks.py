@@ -6,10 +6,10 @@
 - slices: the network of the configuration, as `medsr train` makes it.
 - blocks: the same U-Net in three dimensions, a stem that folds 2 x 2 x 4 voxels; about a third of
   the operations that two orientations of the slices need for a voxel.
-- monai: MONAI's stock `DiffusionModelUNet` in three dimensions, as in speed.py.
+- monai: MONAI's stock `DiffusionModelUNet` in three dimensions, as in speed.enhance.
 
 All learn from the configuration's scans with AdamW; thick clinical scans, which hold no blocks,
-are for the slices alone. Steps, validation and the meaning of a row as in search.py.
+are for the slices alone. Steps, validation and the meaning of a row as in training.search.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ A network of half of 64-96-128 channels learns with AdamW from slices of 64 x 64
 so that a trial says something in a minute or two; each trial changes one thing. The number of
 steps follows from the trial's own pace, measured first: all train for the same time. A row tells
 dB over cubic interpolation of the posterior mean on the validation people: middle 96 x 112 x 96
-voxels, slices of 4 voxels, both orientations, not held to the scan.
+voxels, slices of 4 voxels, both orientations, without data consistency.
 """
 
 from __future__ import annotations

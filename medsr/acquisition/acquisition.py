@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medsr.errors import UsageError
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.modality import Modality
+from medsr.volume.volume import Volume
 
 __all__ = ["Acquisition", "AxisSampling", "for_scan", "in_plane_profile", "plan_axis"]
 

@@ -1,21 +1,21 @@
 """How do many scans pass, and what if the power fails?
 
 import medsr.batch
-plan = medsr.batch.plan("study", "study_enhanced")
+plan = medsr.batch.make_plan("study", "study_enhanced")
 results = medsr.batch.run(plan, client)       # a Dask client, or None for this process
 """
 
 from typing import Any
 
-__all__ = ["plan", "run"]
+__all__ = ["make_plan", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """`plan` and `run` on demand: header readers start without torch and Dask."""
-    if name == "plan":
-        from medsr.batch.plan import plan
+    """`make_plan` and `run` on demand: header readers start without torch and Dask."""
+    if name == "make_plan":
+        from medsr.batch.plan import make_plan
 
-        return plan
+        return make_plan
     if name == "run":
         from medsr.batch.engine import run
 

@@ -1,29 +1,24 @@
-"""An output appears whole or not at all: written aside, flushed, renamed.
-
-Order, so that a power cut at any moment leaves a state that `record.state_of` reads rightly: an
-old image goes first, then its record is replaced, and the new image appears last.
-"""
+"""Where the outputs of a batch grow, and when they take their places; see `results.write`."""
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from medsr.batch.job import Item, Job
-from medsr.batch.naming import page_path
-from medsr.batch.resume import outdated
+from medsr.batch.naming import listing_path
 from medsr.errors import OutputError
-from medsr.results.write import Finished, flush_folder, grown
+from medsr.restore.enhancer import Enhanced
+from medsr.results.target import Target
+from medsr.results.write import write_in
+from medsr.volume.atomic import output_faults, write_text
 
 __all__ = [
     "check_room",
     "clear_partials",
     "hidden_folder",
-    "write_aside",
     "write_output",
 ]
 
@@ -51,97 +46,43 @@ def check_room(item: Item, job: Job) -> None:
 
 
 def write_output(
-    item: Item, job: Job, finished: Finished, before_commit: Callable[[], None]
+    item: Item,
+    job: Job,
+    target: Target,
+    enhanced: Enhanced,
+    listing: str,
+    before_commit: Callable[[], None],
 ) -> None:
     """Write all that a scan becomes; the image appears last.
 
     Args:
         item: the scan.
         job: where the outputs go.
-        finished: the scan, measured and restored, with its record.
+        target: of this scan.
+        enhanced: what to write.
+        listing: digest of the names, sizes and times of its files.
         before_commit: called when all is written and nothing renamed; may raise.
 
     Raises:
         OutputError: the disk is full or cannot be written.
     """
-    folder = hidden_folder(job.out)
-    stem = folder / f"{item.key}.{os.getpid()}"
-    with _in_words(), _removed(folder, item.key):
-        moves = grown(item, job, finished, stem)
-        before_commit()
-        for _, target in moves:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        for old in (*outdated(item, job), page_path(job.out, item.key)):
-            _step_aside(old, stem)
-        for source, target in moves:
-            if source.is_dir() and target.is_dir():
-                _step_aside(target, stem)
-            source.replace(target)
-        flush_folder((job.out / item.output).parent)
-
-
-def _step_aside(old: Path, stem: Path) -> None:
-    """An old file goes; an old folder goes by one rename, so that it is never seen in part."""
-    if old.is_dir():
-        old.rename(stem.with_name(f"{stem.name}.old.{old.name}"))
-    else:
-        old.unlink(missing_ok=True)
-
-
-def write_aside(path: Path, words: str) -> None:
-    """Write a text whole or not at all.
-
-    Raises:
-        OutputError: the disk is full or cannot be written.
-    """
-    folder = hidden_folder(path.parent)
-    partial = folder / f"{path.name.replace('.', '_')}.{os.getpid()}.partial"
-    with _in_words():
-        for last in (False, True):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                partial.write_text(words, encoding="utf-8")
-                partial.replace(path)
-                return
-            except FileNotFoundError:  # another run has just tidied up
-                if last:
-                    raise
-            finally:
-                partial.unlink(missing_ok=True)
+    partial = hidden_folder(job.out) / f"{item.key}.{os.getpid()}.partial"
+    place = listing_path(job.out, item.key)
+    try:
+        with output_faults("the output folder"):
+            partial.mkdir()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+        write_in(partial, target, enhanced, before_commit)
+        write_text(listing + "\n", place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def clear_partials(out: Path, key: str) -> None:
     """Remove what a dead holder of a scan left behind; for the holder of its claim alone."""
-    _remove(hidden_folder(out).glob(f"{key}.*.*"))
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
+    for path in hidden_folder(out).glob(f"{key}.*.*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _removed(folder: Path, key: str) -> Iterator[None]:
-    """Whatever happens, nothing of this process stays in the folder of unfinished files."""
-    try:
-        yield
-    finally:
-        _remove(folder.glob(f"{key}.{os.getpid()}.*"))
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        cause = fault.__context__  # pydicom raises anew, without the number
-        first = cause if fault.errno is None and isinstance(cause, OSError) else fault
-        full = first.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full" if full else (first.strerror or "unknown reason")
-        raise OutputError(
-            f"the output folder cannot be written ({why}). Make room or choose a folder that "
-            "exists and is yours, and give the command again."
-        ) from None

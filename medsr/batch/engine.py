@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
-from medsr.batch.job import FAILED, NOT_REACHED, SET_ASIDE, Item, Job, Outcome, Restore
+from medsr.batch.job import End, Item, Job, Outcome, Restore
 from medsr.batch.plan import Plan
 from medsr.batch.summary import Results, results_of, write_summary
 from medsr.batch.worker import process, tidy
@@ -58,12 +58,14 @@ def run(
             outcomes[outcome.key] = outcome
             if tell is not None:
                 tell(items[outcome.key], outcome)
-            if stop_on_first_error and outcome.end in (FAILED, SET_ASIDE):
+            if stop_on_first_error and outcome.end in (End.FAILED, End.SET_ASIDE):
                 break
     finally:
         ends.close()
         for item in todo:
-            outcomes.setdefault(item.key, Outcome(item.key, NOT_REACHED, "the batch was stopped."))
+            outcomes.setdefault(
+                item.key, Outcome(item.key, End.NOT_REACHED, "the batch was stopped.")
+            )
         results = results_of(plan, outcomes)
         write_summary(results, plan)
         tidy(job)
@@ -134,9 +136,11 @@ def _outcome(future: Any, item: Item) -> Outcome:
     if future.status == "error":
         fault = future.exception()
         if isinstance(fault, KilledWorker):
-            return Outcome(item.key, SET_ASIDE, _KILLED)
-        return Outcome(item.key, FAILED, f"its worker could not run it ({type(fault).__name__}).")
-    return Outcome(item.key, FAILED, "the Dask scheduler went away; give the command again.")
+            return Outcome(item.key, End.SET_ASIDE, _KILLED)
+        return Outcome(
+            item.key, End.FAILED, f"its worker could not run it ({type(fault).__name__})."
+        )
+    return Outcome(item.key, End.FAILED, "the Dask scheduler went away; give the command again.")
 
 
 _KILLED = (

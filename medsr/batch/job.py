@@ -7,45 +7,59 @@ a DICOM dump are often named after people. Only `where.csv` says which folder a 
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from medsr.restore.choices import Format
 from medsr.restore.options import Options
-from medsr.volume.volume import Volume
+
+if TYPE_CHECKING:
+    from medsr.restore.enhancer import Enhanced
+    from medsr.volume.volume import Volume
 
 __all__ = [
-    "BUSY",
-    "DONE",
-    "DONE_EARLIER",
-    "ENHANCE",
-    "FAILED",
-    "NOT_REACHED",
-    "REFUSE",
-    "REFUSED",
-    "SET_ASIDE",
-    "SKIP",
-    "SKIPPED",
+    "Decision",
+    "End",
     "Item",
     "Job",
+    "Means",
     "Model",
     "Outcome",
     "Restore",
-    "Restored",
     "key_of",
 ]
 
 DEFAULTS = Options()
 
-#: Decisions of a plan.
-ENHANCE, SKIP, REFUSE = "enhance", "skip", "refuse"
 
-#: Ends of an item. `SET_ASIDE` lost its worker too often; `BUSY` is being done by another run.
-DONE, DONE_EARLIER, SKIPPED, BUSY = "done", "done earlier", "skipped", "busy elsewhere"
-FAILED, REFUSED, SET_ASIDE, NOT_REACHED = "failed", "refused", "set aside", "not reached"
+class Decision(enum.StrEnum):
+    """What a plan says of a scan."""
+
+    ENHANCE = "enhance"
+    SKIP = "skip"
+    REFUSE = "refuse"
+
+
+class End(enum.StrEnum):
+    """What became of a scan.
+
+    SET_ASIDE lost its worker too often; BUSY is being done by another run.
+    """
+
+    DONE = "done"
+    DONE_EARLIER = "done earlier"
+    SKIPPED = "skipped"
+    BUSY = "busy elsewhere"
+    FAILED = "failed"
+    REFUSED = "refused"
+    SET_ASIDE = "set aside"
+    NOT_REACHED = "not reached"
+
 
 Triple = tuple[int, int, int]
 
@@ -63,8 +77,8 @@ class Item:
     Attributes:
         key: 12 hex digits, the same in every run.
         label: what the scan is called in messages.
-        form: "dicom" or "nifti".
-        decision: ENHANCE, SKIP or REFUSE.
+        form: what the scan is.
+        decision: what is to be done.
         reason: in words, for a scan that is not enhanced; or why it is done again.
         output: the image to write, relative to the output folder; "" when none.
         packed: the files, relative to the input folder, each ended by a zero byte; relative
@@ -74,13 +88,13 @@ class Item:
         shape, spacing_mm: of the scan, [X, Y, Z]; None when not one volume.
         fine_shape: of the output.
         integers: whether CT would be written as int16.
-        format: of the output: "nifti", a file, or "dicom", a folder.
+        format: of the output: a NIfTI file or a DICOM folder.
     """
 
     key: str
     label: str
-    form: str
-    decision: str
+    form: Format
+    decision: Decision
     reason: str = ""
     output: str = ""
     packed: bytes = b""
@@ -90,7 +104,7 @@ class Item:
     spacing_mm: tuple[float, float, float] | None = None
     fine_shape: Triple | None = None
     integers: bool = False
-    format: str = "nifti"
+    format: Format = Format.NIFTI
 
     def paths(self, root: Path) -> list[Path]:
         """The files, in the order of their names."""
@@ -108,7 +122,7 @@ class Item:
     @property
     def most_bytes(self) -> int:
         """What the enhanced image can take on the disk at most."""
-        if self.format == "dicom":
+        if self.format == Format.DICOM:
             slices = self.fine_shape[2] if self.fine_shape else 0
             return self.fine_voxels * 2 + slices * HEADER_BYTES + 4096
         return self.fine_voxels * (2 if self.modality == "CT" and self.integers else 4) + 4096
@@ -130,6 +144,31 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Means:
+    """How a batch works; nothing of it changes a result.
+
+    Attributes:
+        device: auto, cpu, cuda[:N] or mps, on the workers.
+        threads: CPU threads of a worker; 0: what Dask gave it, or all.
+        overwrite: do again what is done.
+        report: also write a page for each scan, linked from the summary page.
+        readers: processes that read headers; more than 1 needs the caller's script to be
+            importable, as `multiprocessing` asks.
+        claim_age_s: a claim whose holder has not been heard of for so long is void.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+    overwrite: bool = False
+    report: bool = False
+    readers: int = 1
+    claim_age_s: float = 600.0
+
+
+ORDINARY = Means()
+
+
+@dataclass(frozen=True)
 class Job:
     """How all items of one run are done; travels to every worker.
 
@@ -137,60 +176,38 @@ class Job:
         root, out: input and output folder.
         bids: whether the input is a BIDS dataset.
         models: modality -> model.
-        modality: of scans that do not say theirs; "" to guess it from the intensities.
-        options: of every enhancement.
-        device: auto, cpu, cuda[:N] or mps.
-        threads: CPU threads of a worker; 0: what Dask gave it, or all.
-        overwrite: do again what is done.
-        report: also write a page for each scan.
+        options: of every enhancement; `modality` is of scans that do not say theirs.
+        means: how the work is done.
         run: names this run in its claims.
-        claim_age_s: a claim whose holder has not been heard of for so long is void.
     """
 
     root: Path
     out: Path
     bids: bool
     models: Mapping[str, Model]
-    modality: str = ""
     options: Options = DEFAULTS
-    device: str = "auto"
-    threads: int = 0
-    overwrite: bool = False
-    report: bool = False
+    means: Means = ORDINARY
     run: str = ""
-    claim_age_s: float = 600.0
 
     def most_bytes(self, item: Item) -> int:
         """What all outputs of an item can take on the disk at most."""
-        images = 1 if self.options.samples == 1 else 2
-        return images * item.most_bytes + (PAGE_BYTES if self.report else 0)
+        maps = (self.options.samples > 1, self.options.interval, self.options.null_space_map)
+        return (1 + sum(maps)) * item.most_bytes + (PAGE_BYTES if self.means.report else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an item: one of the ends, the reason in words, seconds of work."""
+    """What became of an item: its end, the reason in words, seconds of work, remarks."""
 
     key: str
-    end: str
+    end: End
     reason: str = ""
     seconds: float = 0.0
-    model: str = ""
+    remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Restored:
-    """A result: the enhanced volume, the spread of the samples or None, and the record.
-
-    `facts` holds at least "Modality", "ModelSHA256" and "OutputSpacing" (mm); for DICOM outputs
-    and pages all that `restore.record` notes.
-    """
-
-    volume: Volume
-    spread: Volume | None
-    facts: dict[str, Any]
-
-
-Restore = Callable[[Volume, Job], Restored]
+#: What enhances a volume.
+Restore = Callable[["Volume", "Job"], "Enhanced"]
 
 
 def key_of(identity: str) -> str:

@@ -13,29 +13,26 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from medsr.restore.choices import Format
+from medsr.results.names import BIDS_DESC, ENDINGS
 from medsr.version import __version__
 from medsr.volume.formats import is_nifti
 from medsr.volume.sidecar import strip_suffix
 
 __all__ = [
-    "ENDINGS",
     "README",
     "as_page",
     "bids_facts",
     "description",
     "enhanced_name",
     "format_of",
-    "in_other_format",
     "is_bids",
+    "listing_path",
     "may_enter",
     "page_path",
-    "std_name",
     "thumbnail_path",
     "why_not_bids",
 ]
-
-#: Format of an output -> its ending; a DICOM series is a folder.
-ENDINGS = {"nifti": ".nii.gz", "dicom": ""}
 
 #: BIDS suffixes of single volumes in which brightness is a scanner's own or HU.
 BIDS_SCANS = {"T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "ct"}
@@ -76,65 +73,44 @@ def why_not_bids(path: str) -> str:
     return ""
 
 
-def format_of(form: str, wanted: str, *, bids: bool) -> str:
+def format_of(form: Format, wanted: Format | None, *, bids: bool) -> Format:
     """The format of an output: a NIfTI file names no patient, and BIDS holds NIfTI alone.
 
-    >>> format_of("dicom", "dicom", bids=False), format_of("nifti", "dicom", bids=False)
-    ('dicom', 'nifti')
+    >>> format_of(Format.DICOM, None, bids=False), format_of(Format.NIFTI, None, bids=False)
+    (<Format.DICOM: 'dicom'>, <Format.NIFTI: 'nifti'>)
     """
-    return wanted if form == "dicom" and not bids else "nifti"
+    return (wanted or Format.DICOM) if form == Format.DICOM and not bids else Format.NIFTI
 
 
-def enhanced_name(path: str, form: str, *, bids: bool) -> str:
+def enhanced_name(path: str, form: Format, *, bids: bool) -> str:
     """The output of an input, relative to the output folder.
 
     Args:
         path: of the input.
-        form: of the output, "nifti" or "dicom".
+        form: of the output.
         bids: whether the name is BIDS.
 
-    >>> enhanced_name("sub-1/anat/sub-1_T1w.nii", "nifti", bids=True)
+    >>> enhanced_name("sub-1/anat/sub-1_T1w.nii", Format.NIFTI, bids=True)
     'sub-1/anat/sub-1_res-sr_desc-medsr_T1w.nii.gz'
-    >>> enhanced_name("knee/left.nii", "nifti", bids=False)
+    >>> enhanced_name("knee/left.nii", Format.NIFTI, bids=False)
     'knee/left.nii.gz'
     """
     place = PurePosixPath(path)
     name = strip_suffix(Path(path)) if is_nifti(Path(path)) else place.name
     if bids:
         entities, _, suffix = name.rpartition("_")
-        name = f"{entities}_res-sr_desc-medsr_{suffix}"
+        name = f"{entities}_res-sr{BIDS_DESC}{suffix}"
     return str(place.with_name(name + ENDINGS[form]))
-
-
-def std_name(output: str, *, bids: bool) -> str:
-    """The spread of the samples, beside the mean.
-
-    >>> std_name("a/b.nii.gz", bids=False)
-    'a/b_std.nii.gz'
-    >>> std_name("a/series-1", bids=False)
-    'a/series-1_std'
-    >>> std_name("sub-1_res-sr_desc-medsr_T1w.nii.gz", bids=True)
-    'sub-1_res-sr_desc-medsrStd_T1w.nii.gz'
-    """
-    if bids:
-        return output.replace("_desc-medsr_", "_desc-medsrStd_")
-    ending = ENDINGS["nifti"] if is_nifti(Path(output)) else ENDINGS["dicom"]
-    return f"{output.removesuffix(ending)}_std{ending}"
-
-
-def in_other_format(image: Path) -> Path:
-    """Where an image would stand in the other format; both have the same sidecar.
-
-    >>> in_other_format(Path("a/series-1")).as_posix()
-    'a/series-1.nii.gz'
-    """
-    name = strip_suffix(image) if is_nifti(image) else f"{image.name}{ENDINGS['nifti']}"
-    return image.with_name(name)
 
 
 def thumbnail_path(out: Path, key: str) -> Path:
     """The small picture of a scan for the summary page."""
     return out / "summary_files" / f"{key}.png"
+
+
+def listing_path(out: Path, key: str) -> Path:
+    """Names, sizes and times of a scan's files when it was enhanced, as a digest."""
+    return out / "summary_files" / f"{key}.input"
 
 
 def page_path(out: Path, key: str) -> Path:

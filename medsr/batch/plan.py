@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsr.batch.discover import Damaged, DicomFile, Header, NiftiFile, read_headers, walk, wanted
-from medsr.batch.job import ENHANCE, REFUSE, Item, Job, Model
+from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
 from medsr.batch.naming import is_bids, may_enter
 from medsr.batch.resume import state_of
 from medsr.batch.series import gather
 from medsr.batch.triage import Wishes, decide_damaged, decide_nifti, decide_series
-from medsr.errors import InputError, UsageError
+from medsr.errors import InputError, OutputError, UsageError
 from medsr.network.bundled import bundled_models, model_path
 from medsr.network.checkpoint import load_card, weights_digest
 from medsr.network.device import choose_device
 from medsr.restore.options import Options
+from medsr.volume.modality import Modality
 
-__all__ = ["Plan", "Selection", "plan"]
+__all__ = ["Plan", "Selection", "make_plan"]
 
 DEFAULTS = Options()
 
@@ -73,105 +74,75 @@ class Plan:
     @property
     def todo(self) -> list[Item]:
         """The scans to enhance now."""
-        return [i for i in self.items if i.decision == ENHANCE and i.key not in self.done]
+        return [i for i in self.items if i.decision == Decision.ENHANCE and i.key not in self.done]
 
 
-def plan(
+def make_plan(
     folder: str | Path,
     out: str | Path,
     *,
-    model: str | None = None,
     options: Options = DEFAULTS,
     selection: Selection = EVERYTHING,
-    device: str = "auto",
-    threads: int = 0,
-    overwrite: bool = False,
-    series_as: str = "dicom",
-    report: bool = False,
-    readers: int = 1,
-    claim_age_s: float = 600.0,
+    means: Means = ORDINARY,
 ) -> Plan:
     """Find every scan of a folder and decide what becomes of it. Reads headers, writes nothing.
 
     Args:
         folder: a DICOM dump, a BIDS dataset, or loose NIfTI files.
         out: where outputs go; may lie inside `folder`.
-        model: a bundled model or the path of a .safetensors file; the bundled model of each
-            modality by default.
-        options: of every enhancement.
+        options: of every enhancement; by default the bundled model of each modality, and a DICOM
+            series becomes a DICOM series, all else NIfTI.
         selection: which scans.
-        device: auto, cpu, cuda[:N] or mps, on the workers.
-        threads: CPU threads of a worker; 0 for what Dask gave it, or all.
-        overwrite: also do what is done already.
-        series_as: "dicom" or "nifti", what a DICOM series becomes; all else becomes NIfTI.
-        report: also write a page for each scan, linked from the summary page.
-        readers: processes that read headers; more than 1 needs the caller's script to be
-            importable, as `multiprocessing` asks.
-        claim_age_s: after so many seconds without a sign of life the claim of another machine's
-            run on a scan is void.
+        means: how the work is done.
 
     Raises:
         InputError: no such folder, or no such model.
         UsageError: options that do not make sense.
     """
-    job = _job(Path(folder), Path(out), model, options, selection, device, threads, overwrite)
-    job = replace(job, report=report, claim_age_s=claim_age_s)
-    wishes = Wishes(options, selection.modality, job.models, job.bids, series_as)
+    job = _job(Path(folder), Path(out), options, selection, means)
+    wishes = Wishes(options, selection.modality, job.models, job.bids)
     items = [
         item
-        for item in _decided(_headers(job, selection, readers), wishes)
+        for item in _decided(_headers(job, selection, means.readers), wishes)
         if int(item.key, 16) % selection.parts == selection.part
     ]
     items = _without_clashes(items)
     done: set[str] = set()
     for place, item in enumerate(items):
-        if item.decision == ENHANCE:
+        if item.decision == Decision.ENHANCE:
             state = state_of(item, job)
             if state.done:
                 done.add(item.key)
             elif state.reason:
-                decision = REFUSE if state.foreign else ENHANCE
+                decision = Decision.REFUSE if state.foreign else Decision.ENHANCE
                 items[place] = replace(item, decision=decision, reason=state.reason)
     return Plan(job, tuple(items), frozenset(done), (selection.part, selection.parts))
 
 
-def _job(
-    root: Path,
-    out: Path,
-    model: str | None,
-    options: Options,
-    selection: Selection,
-    device: str,
-    threads: int,
-    overwrite: bool,
-) -> Job:
+def _job(root: Path, out: Path, options: Options, selection: Selection, means: Means) -> Job:
     if not root.is_dir():
-        raise InputError(f"{root.name}: there is no such folder.")
+        raise InputError(f"{root.name or root}: there is no such folder.")
     root, out = root.resolve(), out.resolve()
     if out == root or out in root.parents:
         raise UsageError(
             f"{out.name}: the output folder must not be the input folder or hold it. "
             "Choose another."
         )
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out.name}: is a file; the outputs of a batch need a folder.")
     bids = is_bids(root)
     if selection.participants and not bids:
         raise UsageError(
             f"{root.name}: --participant-label needs a BIDS dataset (dataset_description.json and "
             "folders sub-*); use --include here."
         )
-    choose_device(device)
-    return Job(
-        root=root,
-        out=out,
-        bids=bids,
-        models=_models(model),
-        modality=selection.modality,
-        options=options,
-        device=device,
-        threads=threads,
-        overwrite=overwrite,
-        run=uuid.uuid4().hex,
-    )
+    choose_device(means.device)
+    models = _models(options.model)
+    if options.model is not None:
+        options = replace(options, model=next(iter(models.values())).name)
+    if selection.modality:
+        options = replace(options, modality=Modality(selection.modality))
+    return Job(root, out, bids, models, options, means, uuid.uuid4().hex)
 
 
 def _models(name: str | None) -> dict[str, Model]:
@@ -230,9 +201,9 @@ def _without_clashes(items: Sequence[Item]) -> list[Item]:
     taken: set[str] = set()
     kept = []
     for item in items:
-        if item.decision == ENHANCE and item.output in taken:
+        if item.decision == Decision.ENHANCE and item.output in taken:
             reason = "has the same name as another scan in its folder but for .gz; rename one."
-            item = replace(item, decision=REFUSE, reason=reason, output="")
+            item = replace(item, decision=Decision.REFUSE, reason=reason, output="")
         taken.add(item.output)
         kept.append(item)
     return kept

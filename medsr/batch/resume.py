@@ -11,31 +11,24 @@ time kept would be missed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medsr.batch.job import Item, Job
-from medsr.batch.naming import in_other_format, page_path, std_name
-from medsr.errors import InputError, OutputError
+from medsr.batch.naming import listing_path, page_path
+from medsr.errors import OutputError
+from medsr.restore.choices import Format
+from medsr.restore.options import Options
+from medsr.results.names import MAPS, map_path
+from medsr.results.write import settings, size_of
 from medsr.volume.atomic import check_target
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN
-from medsr.volume.formats import is_nifti
-from medsr.volume.sidecar import sidecar_path
+from medsr.volume.formats import content_digest, input_files
+from medsr.volume.sidecar import read_own_record, sidecar_path
 
-__all__ = [
-    "State",
-    "content_digest",
-    "input_files",
-    "listing_digest",
-    "outdated",
-    "record_of",
-    "size_of",
-    "state_of",
-]
+__all__ = ["State", "listing_digest", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -47,89 +40,22 @@ class State:
     foreign: bool = False
 
 
-def input_files(item: Item, job: Job) -> list[Path]:
-    """All files that an output depends on: the image's, and a NIfTI file's sidecar."""
+def files_of(item: Item, job: Job) -> list[Path]:
+    """All files that an output depends on."""
     paths = item.paths(job.root)
-    if item.form == "nifti":
-        paths += [path for path in map(sidecar_path, paths) if path.is_file()]
-    return paths
+    return input_files(paths[0]) if item.form == Format.NIFTI else paths
 
 
-def content_digest(files: Iterable[Path]) -> str:
-    """SHA-256 (hex) over the SHA-256 of each file, in their order.
-
-    Raises:
-        InputError: a file is gone or cannot be read.
-    """
-    total = hashlib.sha256()
-    for file in files:
-        try:
-            with file.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-        except OSError as fault:
-            raise InputError(f"{file.name}: cannot be read ({fault.strerror}).") from None
-    return total.hexdigest()
-
-
-def listing_digest(files: Iterable[Path]) -> str:
+def listing_digest(item: Item, job: Job) -> str:
     """SHA-256 (hex) over names, sizes and times of change; "" when a file is gone."""
     total = hashlib.sha256()
-    for file in files:
+    for file in files_of(item, job):
         try:
             facts = file.stat()
         except OSError:
             return ""
         total.update(os.fsencode(f"{file.name}|{facts.st_size}|{facts.st_mtime_ns}\n"))
     return total.hexdigest()
-
-
-def record_of(item: Item, job: Job, files: list[Path]) -> dict[str, Any]:
-    """What a sidecar says so that `state_of` can compare; the model is recorded beside it."""
-    return {
-        "Settings": asdict(job.options),
-        "Format": item.format,
-        "InputListing": listing_digest(files),
-        "InputSHA256": content_digest(files),
-    }
-
-
-def size_of(image: Path) -> int | None:
-    """Bytes of an image, which is a file or a folder of slices; None where there is none."""
-    if image.is_dir():
-        return sum(file.stat().st_size for file in image.glob(FILE_PATTERN))
-    return image.stat().st_size if image.is_file() else None
-
-
-def outdated(item: Item, job: Job) -> list[Path]:
-    """What a new version of an output replaces: the old image, whether file or folder, its spread.
-
-    Beside the image itself, which `state_of` has let pass, only what a record says is ours.
-    """
-    image = job.out / item.output
-    if item.form != "dicom":
-        return [image]
-    spread = job.out / std_name(item.output, bids=job.bids)
-    other = [path for path in (in_other_format(image),) if _is_ours(path)]
-    spreads = [path for path in (spread, in_other_format(spread)) if _is_ours(path)]
-    return [image, *other, *spreads, *map(sidecar_path, spreads)]
-
-
-def _is_ours(image: Path) -> bool:
-    """Whether the record beside a place is of the very image that stands there."""
-    facts = _facts(image)
-    wanted = "nifti" if is_nifti(image) else "dicom"
-    return facts is not None and "Settings" in facts and facts.get("Format", "nifti") == wanted
-
-
-def _facts(image: Path) -> dict[str, Any] | None:
-    """The record beside an image; None where there is none, empty where it cannot be read."""
-    try:
-        facts = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def state_of(item: Item, job: Job) -> State:
@@ -140,9 +66,10 @@ def state_of(item: Item, job: Job) -> State:
     if item.format != "dicom":
         taken = (job.out / item.output).is_dir()
         return State(False, _FOREIGN, foreign=True) if taken else state
-    for name in (item.output, std_name(item.output, bids=job.bids)):
+    image = job.out / item.output
+    for folder in (image, *(map_path(image, kind) for kind in MAPS)):
         try:
-            check_target(job.out / name, FILE_PATTERN, overwrite=True)
+            check_target(folder, FILE_PATTERN, overwrite=True)
         except OutputError as fault:
             return State(False, str(fault), foreign=True)
     return state
@@ -158,14 +85,14 @@ def _recorded(item: Item, job: Job) -> State:
         size = None
     except OSError:
         return State(False, _FOREIGN, foreign=True)
-    facts = _facts(image)
-    if facts is None and not image.exists():
+    facts = read_own_record(image)
+    if facts is None and not image.exists() and not sidecar_path(image).exists():
         return State(False)
-    if job.overwrite:
+    if job.means.overwrite:
         return State(False, "done again (--overwrite)")
-    if not facts or not {"Settings", "InputListing"} <= facts.keys():
+    if facts is None or "Settings" not in facts:
         return State(False, _FOREIGN, foreign=True)
-    written = facts.get("Format", "nifti")
+    written = facts.get("Format", Format.NIFTI.value)
     if written != item.format:
         if image.exists():
             return State(False, _FOREIGN, foreign=True)
@@ -196,16 +123,24 @@ def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     before = facts.get("ModelSHA256"), facts.get("ModelSettingsSHA256")
     if model is None or before != (model.digest, model.settings_digest):
         return "the model changed"
-    now, then = asdict(job.options), facts["Settings"]
+    now, then, default = settings(job.options), facts["Settings"], settings(Options())
     changed = [
-        f"{key} {then.get(key)} -> {value}" for key, value in now.items() if then.get(key) != value
+        f"{key} {then.get(key, default[key])} -> {value}"
+        for key, value in now.items()
+        if then.get(key, default[key]) != value
     ]
     if changed:
         return "settings changed: " + ", ".join(changed)
-    files = input_files(item, job)
-    same = facts["InputListing"] == listing_digest(files)
-    if not same and facts.get("InputSHA256") != content_digest(files):
+    same = _recorded_listing(item, job) == (listing_digest(item, job) or None)
+    if not same and facts.get("InputSHA256") != content_digest(files_of(item, job)):
         return "the input changed"
-    if job.report and not page_path(job.out, item.key).is_file():
+    if job.means.report and not page_path(job.out, item.key).is_file():
         return "it has no page (--report)"
     return ""
+
+
+def _recorded_listing(item: Item, job: Job) -> str:
+    try:
+        return listing_path(job.out, item.key).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""

@@ -10,37 +10,25 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medsr.batch.commit import write_aside
-from medsr.batch.job import (
-    BUSY,
-    DONE,
-    DONE_EARLIER,
-    ENHANCE,
-    FAILED,
-    NOT_REACHED,
-    REFUSED,
-    SET_ASIDE,
-    SKIP,
-    SKIPPED,
-    Item,
-    Outcome,
-)
+from medsr.batch.job import Decision, End, Item, Outcome
 from medsr.batch.naming import README, as_page, description, page_path, thumbnail_path
 from medsr.batch.plan import Plan
 from medsr.report.batch_page import PageRow, batch_page
 from medsr.version import __version__
+from medsr.volume.atomic import write_text
+from medsr.words import csv_cell, printable
 
 __all__ = ["FAULTS", "Results", "Row", "results_of", "write_summary"]
 
 #: Ends for which a person has to do something.
-FAULTS = (FAILED, SET_ASIDE, REFUSED)
+FAULTS = (End.FAILED, End.SET_ASIDE, End.REFUSED)
 
 #: Order of the page: what needs a person first.
-ORDER = (*FAULTS, NOT_REACHED, BUSY, DONE, DONE_EARLIER, SKIPPED)
+ORDER = (*FAULTS, End.NOT_REACHED, End.BUSY, End.DONE, End.DONE_EARLIER, End.SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -57,6 +45,7 @@ class Row:
     spacing_mm: str
     output_shape: str
     seconds: float
+    remarks: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +63,7 @@ class Results:
     @property
     def is_whole(self) -> bool:
         """Whether every scan that should be enhanced is, or is in the hands of another run."""
-        return not any(row.end in (*FAULTS, NOT_REACHED) for row in self.rows)
+        return not any(row.end in (*FAULTS, End.NOT_REACHED) for row in self.rows)
 
     @property
     def faults(self) -> list[Row]:
@@ -89,10 +78,12 @@ def results_of(plan: Plan, outcomes: Mapping[str, Outcome]) -> Results:
 
 
 def _outcome(item: Item, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
-    if item.decision != ENHANCE:
-        return Outcome(item.key, SKIPPED if item.decision == SKIP else REFUSED, item.reason)
+    if item.decision != Decision.ENHANCE:
+        return Outcome(
+            item.key, End.SKIPPED if item.decision == Decision.SKIP else End.REFUSED, item.reason
+        )
     if item.key in plan.done:
-        return Outcome(item.key, DONE_EARLIER)
+        return Outcome(item.key, End.DONE_EARLIER)
     return outcomes[item.key]
 
 
@@ -101,13 +92,14 @@ def _row(item: Item, outcome: Outcome) -> Row:
         key=item.key,
         scan=item.label,
         end=outcome.end,
-        reason=outcome.reason,
+        reason=printable(outcome.reason),
         modality=item.modality,
         files=item.files,
         shape=_by(item.shape),
         spacing_mm=" x ".join(f"{mm:.3g}" for mm in item.spacing_mm or ()),
         output_shape=_by(item.fine_shape),
         seconds=outcome.seconds,
+        remarks=" ".join(outcome.remarks),
     )
 
 
@@ -131,16 +123,17 @@ def write_summary(results: Results, plan: Plan) -> None:
         name, where = name + suffix, where + suffix
     rows = [asdict(row) for row in results.rows]
     facts = {"MedsrVersion": __version__, "Counts": results.counts, "Scans": rows}
-    write_aside(out / f"{name}.json", as_page(facts))
-    write_aside(
-        out / f"{name}.csv", _csv([list(Row.__dataclass_fields__), *(r.values() for r in rows)])
-    )
-    write_aside(out / f"{where}.csv", _csv([["key", "folder", "output"], *_places(plan)]))
-    write_aside(out / f"{name}.html", batch_page(_page_rows(results, out), results.counts))
+    table = [list(Row.__dataclass_fields__), *(r.values() for r in rows)]
+    places = [["key", "folder", "output"], *_places(plan)]
+    write_text(as_page(facts), out / f"{name}.json")
+    write_text(_csv(table), out / f"{name}.csv")
+    write_text(_csv(places), out / f"{where}.csv")
+    write_text(batch_page(_page_rows(results, out), results.counts), out / f"{name}.html")
     if plan.job.bids:
-        write_aside(out / "dataset_description.json", as_page(description(plan.job.root, out)))
-        write_aside(out / ".bidsignore", "summary*\nwhere*.csv\n")
-        write_aside(out / "README.md", README)
+        page = as_page(description(plan.job.root, out))
+        write_text(page, out / "dataset_description.json")
+        write_text("summary*\nwhere*.csv\n", out / ".bidsignore")
+        write_text(README, out / "README.md")
 
 
 def _page_rows(results: Results, out: Path) -> list[PageRow]:
@@ -167,7 +160,7 @@ def _mm(words: str) -> str:
 
 def _link(row: Row, path: Path, out: Path) -> str:
     """The relative path of something that belongs to a scan that is done; "" where none is."""
-    shown = row.end in (DONE, DONE_EARLIER) and path.is_file()
+    shown = row.end in (End.DONE, End.DONE_EARLIER) and path.is_file()
     return path.relative_to(out).as_posix() if shown else ""
 
 
@@ -180,7 +173,8 @@ def _places(plan: Plan) -> list[list[str]]:
     return places
 
 
-def _csv(rows: list[object]) -> str:
+def _csv(rows: Iterable[Iterable[object]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
-    return stream.getvalue().encode("utf-8", "replace").decode("utf-8")
+    cells = ([csv_cell(value) for value in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows(cells)
+    return stream.getvalue()

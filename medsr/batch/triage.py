@@ -14,16 +14,19 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from medsr.batch.discover import NiftiFile
-from medsr.batch.job import ENHANCE, REFUSE, SKIP, Item, Model, key_of
-from medsr.batch.naming import ENDINGS, enhanced_name, format_of, why_not_bids
+from medsr.batch.job import Decision, Item, Model, key_of
+from medsr.batch.naming import enhanced_name, format_of, why_not_bids
 from medsr.batch.series import Series, slices_of
-from medsr.errors import MedsrError, NothingToDo, SeveralVolumes, UsageError
+from medsr.errors import MedsrError, NothingToDo, SeveralVolumes
+from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.restore.output_grid import choose_spacing
+from medsr.volume.anatomy import why_not_anatomy
 from medsr.volume.dicom.read.header import IMAGE, why_not
 from medsr.volume.dicom.read.stack import stack_slices
 from medsr.volume.geometry import refined_grid, spacing_mm
 from medsr.volume.volume import check_affine
+from medsr.words import printable
 
 __all__ = ["Wishes", "decide_damaged", "decide_nifti", "decide_series"]
 
@@ -37,18 +40,12 @@ class Wishes:
         modality: only scans of this; NIfTI files that do not say theirs are taken as it.
         models: the modalities that can be enhanced.
         bids: whether file names are BIDS.
-        format: of the output of a DICOM series.
     """
 
     options: Options
     modality: str
     models: Mapping[str, Model]
     bids: bool = False
-    format: str = "dicom"
-
-    def __post_init__(self) -> None:
-        if self.format not in ENDINGS:
-            raise UsageError(f"DICOM series become {' or '.join(ENDINGS)}, not '{self.format}'.")
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,8 @@ def decide_damaged(series: Series) -> Item:
     return Item(
         key=key,
         label=f"damaged files {key}",
-        form="dicom",
-        decision=REFUSE,
+        form=Format.DICOM,
+        decision=Decision.REFUSE,
         reason=series.fault + more,
         packed=bytes(series.packed),
         files=series.files,
@@ -80,16 +77,16 @@ def decide_series(series: Series, wishes: Wishes) -> Item:
     try:
         decision, reason, grid = _judge_series(series, label, wishes)
     except (NothingToDo, SeveralVolumes) as fault:
-        decision, reason, grid = SKIP, str(fault), None
+        decision, reason, grid = Decision.SKIP, str(fault), None
     except MedsrError as fault:
-        decision, reason, grid = REFUSE, str(fault), None
+        decision, reason, grid = Decision.REFUSE, str(fault), None
     place = os.path.commonpath(series.folders) or "."
-    form = format_of("dicom", wishes.format, bids=wishes.bids)
+    form = format_of(Format.DICOM, wishes.options.format, bids=wishes.bids)
     return _item(
         Item(
             key=key,
             label=label,
-            form="dicom",
+            form=Format.DICOM,
             decision=decision,
             reason=_without_label(reason, label),
             output=enhanced_name(f"{place}/series-{key}", form, bids=False),
@@ -103,16 +100,18 @@ def decide_series(series: Series, wishes: Wishes) -> Item:
     )
 
 
-def _judge_series(series: Series, label: str, wishes: Wishes) -> tuple[str, str, _Grid | None]:
+def _judge_series(
+    series: Series, label: str, wishes: Wishes
+) -> tuple[Decision, str, _Grid | None]:
     if series.kind != IMAGE:
-        return SKIP, why_not(series.kind, series.modality), None
+        return Decision.SKIP, why_not(series.kind, series.modality), None
     if series.derived:
-        return SKIP, "is derived: made from other images (ImageType says DERIVED).", None
+        return Decision.SKIP, "is derived: made from other images (ImageType says DERIVED).", None
     unwanted = _why_not_modality(series.modality, wishes)
     if unwanted:
         return (*unwanted, None)
     if series.fault or series.damaged:
-        return REFUSE, series.fault or series.damaged, None
+        return Decision.REFUSE, series.fault or series.damaged, None
     slices = slices_of(series)
     stack = stack_slices(slices, label)
     check_affine(stack.affine, label)
@@ -123,54 +122,60 @@ def _judge_series(series: Series, label: str, wishes: Wishes) -> tuple[str, str,
         spacing_mm=(float(x), float(y), float(z)),
         integers=all(sort[3] for sort in series.sorts),
     )
-    return ENHANCE, "", grid
+    return Decision.ENHANCE, "", grid
 
 
 def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
     """A NIfTI file."""
     key = key_of(file.path)
-    name = PurePosixPath(file.path).name
-    label = file.path if wishes.bids else f"{name} ({key})"
+    name = printable(PurePosixPath(file.path).name)
+    label = printable(file.path) if wishes.bids else f"{name} ({key})"
     decision, reason, grid = _judge_nifti(file, wishes)
-    said = file.head.modality if file.head else None
+    declared = file.header.modality if file.header else None
     return _item(
         Item(
             key=key,
             label=label,
-            form="nifti",
+            form=Format.NIFTI,
             decision=decision,
             reason=_without_label(reason, name),
-            output=enhanced_name(file.path, "nifti", bids=wishes.bids),
+            output=enhanced_name(file.path, Format.NIFTI, bids=wishes.bids),
             packed=os.fsencode(file.path) + b"\0",
             files=1,
-            modality=said or wishes.modality or ("MR" if wishes.bids else ""),
+            modality=declared or wishes.modality or ("MR" if wishes.bids else ""),
         ),
         grid,
         wishes,
     )
 
 
-def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[str, str, _Grid | None]:
+def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid | None]:
     reason = why_not_bids(file.path) if wishes.bids else ""
     if reason:
-        return SKIP, reason, None
-    if file.head is None:
-        return (SKIP if file.four_d else REFUSE), file.fault, None
-    if "ModelSHA256" in file.head.facts:
-        return SKIP, "is derived: medsr made it (its sidecar says so).", None
-    unwanted = _why_not_modality(file.head.modality or wishes.modality, wishes)
+        return Decision.SKIP, reason, None
+    if file.header is None:
+        return (Decision.SKIP if file.four_d else Decision.REFUSE), file.fault, None
+    if file.header.made_by_medsr:
+        return Decision.SKIP, "is derived: medsr made it (its sidecar says so).", None
+    if file.header.kind is not None:
+        return Decision.SKIP, why_not_anatomy(file.header.kind), None
+    unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)
     if unwanted:
         return (*unwanted, None)
-    return ENHANCE, "", _Grid(file.head.shape, file.head.spacing_mm, file.head.integers)
+    grid = _Grid(file.header.shape, file.header.spacing_mm, file.header.integers)
+    return Decision.ENHANCE, "", grid
 
 
-def _why_not_modality(modality: str, wishes: Wishes) -> tuple[str, str] | None:
+def _why_not_modality(modality: str, wishes: Wishes) -> tuple[Decision, str] | None:
     """Decision and reason for a modality that is not wanted or has no model."""
     if modality and wishes.modality and modality != wishes.modality:
-        return SKIP, f"is {modality}; --modality asks for {wishes.modality} only."
+        return Decision.SKIP, f"is {modality}; --modality asks for {wishes.modality} only."
     if modality and modality not in wishes.models:
         have = " and ".join(sorted(wishes.models))
-        return SKIP, f"is {modality}, and the model is for {have}. Give another with --model."
+        return (
+            Decision.SKIP,
+            f"is {modality}, and the model is for {have}. Give another with --model.",
+        )
     return None
 
 
@@ -188,7 +193,7 @@ def _item(item: Item, grid: _Grid | None, wishes: Wishes) -> Item:
         )
     except NothingToDo as fault:
         reason = _without_label(str(fault), item.label)
-        return replace(item, decision=SKIP, reason=reason, output="")
+        return replace(item, decision=Decision.SKIP, reason=reason, output="")
     affine = np.diag([*grid.spacing_mm, 1.0])
     _, fine_shape = refined_grid(affine, grid.shape, target.spacing_mm)
     return replace(item, fine_shape=fine_shape)

@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from medsr.cli.options import (
+    RUNNING,
+    GroupedCommand,
+    enhancement_options,
+    given_options,
+    group,
+)
 from medsr.errors import PartlyDone
+from medsr.restore.choices import Group
 
 if TYPE_CHECKING:
     from medsr.batch.engine import Tell
@@ -26,108 +34,83 @@ __all__ = ["batch"]
 
 PATH = click.Path(path_type=Path)
 
+EXAMPLES = """\b
+Examples:
+  medsr batch STUDY OUT --dry-run
+  medsr batch BIDS_DATASET derivatives/medsr --steps 1 --workers 2
+"""
+
 #: Faults that the last message names; the summary names all.
 MOST_NAMED = 10
 
 
-@click.command()
+@click.command(cls=GroupedCommand, epilog=EXAMPLES)
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("out", metavar="OUT", type=PATH)
-@click.option("--model", help="Bundled model or path of a .safetensors file.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Only these paths below IN.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Not these paths below IN.")
-@click.option("--participant-label", multiple=True, metavar="LABEL", help="BIDS subjects.")
-@click.option("--modality", type=click.Choice(["mr", "ct"]), help="Only scans of this.")
-@click.option("--spacing", type=float, metavar="MM", help="Bring every coarser axis to this.")
-@click.option("--steps", type=int, metavar="N", help="Sampler steps; 1 is the posterior mean.")
-@click.option("--quick", is_flag=True, help="--steps 1 in two thirds of the time, for 0.1 dB.")
-@click.option("--samples", type=int, default=1, metavar="K", help="Mean and spread of K samples.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes or queue jobs.")
-@click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, tcp://...")
-@click.option("--cluster", type=click.Choice(["slurm", "pbs", "sge", "lsf"]))
-@click.option("--cluster-config", type=PATH, metavar="FILE", help="YAML: cores, memory, queue ...")
-@click.option("--num-parts", type=click.IntRange(1), default=1, metavar="N", help="Job arrays.")
-@click.option("--part-id", type=click.IntRange(0), default=0, metavar="K", help="From 0.")
-@click.option(
-    "--format",
-    "series_as",
-    type=click.Choice(["dicom", "nifti"]),
-    default="dicom",
-    show_default=True,
-    help="What DICOM series become; NIfTI and BIDS stay NIfTI.",
+@enhancement_options("modality")
+@group(Group.SCAN, "--include", multiple=True, metavar="GLOB", help="Only these paths below IN.")
+@group(Group.SCAN, "--exclude", multiple=True, metavar="GLOB", help="Not these paths below IN.")
+@group(Group.SCAN, "--participant-label", multiple=True, metavar="LABEL", help="BIDS subjects.")
+@group(
+    Group.SCAN,
+    "--modality",
+    type=click.Choice(["mr", "ct"]),
+    help="Only scans of this; NIfTI files that do not say theirs are taken as it.",
 )
-@click.option("--report", is_flag=True, help="A page for each scan, linked from the summary.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, with expected time and disk.")
-@click.option("--stop-on-first-error", is_flag=True)
-@click.option("--overwrite", is_flag=True, help="Also do what is done already.")
-@click.option("--no-progress", is_flag=True, help="No bar and no line for each scan.")
-@click.option("--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
-def batch(
-    source: Path,
-    out: Path,
-    model: str | None,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    participant_label: tuple[str, ...],
-    modality: str | None,
-    spacing: float | None,
-    steps: int | None,
-    samples: int,
-    quick: bool,
-    seed: int,
-    device: str,
-    workers: int | None,
-    scheduler: str | None,
-    cluster: str | None,
-    cluster_config: Path | None,
-    num_parts: int,
-    part_id: int,
-    series_as: str,
-    report: bool,
-    dry_run: bool,
-    stop_on_first_error: bool,
-    overwrite: bool,
-    no_progress: bool,
-    as_json: bool,
-) -> None:
+@group(Group.OUTPUT, "--report", is_flag=True, help="A page for each scan, beside the summary.")
+@group(Group.OUTPUT, "--overwrite", is_flag=True, help="Also do what is done already.")
+@group(RUNNING, "--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
+@group(RUNNING, "--workers", type=click.IntRange(1), metavar="N", help="Processes or queue jobs.")
+@group(RUNNING, "--scheduler", metavar="ADDRESS", help="A running Dask scheduler, tcp://...")
+@group(
+    RUNNING,
+    "--cluster",
+    type=click.Choice(["slurm", "pbs", "sge", "lsf"]),
+    help="Start the workers as jobs of this batch system.",
+)
+@group(RUNNING, "--cluster-config", type=PATH, metavar="FILE", help="YAML: cores, memory ...")
+@group(
+    RUNNING,
+    "--num-parts",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Divide the scans into N parts, for job arrays.",
+)
+@group(RUNNING, "--part-id", type=click.IntRange(0), default=0, metavar="K", help="From 0.")
+@group(RUNNING, "--dry-run", is_flag=True, help="Print the plan, with expected time and disk.")
+@group(RUNNING, "--stop-on-first-error", is_flag=True, help="Begin no scan after a failure.")
+@group(RUNNING, "--no-progress", is_flag=True, help="No bar and no line for each scan.")
+@group(RUNNING, "--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
+def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: Any) -> None:
     """Enhance every scan below a folder: a DICOM dump, a BIDS dataset or NIfTI files.
 
     The same command again does only what is missing.
     """
     from medsr.batch.plan import Selection
     from medsr.commands.batch import Request, make_plan, run_plan
-    from medsr.restore.options import Options, steps_of
 
+    as_json, modality = words["as_json"], words.pop("modality")
     request = Request(
         source=source,
         out=out,
-        options=Options(
-            spacing_mm=spacing,
-            steps=steps_of(steps, quick=quick),
-            samples=samples,
-            quick=quick,
-            seed=seed,
-        ),
+        options=given_options(words),
         selection=Selection(
-            include=include,
-            exclude=exclude,
-            participants=participant_label,
+            include=words["include"],
+            exclude=words["exclude"],
+            participants=words["participant_label"],
             modality=(modality or "").upper(),
-            parts=num_parts,
-            part=part_id,
+            parts=words["num_parts"],
+            part=words["part_id"],
         ),
-        model=model,
-        device=device,
-        workers=workers,
-        scheduler=scheduler,
-        cluster=cluster,
-        cluster_config=cluster_config,
-        overwrite=overwrite,
-        format=series_as,
-        report=report,
-        stop_on_first_error=stop_on_first_error,
+        device=words["device"],
+        workers=words["workers"],
+        scheduler=words["scheduler"],
+        cluster=words["cluster"],
+        cluster_config=words["cluster_config"],
+        overwrite=words["overwrite"],
+        report=words["report"],
+        stop_on_first_error=words["stop_on_first_error"],
     )
     plan = make_plan(request)
     if dry_run:

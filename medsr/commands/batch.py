@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medsr.batch import plan as planning
 from medsr.batch.cluster import (
     QUEUES,
     QueueConfig,
@@ -19,7 +20,8 @@ from medsr.batch.cluster import (
     threads_each,
 )
 from medsr.batch.engine import Tell, run
-from medsr.batch.plan import Plan, Selection, plan
+from medsr.batch.job import Means
+from medsr.batch.plan import Plan, Selection
 from medsr.batch.summary import Results
 from medsr.errors import UsageError
 from medsr.restore.options import Options
@@ -38,14 +40,12 @@ class Request:
     out: Path
     options: Options
     selection: Selection
-    model: str | None = None
     device: str = "auto"
     workers: int | None = None
     scheduler: str | None = None
     cluster: str | None = None
     cluster_config: Path | None = None
     overwrite: bool = False
-    format: str = "dicom"
     report: bool = False
     stop_on_first_error: bool = False
 
@@ -84,21 +84,21 @@ def make_plan(request: Request) -> Plan:
     """Find the scans and decide what becomes of each.
 
     Raises:
-        MedsrError: see `medsr.batch.plan`.
+        MedsrError: see `medsr.batch.make_plan`.
     """
     on_this_machine = not (request.scheduler or request.cluster)
-    return plan(
+    return planning.make_plan(
         request.source,
         request.out,
-        model=request.model,
         options=request.options,
         selection=request.selection,
-        device=request.device,
-        threads=threads_each(workers_of(request)) if on_this_machine else 0,
-        overwrite=request.overwrite,
-        series_as=request.format,
-        report=request.report,
-        readers=min(MOST_READERS, os.cpu_count() or 1),
+        means=Means(
+            device=request.device,
+            threads=threads_each(workers_of(request)) if on_this_machine else 0,
+            overwrite=request.overwrite,
+            report=request.report,
+            readers=min(MOST_READERS, os.cpu_count() or 1),
+        ),
     )
 
 

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsr.acquisition.acquisition import in_plane_profile
 from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.errors import OutputError, UsageError
-from medsr.restore.enhancer import modality_of
+from medsr.restore.options import Options
+from medsr.restore.plan import of_known_modality
 from medsr.version import __version__
-from medsr.volume import formats, nifti
-from medsr.volume.volume import Modality, Volume
+from medsr.volume import formats, nifti_write
+from medsr.volume.modality import Modality
+from medsr.volume.volume import Volume
 
-__all__ = ["run"]
+__all__ = ["Request", "degraded", "run"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to degrade a scan.
+
+    Attributes:
+        slice_spacing_mm: distance between the slices to make.
+        slice_thickness_mm: width of their profile; the spacing when None.
+        in_plane: how many times coarser the other axes become.
+        noise: standard deviation, in the scan's unit.
+        profile: gaussian or box.
+        axis: to thicken; the scan's own slice axis when None, the last one where it has none.
+        seed: of the noise.
+        modality: where the file does not say.
+    """
+
+    slice_spacing_mm: float
+    slice_thickness_mm: float | None = None
+    in_plane: float = 1.0
+    noise: float = 0.0
+    profile: str = "gaussian"
+    axis: int | None = None
+    seed: int = 0
+    modality: Modality | None = None
 
 
 def run(
-    source: Path,
-    output: Path,
-    *,
-    slice_spacing_mm: float,
-    slice_thickness_mm: float | None,
-    in_plane: float,
-    noise: float,
-    profile: str,
-    seed: int,
-    axis: int | None,
-    overwrite: bool,
-    modality: Modality | None = None,
-) -> tuple[Volume, str | None]:
-    """Degrade and write, with a sidecar that says how; returns the result and a remark.
-
-    The axis is the scan's own slice axis, the last one where the scan has none.
+    source: Path, output: Path, request: Request, *, overwrite: bool = False
+) -> tuple[Volume, tuple[str, ...]]:
+    """Degrade and write, with a sidecar that says how; returns the result and remarks.
 
     Raises:
         MedsrError: see the tree in `medsr.errors`.
@@ -41,31 +55,40 @@ def run(
         raise UsageError(f"{output.name}: the output must end in .nii or .nii.gz.")
     if output.exists() and not overwrite:
         raise OutputError(f"{output.name}: exists already; give --overwrite to replace it.")
-    volume = formats.read(source)
-    known, remark = modality_of(volume, volume.modality or modality)
-    volume = replace(volume, modality=known, unit="HU" if known == "CT" else volume.unit)
+    low, remarks = degraded(formats.read(source), request)
+    facts = {
+        "SliceThickness": low.slice_thickness_mm,
+        "SpacingBetweenSlices": request.slice_spacing_mm,
+        "SliceProfile": request.profile,
+        "InPlaneFactor": request.in_plane,
+        "NoiseSigma": request.noise,
+        "Seed": request.seed,
+        "MedsrVersion": __version__,
+        "Modality": low.modality,
+    }
+    nifti_write.write_nifti(low, output, facts)
+    return low, remarks
+
+
+def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[str, ...]]:
+    """The scan that a scanner would have made with thicker slices, and remarks.
+
+    Raises:
+        UsageError: slices thinner than the scan's, or settings out of range.
+    """
+    volume, remarks = of_known_modality(volume, Options(modality=request.modality))
+    axis = request.axis
     if axis is None:
         axis = 2 if volume.slice_axis is None else volume.slice_axis
     plan = plan_degradation(
         volume.shape,
         volume.spacing_mm,
         slice_axis=axis,
-        slice_spacing_mm=slice_spacing_mm,
-        slice_thickness_mm=slice_thickness_mm,
-        profile=profile,
-        in_plane=in_plane,
+        slice_spacing_mm=request.slice_spacing_mm,
+        slice_thickness_mm=request.slice_thickness_mm,
+        profile=request.profile,
+        in_plane=request.in_plane,
         in_plane_profile=in_plane_profile(volume.modality),
     )
-    low = degrade(volume, plan, slice_axis=axis, noise=noise, seed=seed)
-    facts = {
-        "SliceThickness": plan.axes[axis].width_mm,
-        "SpacingBetweenSlices": slice_spacing_mm,
-        "SliceProfile": profile,
-        "InPlaneFactor": in_plane,
-        "NoiseSigma": noise,
-        "Seed": seed,
-        "MedsrVersion": __version__,
-        "Modality": volume.modality,
-    }
-    nifti.write_nifti(replace(low, slice_axis=axis), output, facts)
-    return low, remark
+    low = degrade(volume, plan, slice_axis=axis, noise=request.noise, seed=request.seed)
+    return replace(low, slice_axis=axis, slice_thickness_mm=plan.axes[axis].width_mm), remarks

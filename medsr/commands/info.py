@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from medsr.errors import Refused
-from medsr.restore.output_grid import MAX_FACTOR, guess_modality
+from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
+from medsr.volume.modality import guess_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["describe", "run"]
@@ -60,10 +61,12 @@ def describe(volume: Volume) -> list[str]:
         lines.append("isotropic: nothing to do unless --spacing or --scale is given")
     else:
         to = max(fine, volume.spacing_mm[coarse] / MAX_FACTOR)
-        said = volume.modality or f"{guess_modality(volume)} (guessed from the intensities)"
+        modality = (
+            volume.modality or f"{guess_modality(volume.voxels)} (guessed from the intensities)"
+        )
         lines.append(
             f"medsr enhance would bring {volume.spacing_mm[coarse]:.3g} to {to:.3g} mm with the "
-            f"bundled model for {said}"
+            f"bundled model for {modality}"
         )
         if factor > MAX_FACTOR:
             lines.append(f"{fine:.3g} mm would be more than 8 times finer; it stops at 8")

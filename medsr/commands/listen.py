@@ -16,9 +16,11 @@ from medsr.commands.enhance import run as enhance
 from medsr.errors import UsageError
 from medsr.extras import need
 from medsr.node.rules import Rule, load_settings
-from medsr.restore.options import Options, steps_of
+from medsr.restore.enhancer import Models
 
 __all__ = ["ListenRequest", "run"]
+
+log = logging.getLogger("medsr.node")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,6 @@ def run(request: ListenRequest) -> None:
         )
     settings = load_settings(request.rules)
     settings = settings.model_copy(update={"allow": (*settings.allow, *request.allow)})
-    for rule in settings.rules:
-        options_of(rule)  # what makes no sense is said now, not when a scan comes
     destination = Destination(match[1], match[2], int(match[3]))
     node = Node(request.ae_title, request.host, request.port, destination, request.spool, settings)
     if request.threads:
@@ -64,32 +64,12 @@ def run(request: ListenRequest) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    serve(node, lambda source, output, rule: _one(source, output, rule, request), stop)
+    models = Models(request.device)
+    serve(node, lambda source, output, rule: _one(source, output, rule, models), stop)
 
 
-def options_of(rule: Rule) -> Options:
-    """What a rule asks of an enhancement.
-
-    Raises:
-        UsageError: settings that make no sense together.
-    """
-    return Options(
-        spacing_mm=rule.spacing_mm,
-        scale=rule.scale,
-        steps=steps_of(rule.steps, quick=False),
-        samples=rule.samples,
-        seed=rule.seed,
-    )
-
-
-def _one(source: Path, output: Path, rule: Rule, request: ListenRequest) -> None:
-    enhance(
-        Request(
-            source=source,
-            output=output,
-            options=options_of(rule),
-            model=rule.model,
-            device=request.device,
-            format="dicom",
-        )
-    )
+def _one(source: Path, output: Path, rule: Rule, models: Models) -> None:
+    """Enhance one received series; the models stay loaded from series to series."""
+    facts = enhance(Request(source=source, output=output, options=rule.options), models=models)
+    for remark in facts["Remarks"]:
+        log.info("series %s: %s", source.parent.name, remark)

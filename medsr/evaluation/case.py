@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medsr.acquisition.simulate import interpolated, predicted_scan
 from medsr.evaluation.compare import Measured, evaluate_pair
@@ -12,7 +12,7 @@ from medsr.evaluation.pairing import CaseFiles
 from medsr.volume import formats
 from medsr.volume.volume import Volume
 
-__all__ = ["Loaded", "evaluate_loaded", "load", "measured_by"]
+__all__ = ["Loaded", "evaluate_loaded", "load", "measured_by", "with_interpolation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +32,26 @@ def load(case: CaseFiles) -> Loaded:
     Raises:
         MedsrError: a file is missing, unreadable or refused.
     """
-    estimates = {name: formats.read(path) for name, path in case.estimates.items()}
-    low = None if case.low is None else formats.read(case.low)
-    if low is not None:
-        first = next(iter(estimates.values()))
-        estimates |= {"linear": interpolated(low, first, 1), "cubic": interpolated(low, first, 3)}
-    return Loaded(
+    loaded = Loaded(
         reference=formats.read(case.reference),
-        estimates=estimates,
-        low=low,
+        estimates={name: formats.read(path) for name, path in case.estimates.items()},
+        low=None if case.low is None else formats.read(case.low),
         mask=None if case.mask is None else formats.read(case.mask),
         labels=None if case.labels is None else formats.read(case.labels),
     )
+    return with_interpolation(loaded)
+
+
+def with_interpolation(loaded: Loaded) -> Loaded:
+    """The same with linear and cubic interpolation among the estimates, where `low` is given."""
+    if loaded.low is None:
+        return loaded
+    first = next(iter(loaded.estimates.values()))
+    plain = {
+        "linear": interpolated(loaded.low, first, 1),
+        "cubic": interpolated(loaded.low, first, 3),
+    }
+    return replace(loaded, estimates={**loaded.estimates, **plain})
 
 
 def evaluate_loaded(loaded: Loaded) -> Evaluation:

@@ -28,8 +28,9 @@ from medsr.metrics.fidelity import ssim_voxels
 from medsr.metrics.registry import ALL_METRICS, METRICS, OTHER_NUMBERS
 from medsr.metrics.shift import find_shift
 from medsr.metrics.tissue import Tissue, compare_tissues
+from medsr.volume.modality import Modality
 from medsr.volume.placement import Box, Placed, common_box, place, words
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.volume import Volume
 
 __all__ = ["Measured", "evaluate_pair"]
 

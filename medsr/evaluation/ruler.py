@@ -8,13 +8,10 @@ import numpy as np
 
 from medsr.metrics import foreground
 from medsr.volume import geometry
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.modality import Modality, air_value, guess_modality
+from medsr.volume.volume import Volume
 
 __all__ = ["Ruler", "ruler_of"]
-
-#: A scan of unknown modality with more than this per cent of voxels below
-#: `foreground.CT_THRESHOLD_HU` is taken as CT: no magnitude image is that negative.
-AIR_PERCENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Ruler:
 def ruler_of(reference: Volume, data_range: float | None) -> Ruler:
     """The reference's ruler; `data_range` as given, or `foreground.robust_range`."""
     modality, modality_how = _modality(reference)
-    floor = foreground.intensity_floor(modality)
+    floor = air_value(modality)
     axis, axis_how = _slice_axis(reference)
     if data_range is None:
         value = foreground.robust_range(reference.voxels, modality=modality)
@@ -57,14 +54,13 @@ def _modality(reference: Volume) -> tuple[Modality, str]:
     if reference.modality is not None:
         return reference.modality, "as the reference's file says"
     if reference.unit == "HU":
-        return "CT", "since the unit is HU"
-    limit = foreground.CT_THRESHOLD_HU
-    if float(np.percentile(reference.voxels, AIR_PERCENT)) < limit:
-        return "CT", (
-            f"assumed: the file does not say, and more than {AIR_PERCENT:g} % of the voxels are "
-            f"below {limit:g}"
+        return Modality.CT, "since the unit is HU"
+    if guess_modality(reference.voxels) == Modality.CT:
+        return (
+            Modality.CT,
+            "assumed: the file does not say, and many voxels are as dark as air in HU",
         )
-    return "MR", "assumed: the file does not say, and the intensities do not look like HU"
+    return Modality.MR, "assumed: the file does not say, and the intensities do not look like HU"
 
 
 def _slice_axis(reference: Volume) -> tuple[int, str]:

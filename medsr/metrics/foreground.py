@@ -35,15 +35,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr.errors import Refused
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality, air_value
 
 __all__ = [
-    "CT_FLOOR_HU",
     "CT_THRESHOLD_HU",
     "MR_THRESHOLD",
     "TOP_PERCENTILE",
     "foreground_mask",
-    "intensity_floor",
     "robust_range",
 ]
 
@@ -58,17 +56,9 @@ MR_THRESHOLD = 0.1
 #: CT foreground starts here: half way between air (-1000 HU) and water (0 HU).
 CT_THRESHOLD_HU = -500.0
 
-#: The lowest value of a 12-bit CT scanner; CT intensities are counted from here.
-CT_FLOOR_HU = -1024.0
-
-
-def intensity_floor(modality: Modality) -> float:
-    """The intensity from which the range is counted: 0 for MR, -1024 HU for CT."""
-    return CT_FLOOR_HU if modality == "CT" else 0.0
-
 
 def robust_range(reference: NDArray[Any], *, modality: Modality) -> float:
-    """The evaluation's data range: 99.9th percentile minus `intensity_floor`.
+    """The evaluation's data range: 99.9th percentile minus `air_value`.
 
     Args:
         reference: [X, Y, Z], the whole reference, in its own unit (HU for CT).
@@ -85,7 +75,7 @@ def robust_range(reference: NDArray[Any], *, modality: Modality) -> float:
     >>> robust_range(np.full((4, 4, 4), 76.0), modality="CT")
     1100.0
     """
-    floor = intensity_floor(modality)
+    floor = air_value(modality)
     top = float(np.percentile(reference, TOP_PERCENTILE))
     if not top > floor:
         raise Refused(
@@ -112,7 +102,7 @@ def foreground_mask(reference: NDArray[Any], *, modality: Modality) -> NDArray[n
     if modality == "CT":
         threshold = CT_THRESHOLD_HU
     else:
-        threshold = MR_THRESHOLD * robust_range(reference, modality="MR")
+        threshold = MR_THRESHOLD * robust_range(reference, modality=Modality.MR)
     bright = np.asarray(reference) > threshold
     if not bright.any():
         raise Refused(

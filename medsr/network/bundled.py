@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medsr.errors import InputError
 from medsr.network.checkpoint import load_card
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality
 
 __all__ = ["bundled_models", "model_path"]
 

@@ -12,7 +12,7 @@ A destination that is down is tried again after `retry_seconds`, then twice as l
 from __future__ import annotations
 
 import logging
-import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,10 +25,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
+from medsr.node.disk import note, with_reserve
 from medsr.node.receive import IMAGES
 from medsr.node.rules import NodeSettings
+from medsr.node.spool import remember, remove
 
-__all__ = ["Destination", "Waits", "forward_due"]
+__all__ = ["Destination", "Line", "Waits", "forward_due"]
 
 log = logging.getLogger("medsr.node")
 
@@ -46,6 +48,18 @@ class Destination:
     ae_title: str
     host: str
     port: int
+
+
+@dataclass
+class Line:
+    """The association with the archive while there is one, so that another thread can end it."""
+
+    association: Any = None
+
+    def cut(self) -> None:
+        """End it now; what is on its way stays in doubt, as after a kill."""
+        if self.association is not None:
+            self.association.abort()
 
 
 @dataclass
@@ -75,7 +89,13 @@ class Waits:
 
 
 def forward_due(
-    spool: Path, ae_title: str, destination: Destination, waits: Waits, now: float
+    spool: Path,
+    ae_title: str,
+    destination: Destination,
+    waits: Waits,
+    now: float,
+    line: Line,
+    stop: threading.Event,
 ) -> None:
     """Send what waits in the outbox and is due.
 
@@ -85,6 +105,8 @@ def forward_due(
         destination: where to.
         waits: failures so far.
         now: seconds, of any clock.
+        line: where the association is noted.
+        stop: no further instance is sent once it is set.
     """
     jobs = sorted((spool / "outbox").iterdir(), key=lambda folder: folder.stat().st_mtime)
     due = [job for job in jobs if waits.is_due(job.name, now)]
@@ -96,10 +118,15 @@ def forward_due(
             log.warning("destination does not answer; %d series wait, %g s", len(jobs), wait)
             return
         waits.worked("")
+        line.association = association
         for job in due:
-            if _send(job, association):
+            sent = _send(spool, job, association, stop)
+            if stop.is_set():
+                return
+            if sent:
                 waits.worked(job.name)
-                _forget(spool, job)
+                _remember(spool, job)
+                remove(spool, job, job.name)
                 log.info("series %s: sent on", job.name)
             else:
                 wait = waits.failed(job.name, now)
@@ -130,7 +157,18 @@ def _association(ae_title: str, destination: Destination) -> Iterator[Any]:
             association.release()
 
 
-def _send(job: Path, association: Any) -> bool:
+def _remember(spool: Path, job: Path) -> None:
+    try:
+        remember(spool, job.name, job / "source")
+    except OSError as fault:  # what follows makes room
+        log.warning(
+            "series %s: not noted as sent (%s); it is enhanced again if it comes again",
+            job.name,
+            fault.strerror,
+        )
+
+
+def _send(spool: Path, job: Path, association: Any, stop: threading.Event) -> bool:
     """Send what the journal does not call sent; whether all of it is now."""
     journal = job / "journal"
     begun, sent = _read_journal(journal)
@@ -138,21 +176,24 @@ def _send(job: Path, association: Any) -> bool:
         name = f"{file.parent.name}/{file.name}"
         if name in sent:
             continue
+        if stop.is_set():
+            return False
         if name not in begun:
-            _note(journal, "sending", name)
+            _note(spool, journal, f"sending {name}")
         elif _is_there(file, association):
-            _note(journal, "sent", name)
+            _note(spool, journal, f"sent {name}")
             continue
         if not _store(file, association):
             return False
-        _note(journal, "sent", name)
+        _note(spool, journal, f"sent {name}")
     return True
 
 
 def _store(file: Path, association: Any) -> bool:
     try:
         status = association.send_c_store(pydicom.dcmread(file))
-    except (RuntimeError, ValueError):  # not established any more, or no context accepted
+    except Exception as fault:  # no association any more, no context accepted, a damaged file
+        log.warning("an instance could not be sent (%s)", type(fault).__name__)
         return False
     return "Status" in status and status.Status in TAKEN
 
@@ -183,14 +224,5 @@ def _read_journal(journal: Path) -> tuple[set[str], set[str]]:
     return begun, {line.removeprefix("sent ") for line in lines if line.startswith("sent ")}
 
 
-def _note(journal: Path, word: str, name: str) -> None:
-    with journal.open("a") as stream:
-        stream.write(f"{word} {name}\n")
-
-
-def _forget(spool: Path, job: Path) -> None:
-    """One rename takes a sent job out of the outbox; what follows is only cleaning."""
-    gone = spool / "work" / f"{job.name}.sent"
-    shutil.rmtree(gone, ignore_errors=True)
-    job.rename(gone)
-    shutil.rmtree(gone)
+def _note(spool: Path, journal: Path, line: str) -> None:
+    with_reserve(spool, lambda: note(journal, line))

@@ -2,7 +2,9 @@
 
 A series is whole when the association that sent it ended by release and nothing more came for
 `quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is
-then set aside; it is never enhanced in part. A fault of one series never stops the next.
+then set aside; it is never enhanced in part. A fault of one series never stops the next, not even
+one that takes the process down: the third such end of a process in the same series sets it aside.
+A node that was stopped, and a machine that was started again, are no fault of the series.
 """
 
 from __future__ import annotations
@@ -11,22 +13,24 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from medsr.errors import MedsrError, OutputError
+from medsr.node.disk import sync_tree, with_reserve, write_durably
 from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
-from medsr.node.spool import ENDED, INTERRUPTED, REASON, set_aside
+from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
-from medsr.volume.dicom.read.discover import group_heads, heads_of
+from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import read_source
+from medsr.volume.dicom.read.series import open_series
 from medsr.volume.geometry import spacing_mm
 
-__all__ = ["Enhance", "enhance_next", "promote"]
+__all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]
 
 log = logging.getLogger("medsr.node")
 
@@ -38,6 +42,11 @@ IDLE_SECONDS = 0.5
 
 #: A series that was begun so often and never finished takes the process down with it.
 MAX_TRIES = 3
+
+TRIES = ".tries"
+
+#: Another one after each start of the machine; only Linux has it.
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def promote(intake: Intake, now: float) -> None:
@@ -65,20 +74,19 @@ def promote(intake: Intake, now: float) -> None:
                     "and it did not come back. Send the series again."
                 )
                 log.warning("series %s: set aside: %s", key, reason)
-                set_aside(spool, folder, key, reason, interrupted=True)
+                set_aside(spool, folder, key, reason)
 
 
 def _is_under_way(spool: Path, key: str) -> bool:
-    return any((spool / stage / key).exists() for stage in ("ready", "work", "outbox"))
+    return any((spool / stage / key).exists() for stage in ("work", "outbox"))
 
 
 def _make_ready(spool: Path, folder: Path) -> None:
-    """With what was set aside of the same series: it may be whole now."""
-    aside = spool / "aside" / folder.name
-    for old in aside.glob("*.dcm") if aside.exists() else ():
-        old.replace(folder / old.name)
-    shutil.rmtree(aside, ignore_errors=True)
-    for mark in (ENDED, REASON, INTERRUPTED):
+    """With what lies elsewhere of the same series: it may be whole now."""
+    for other in (spool / "aside" / folder.name, spool / "ready" / folder.name):
+        if other.exists():
+            merge(other, folder)
+    for mark in (ENDED, REASON):
         (folder / mark).unlink(missing_ok=True)
     log.info("series %s: whole, %d instances", folder.name, len(list(folder.glob("*.dcm"))))
     folder.rename(spool / "ready" / folder.name)
@@ -99,31 +107,63 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
         return IDLE_SECONDS
     folder, key = ready[0], ready[0].name
     try:
-        _count_try(folder)
+        if not _count_try(intake.spool, folder):
+            _give_up(intake, folder)
+            return 0.0
         rule = _rule_for(folder, intake)
         if rule is None:
             log.info("series %s: no rule selects it", key)
-            shutil.rmtree(folder)
+            with intake.lock:
+                remove(intake.spool, folder, key)
+                (intake.spool / "done" / key).unlink(missing_ok=True)
         else:
             log.info("series %s: enhancing by rule '%s'", key, rule.name)
             _enhance(intake.spool, folder, rule, enhance)
     except (OutputError, OSError) as fault:
         log.error("series %s: waits, for the disk cannot be written: %s", key, fault)
-        _put_back(intake.spool, key)
+        _put_back(intake, key)
         return intake.settings.retry_seconds
     except MedsrError as fault:
-        _refuse(intake.spool, key, str(fault))
+        _refuse(intake, key, str(fault))
+    except MemoryError:
+        _refuse(intake, key, "There was not enough memory to enhance it.")
     except Exception as fault:  # a bug must not stop the next series; its words may name a person
-        _refuse(intake.spool, key, f"medsr failed on it with {type(fault).__name__}, a bug.")
+        _refuse(intake, key, f"medsr failed on it with {type(fault).__name__}, a bug.")
     return 0.0
 
 
-def _count_try(folder: Path) -> None:
-    mark = folder / ".tries"
-    tries = len(mark.read_bytes()) if mark.exists() else 0
-    if tries >= MAX_TRIES:
-        raise MedsrError(f"It was begun {tries} times and never finished; medsr stopped on it.")
-    mark.write_bytes(b"." * (tries + 1))
+def put_back_all(intake: Intake) -> None:
+    """Undo what a stop of the node interrupted; it does not count against the series."""
+    for work in (intake.spool / "work").iterdir():
+        if work.suffix != GONE and (work / "source").exists():
+            log.info("series %s: interrupted; it is begun again at the next start", work.name)
+            _put_back(intake, work.name)
+    for folder in (intake.spool / "ready").iterdir():
+        (folder / TRIES).unlink(missing_ok=True)
+
+
+def _count_try(spool: Path, folder: Path) -> bool:
+    """Note that a series is begun; False when it was begun too often since the machine started."""
+    mark, boot = folder / TRIES, ""
+    with suppress(OSError):
+        boot = BOOT_ID.read_text().strip()
+    begun = mark.read_text().split("\n") if mark.exists() else []
+    begun = [line for line in begun if line == f"begun {boot}"]
+    if len(begun) >= MAX_TRIES:
+        return False
+    lines = "".join(f"{line}\n" for line in [*begun, f"begun {boot}"])
+    with_reserve(spool, lambda: write_durably(mark, lines.encode()))
+    return True
+
+
+def _give_up(intake: Intake, folder: Path) -> None:
+    reason = (
+        f"It was begun {MAX_TRIES} times and never finished; medsr stopped on it. To try it "
+        "again, delete this folder and send the series again."
+    )
+    log.warning("series %s: set aside: %s", folder.name, reason)
+    with intake.lock:
+        set_aside(intake.spool, folder, folder.name, reason)
 
 
 def _enhance(spool: Path, folder: Path, rule: Rule, enhance: Enhance) -> None:
@@ -132,40 +172,49 @@ def _enhance(spool: Path, folder: Path, rule: Rule, enhance: Enhance) -> None:
     work.mkdir()
     folder.rename(work / "source")
     enhance(work / "source", work / "enhanced", rule)
+    sync_tree(work)
     work.rename(spool / "outbox" / folder.name)  # from here on it is made, and only sent
 
 
-def _put_back(spool: Path, key: str) -> Path:
+def _put_back(intake: Intake, key: str) -> Path:
     """Undo an attempt, without counting it; the series is the last of those that wait."""
-    work, folder = spool / "work" / key, spool / "ready" / key
-    if (work / "source").exists():
-        (work / "source").rename(folder)
-    shutil.rmtree(work, ignore_errors=True)
-    (folder / ".tries").unlink(missing_ok=True)
-    os.utime(folder)
+    work, folder = intake.spool / "work" / key, intake.spool / "ready" / key
+    with intake.lock:
+        if (work / "source").exists():
+            merge(work / "source", folder)
+        shutil.rmtree(work, ignore_errors=True)
+        (folder / TRIES).unlink(missing_ok=True)
+        os.utime(folder)
     return folder
 
 
-def _refuse(spool: Path, key: str, reason: str) -> None:
-    folder = _put_back(spool, key)
+def _refuse(intake: Intake, key: str, reason: str) -> None:
+    """Keep a series aside; where a part of it was sent on before, that is forgotten.
+
+    So the peer can send the whole series again, and it is enhanced as one.
+    """
+    folder = _put_back(intake, key)
+    reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
     log.warning("series %s: refused, kept aside: %s", key, reason)
-    set_aside(spool, folder, key, reason, interrupted=False)
+    with intake.lock:
+        set_aside(intake.spool, folder, key, reason)
+        (intake.spool / "done" / key).unlink(missing_ok=True)
 
 
 def _rule_for(folder: Path, intake: Intake) -> Rule | None:
     """The rule that selects a series; spacing is measured only when the rest fits."""
     rules = intake.settings.rules
     with parse_quietly():
-        groups = group_heads(heads_of(folder, folder.name))
+        groups = group_headers(headers_at(folder, folder.name))
         images = [group for group in groups if group.kind == IMAGE]
         if not images:
             return None
-        header = open_dataset(images[0].heads[0].path)
+        header = open_dataset(images[0].headers[0].path)
     facts = _facts(images[0].modality, images[0].slices, header, None)
     if not may_match(rules, facts):
         return None
-    source = read_source(folder)
-    between = float(spacing_mm(np.asarray(source.affine))[2])
+    with open_series(folder) as series:
+        between = float(spacing_mm(np.asarray(series.affine))[2])
     return choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
 
 

@@ -1,15 +1,15 @@
 """The receiving side: who may associate, what is taken, and when an association ends well.
 
 Verification answers C-ECHO (PS3.4 A); Storage takes MR and CT image objects (PS3.4 B). Status
-codes of C-STORE: 0000 taken (or known already), 0111 another content under a known UID, A700 no
-room, A900 no series or instance UID, C000 cannot be understood.
+codes of C-STORE: 0000 kept (what that promises stands in `medsr.node.spool`), 0111 another content
+under a known UID, A700 no room, A900 no valid series or instance UID, C000 cannot be understood.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,13 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
 from medsr.errors import OutputError
+from medsr.node.disk import RESERVE_BYTES, free_bytes, with_reserve
+from medsr.node.door import Door
+from medsr.node.guard import ASSOCIATE_SECONDS, STALLED_SECONDS
 from medsr.node.rules import NodeSettings
-from medsr.node.spool import (
-    ENDED,
-    INTERRUPTED,
-    REASON,
-    digest_of,
-    held_bytes,
-    keep_instance,
-    key_of,
-)
+from medsr.node.spool import ENDED, digest_of, held_bytes, keep_instance, key_of, merge
 
-__all__ = ["IMAGES", "Intake", "start_receiving"]
+__all__ = ["IMAGES", "Intake", "end_association", "keep", "start_receiving"]
 
 log = logging.getLogger("medsr.node")
 
@@ -66,6 +61,9 @@ SYNTAXES = (
 
 TAKEN, DUPLICATE, NO_ROOM, NO_UID, NOT_UNDERSTOOD = 0x0000, 0x0111, 0xA700, 0xA900, 0xC000
 
+#: PS3.5 9.1, but for leading zeros, which some scanners write.
+UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+
 
 @dataclass
 class Intake:
@@ -74,24 +72,32 @@ class Intake:
     Attributes:
         spool: the folder.
         settings: of the node.
-        lock: guards the rest, and moves out of `receiving`.
+        lock: guards the rest, and moves into and out of `receiving` and `aside`.
         touched: association -> key of a series that it sent -> whether all of it was taken.
-        sizes: association -> bytes since its last whole message.
+        sizes: association -> bytes of the message that it is sending.
         held: bytes in the spool.
     """
 
     spool: Path
     settings: NodeSettings
     lock: threading.Lock = field(default_factory=threading.Lock)
-    touched: dict[int, dict[str, bool]] = field(default_factory=dict)
-    sizes: dict[int, int] = field(default_factory=dict)
+    touched: dict[Any, dict[str, bool]] = field(default_factory=dict)
+    sizes: dict[Any, int] = field(default_factory=dict)
     held: int = 0
 
     def busy(self) -> set[str]:
         """Keys of series that an open association has touched."""
         return {key for keys in self.touched.values() for key in keys}
 
-    def refuse(self, association: int, key: str) -> int:
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes more leave room for results and for the reserve."""
+        left = free_bytes(self.spool) - size
+        return (
+            self.held + size <= self.settings.storage_gb * 1e9
+            and left >= self.settings.free_gb * 1e9 + RESERVE_BYTES
+        )
+
+    def refuse(self, association: Any, key: str) -> int:
         """Answer that there is no room; the series is not whole until it is sent again."""
         self.touched[association][key] = False
         (self.spool / "receiving" / key / ENDED).unlink(missing_ok=True)
@@ -100,7 +106,7 @@ class Intake:
 
 def start_receiving(
     intake: Intake, *, ae_title: str, host: str, port: int, allow: tuple[str, ...]
-) -> Any:
+) -> Door:
     """Listen in the background; the server returned has `shutdown()`.
 
     Raises:
@@ -110,91 +116,136 @@ def start_receiving(
     entity = AE(ae_title=ae_title)
     entity.require_called_aet = True
     entity.require_calling_aet = list(allow)
-    entity.maximum_associations = intake.settings.associations
-    entity.network_timeout = 60
+    entity.maximum_associations = 1000  # the door counts them, each AE title's for itself
+    entity.acse_timeout, entity.network_timeout = ASSOCIATE_SECONDS, STALLED_SECONDS
     entity.add_supported_context(Verification)
     for image in IMAGES:
         entity.add_supported_context(image, list(SYNTAXES))
-    handlers: list[tuple[Any, Callable[..., Any], list[Any]]] = [
+    handlers: list[Any] = [
         (evt.EVT_C_STORE, _on_store, [intake]),
         (evt.EVT_DATA_RECV, _on_data, [intake]),
-        (evt.EVT_REJECTED, _on_rejected, []),
-        (evt.EVT_RELEASED, _on_end, [intake, True]),
-        (evt.EVT_ABORTED, _on_end, [intake, False]),
-        (evt.EVT_CONN_CLOSE, _on_end, [intake, False]),
+        (evt.EVT_DIMSE_RECV, _on_message, [intake]),
+        (evt.EVT_RELEASED, lambda event: end_association(intake, event.assoc, True)),
+        (evt.EVT_ABORTED, lambda event: end_association(intake, event.assoc, False)),
     ]
     try:
-        return entity.start_server((host, port), block=False, evt_handlers=handlers)
+        door = Door(
+            entity,
+            (host, port),
+            allow=allow,
+            places=intake.settings.associations,
+            left=lambda association: end_association(intake, association, False),
+            handlers=handlers,
+        )
     except OSError as fault:
         raise OutputError(
             f"port {port} on {host}: cannot be listened at ({fault.strerror}). Choose another "
             "with --port."
         ) from None
+    door.start()
+    return door
 
 
 def _on_data(event: Any, intake: Intake) -> None:
     """Break off with a peer whose one message grows past the limit, before it fills memory."""
-    who = id(event.assoc)
+    limit = intake.settings.largest_object_mb * 1e6
     with intake.lock:
-        intake.sizes[who] = intake.sizes.get(who, 0) + len(event.data)
-        too_large = intake.sizes[who] > intake.settings.largest_object_mb * 1e6
-    if too_large:
-        log.warning("an object larger than %g MB: broke off", intake.settings.largest_object_mb)
-        threading.Thread(target=event.assoc.abort, daemon=True).start()
+        sizes = intake.sizes
+        sizes[event.assoc] = sizes.get(event.assoc, 0) + len(event.data)
+        if sizes[event.assoc] > limit:
+            log.warning("an object larger than %g MB: broke off", limit / 1e6)
+            event.assoc.dul.socket.break_off()
+        elif sum(sizes.values()) > 2 * limit:
+            log.warning("objects of more than %g MB at one time: broke off", 2 * limit / 1e6)
+            max(sizes, key=lambda association: sizes[association]).dul.socket.break_off()
+
+
+def _on_message(event: Any, intake: Intake) -> None:
+    """A whole message has come."""
+    event.assoc.dul.socket.progressed()
+    with intake.lock:
+        intake.sizes[event.assoc] = 0
 
 
 def _on_store(event: Any, intake: Intake) -> int:
     try:
         dataset = event.dataset
-        instance, series = (
-            str(dataset.get(k, "")) for k in ("SOPInstanceUID", "SeriesInstanceUID")
-        )
+        instance, series = dataset.get("SOPInstanceUID"), dataset.get("SeriesInstanceUID")
+        announced = str(event.request.AffectedSOPInstanceUID)
         data = event.encoded_dataset()
+        content = digest_of(event.request.DataSet.getbuffer())
     except Exception:  # on damaged bytes pydicom raises whatever it met first
         log.warning("an instance that cannot be read as DICOM: not taken")
         return NOT_UNDERSTOOD
-    if not instance or not series:
+    if not _is_uid(instance) or not _is_uid(series) or instance != announced:
+        log.warning("an instance without valid UIDs: not taken")
         return NO_UID
-    key = key_of(series)
+    status = keep(intake, event.assoc, key_of(series), instance, data, content)
+    event.assoc.dul.socket.progressed()
+    return status
+
+
+def _is_uid(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 64 and UID.fullmatch(value) is not None
+
+
+def keep(
+    intake: Intake, association: Any, key: str, instance: str, data: bytes, content: str
+) -> int:
+    """Have an instance on the disk.
+
+    Args:
+        intake: of the node.
+        association: that brought it.
+        key: of its series.
+        instance: SOPInstanceUID.
+        data: the whole file.
+        content: digest of what makes two copies the same.
+
+    Returns:
+        The status to answer.
+    """
     with intake.lock:
-        who = id(event.assoc)
-        intake.sizes[who] = 0
-        intake.touched.setdefault(who, {}).setdefault(key, True)
-        if intake.held + len(data) > intake.settings.storage_gb * 1e9:
-            log.error("the spool is full (%g GB): not taken", intake.settings.storage_gb)
-            return intake.refuse(who, key)
+        intake.touched.setdefault(association, {}).setdefault(key, True)
         try:
-            outcome = keep_instance(
-                intake.spool, key, instance, data, digest_of(event.request.DataSet.getvalue())
-            )
+            if not intake.has_room(len(data)):
+                limits = (intake.settings.storage_gb, intake.settings.free_gb)
+                log.error("the spool is full (%g GB, %g GB left free): not taken", *limits)
+                return intake.refuse(association, key)
+            outcome = keep_instance(intake.spool, key, instance, data, content)
         except OSError as fault:
             log.error("series %s: cannot be stored (%s)", key, fault.strerror)
-            return intake.refuse(who, key)
+            return intake.refuse(association, key)
         if outcome == "too many":
-            return intake.refuse(who, key)
+            log.warning("series %s: too many instances: not taken", key)
+            return intake.refuse(association, key)
+        if outcome == "differs":
+            log.warning("series %s: another content under a known instance UID: not taken", key)
+            return DUPLICATE
         intake.held += len(data) if outcome == "new" else 0
-    if outcome == "differs":
-        log.warning("series %s: another content under a known instance UID: not taken", key)
-        return DUPLICATE
     return TAKEN
 
 
-def _on_rejected(event: Any) -> None:
-    log.warning("an association was rejected: its AE title or ours is not allowed")
+def end_association(intake: Intake, association: Any, well: bool) -> None:
+    """Mark the series of an association that ended by release; forget the association.
 
-
-def _on_end(event: Any, intake: Intake, well: bool) -> None:
-    """Mark the series of an association that ended by release; forget the association."""
+    What was set aside of such a series is judged again, together with what came now.
+    """
     with intake.lock:
-        keys = intake.touched.pop(id(event.assoc), {})
-        intake.sizes.pop(id(event.assoc), None)
+        keys = intake.touched.pop(association, {})
+        intake.sizes.pop(association, None)
         for key in (key for key, whole in keys.items() if whole and well):
-            folder, aside = (intake.spool / stage / key for stage in ("receiving", "aside"))
-            if (aside / INTERRUPTED).exists() and not folder.exists():
-                (aside / INTERRUPTED).unlink()
-                (aside / REASON).unlink(missing_ok=True)
-                aside.rename(folder)
-            if folder.exists():
-                (folder / ENDED).touch()
+            try:
+                _mark_ended(intake.spool, key)
+            except OSError as fault:  # it waits as one that was broken off
+                log.error("series %s: cannot be called whole (%s)", key, fault.strerror)
     if keys:
         log.info("association ended %s; %d series", "well" if well else "early", len(keys))
+
+
+def _mark_ended(spool: Path, key: str) -> None:
+    folder, aside = (spool / stage / key for stage in ("receiving", "aside"))
+    if aside.exists():
+        merge(aside, folder)
+    if folder.exists():
+        with_reserve(spool, (folder / ENDED).touch)

@@ -20,19 +20,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from medsr.config import fault_words
 from medsr.errors import InputError, UsageError
+from medsr.restore.choices import Format
+from medsr.restore.options import Options, options_from, settings_of
 
 __all__ = ["Facts", "NodeSettings", "Rule", "choose_rule", "load_settings", "may_match"]
 
 AeTitle = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[^\\]+$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$"
+    ),
 ]
+
+
+#: What a rule may set of an enhancement. A series says its modality, and becomes a series.
+OPTION_NAMES = frozenset(settings_of()) - {"modality", "format"}
 
 
 class _Page(BaseModel):
@@ -50,12 +66,22 @@ class Rule(_Page):
     max_slice_spacing_mm: float = Field(1000.0, gt=0)
     min_slices: int = Field(3, ge=3)
     enhance: bool = True
-    model: str | None = None
-    spacing_mm: float | None = Field(None, gt=0)
-    scale: float | None = Field(None, gt=1)
-    steps: int | None = Field(None, ge=1)
-    samples: int = Field(1, ge=1)
-    seed: int = 0
+    options: Options = Options(format=Format.DICOM)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, page: Any) -> Any:
+        """Every other key is an option of an enhancement, named as in `restore.options`."""
+        if not isinstance(page, dict) or "options" in page:
+            return page
+        own = {key: value for key, value in page.items() if key not in OPTION_NAMES}
+        options = {key: value for key, value in page.items() if key in OPTION_NAMES}
+        if not options:
+            return own
+        try:
+            return {**own, "options": options_from({"format": Format.DICOM, **options})}
+        except UsageError as fault:
+            raise ValueError(str(fault)) from None
 
 
 class NodeSettings(_Page):
@@ -67,8 +93,9 @@ class NodeSettings(_Page):
     retry_seconds: float = Field(10.0, gt=0)  # the first wait; each next one is twice as long
     longest_retry_seconds: float = Field(900.0, gt=0)
     storage_gb: float = Field(20.0, gt=0)  # all that the node holds on disk
+    free_gb: float = Field(1.0, ge=0)  # left free on the disk for results
     largest_object_mb: float = Field(1024.0, gt=0)
-    associations: int = Field(4, ge=1)  # at one time
+    associations: int = Field(4, ge=1)  # at one time, of one AE title
     rules: tuple[Rule, ...] = (Rule(name="every MR and CT series"),)
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsr.node.forward import Destination, Waits, forward_due
-from medsr.node.process import IDLE_SECONDS, Enhance, enhance_next, promote
+from medsr.node.disk import keep_reserve
+from medsr.node.forward import Destination, Line, Waits, forward_due
+from medsr.node.process import IDLE_SECONDS, Enhance, enhance_next, promote, put_back_all
 from medsr.node.receive import Intake, start_receiving
 from medsr.node.rules import NodeSettings
 from medsr.node.spool import forget_old, held_bytes, open_spool
 from medsr.volume.dicom.dataset import parse_quietly
 
-__all__ = ["Node", "serve"]
+__all__ = ["Node", "serve", "stop_on_signals"]
 
 log = logging.getLogger("medsr.node")
+
+#: For an archive that is in the midst of an answer when the node stops.
+LAST_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
     Args:
         node: who and where.
         enhance: does the work of one series.
-        stop: set it to end; a series that is being enhanced is finished first.
+        stop: set it to end; a series that is being enhanced is finished first. A
+            KeyboardInterrupt ends it at once, and the series is begun again at the next start.
 
     Raises:
         OutputError: the spool or the port cannot be had.
@@ -63,7 +69,19 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
         with parse_quietly():  # and so do pydicom's
             _run(node, enhance, stop)
     finally:
-        os.close(lock)
+        lock.release()
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Have SIGINT and SIGTERM end `serve`, which runs in the main thread, at once and cleanly."""
+
+    def on_signal(*_: object) -> None:
+        if not stop.is_set():
+            stop.set()
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
 
 
 def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:
@@ -73,14 +91,23 @@ def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:
     )
     who = ", ".join(node.allowed)
     log.info("listening as %s on %s:%d for %s", node.ae_title, node.host, node.port, who)
-    sender = threading.Thread(target=_send_until, args=(node, stop), daemon=True)
+    line = Line()
+    sender = threading.Thread(target=_send_until, args=(node, line, stop), daemon=True)
     sender.start()
     try:
         _work_until(intake, enhance, stop)
+    except KeyboardInterrupt:
+        log.info("stopping")
     finally:
         stop.set()
         server.shutdown()
-        sender.join(timeout=30)
+        with suppress(OSError):
+            put_back_all(intake)
+        sender.join(timeout=LAST_SECONDS)
+        if sender.is_alive():
+            line.cut()
+            sender.join(timeout=LAST_SECONDS)
+    log.info("stopped")
 
 
 def _work_until(intake: Intake, enhance: Enhance, stop: threading.Event) -> None:
@@ -93,6 +120,7 @@ def _work_until(intake: Intake, enhance: Enhance, stop: threading.Event) -> None
             log.error("the spool cannot be written (%s)", fault.strerror)
             wait = intake.settings.retry_seconds
         with intake.lock:
+            keep_reserve(intake.spool)
             intake.held = held_bytes(intake.spool)
             if time.monotonic() - cleaned > 3600:
                 forget_old(intake.spool)
@@ -100,11 +128,11 @@ def _work_until(intake: Intake, enhance: Enhance, stop: threading.Event) -> None
         stop.wait(wait)
 
 
-def _send_until(node: Node, stop: threading.Event) -> None:
-    waits = Waits(node.settings)
+def _send_until(node: Node, line: Line, stop: threading.Event) -> None:
+    waits, who = Waits(node.settings), (node.ae_title, node.destination)
     while not stop.is_set():
         try:
-            forward_due(node.spool, node.ae_title, node.destination, waits, time.monotonic())
+            forward_due(node.spool, *who, waits, time.monotonic(), line, stop)
         except Exception as fault:  # the thread must live; its words may quote a header
             wait = waits.failed("", time.monotonic())
             log.error("sending failed with %s; again in %g s", type(fault).__name__, wait)

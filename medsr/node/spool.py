@@ -5,11 +5,22 @@ A series is known by its key, a digest of its SeriesInstanceUID; folders and log
     receiving/KEY   instances as they come; `.ended` once an association that sent some has ended
     ready/KEY       whole and quiet, waits for its turn
     work/KEY        source/ and what is being made of it; on a start source/ goes back to ready
-    outbox/KEY      enhanced/ (and enhanced_std/), to be sent; `journal` says which have been
-    aside/KEY       refused; reason.txt says why
-    known/KEY       a line for each instance ever taken: digest of its UID, digest of its content
+    outbox/KEY      source/, enhanced/ and further results, to be sent; `journal` says what is
+    aside/KEY       refused or broken off; reason.txt says why
+    done/KEY        a line for each instance of a series that was enhanced and sent
 
-An instance in `known` is not taken again, so a series that is sent twice is enhanced once.
+**What a peer was told.** An instance that was answered with success is on the disk (file and name
+flushed) in one of the first five places until either
+
+- what was derived from its series has reached the archive; then its name stays in `done` for
+  `REMEMBERED_SECONDS`, so that a series that is sent twice is enhanced once (less, when more of
+  the series comes that cannot be enhanced alone: then all of it may be sent again); or
+- its series was removed on purpose, because no rule selects it or by the operator's hand; then
+  nothing remembers it.
+
+Whether an instance is kept is read from the disk each time and never from memory: an instance
+that is sent again and is in none of these places is stored again. No move overwrites or deletes an
+instance. A file is named after the digests of its instance UID and of its content.
 """
 
 from __future__ import annotations
@@ -18,15 +29,18 @@ import hashlib
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock, Timeout
+
 from medsr.errors import OutputError
-from medsr.volume.atomic import is_mine
+from medsr.node.disk import keep_reserve, sync_folder, with_reserve, write_durably
 
 __all__ = [
     "ENDED",
-    "INTERRUPTED",
+    "GONE",
     "REASON",
     "STAGES",
     "Outcome",
@@ -34,13 +48,17 @@ __all__ = [
     "forget_old",
     "held_bytes",
     "keep_instance",
+    "kept",
     "key_of",
+    "merge",
     "open_spool",
+    "remember",
+    "remove",
     "set_aside",
 ]
 
-STAGES = ("receiving", "ready", "work", "outbox", "aside", "known")
-ENDED, REASON, INTERRUPTED = ".ended", "reason.txt", ".interrupted"
+STAGES = ("receiving", "ready", "work", "outbox", "aside", "done")
+ENDED, REASON = ".ended", "reason.txt"
 
 #: A series may be sent again, and is then enhanced again, after so long.
 REMEMBERED_SECONDS = 30 * 24 * 3600.0
@@ -48,10 +66,13 @@ REMEMBERED_SECONDS = 30 * 24 * 3600.0
 #: No series is longer; more instances under one UID are refused.
 MAX_INSTANCES = 10_000
 
+#: Folders in `work` that hold nothing of worth; one rename takes them out of sight.
+GONE = ".gone"
+
 Outcome = Literal["new", "same", "differs", "too many"]
 
 
-def digest_of(data: bytes | str) -> str:
+def digest_of(data: bytes | memoryview | str) -> str:
     """32 hex digits."""
     raw = data.encode() if isinstance(data, str) else data
     return hashlib.sha256(raw).hexdigest()[:32]
@@ -62,11 +83,11 @@ def key_of(series_uid: str) -> str:
     return digest_of(series_uid)[:12]
 
 
-def open_spool(spool: Path) -> int:
+def open_spool(spool: Path) -> FileLock:
     """Make the folders, take the lock, and undo what a kill left half done.
 
     Returns:
-        The lock's file descriptor; the lock lasts until it is closed or the process ends.
+        The lock, held until it is released or the process ends.
 
     Raises:
         OutputError: not writable, or another node uses it.
@@ -75,52 +96,71 @@ def open_spool(spool: Path) -> int:
         for stage in STAGES:
             (spool / stage).mkdir(parents=True, exist_ok=True, mode=0o700)
         spool.chmod(0o700)
-        lock = os.open(spool / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = FileLock(spool / "lock", mode=0o600)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(
+            f"{spool.name}: another medsr node uses this spool; stop it or give another --spool."
+        ) from None
     except OSError as fault:
         raise OutputError(
             f"{spool.name}: cannot be used as the node's spool ({fault.strerror}). Choose a "
             "folder that is yours with --spool."
         ) from None
-    if not is_mine(lock):
-        raise OutputError(
-            f"{spool.name}: another medsr node uses this spool; stop it or give another --spool."
-        )
     _restore(spool)
+    keep_reserve(spool)
     return lock
 
 
 def _restore(spool: Path) -> None:
     for work in (spool / "work").iterdir():
-        source, ready = work / "source", spool / "ready" / work.name
-        if source.is_dir() and not ready.exists():
-            source.rename(ready)
+        if work.suffix != GONE and (work / "source").is_dir():
+            merge(work / "source", spool / "ready" / work.name)
         shutil.rmtree(work)
-    for part in (spool / "receiving").glob("*/*.part"):
+    for part in spool.glob("**/*.part"):
         part.unlink()
     forget_old(spool)
 
 
 def forget_old(spool: Path) -> None:
-    """Drop what is known of series that came long ago."""
-    for known in (spool / "known").iterdir():
-        if time.time() - known.stat().st_mtime > REMEMBERED_SECONDS:
-            known.unlink()
+    """Drop what is known of series that were sent long ago."""
+    for done in (spool / "done").iterdir():
+        if time.time() - done.stat().st_mtime > REMEMBERED_SECONDS:
+            done.unlink()
 
 
 def held_bytes(spool: Path) -> int:
-    """All that the spool holds."""
+    """All that the spool holds, without the reserve."""
     total = 0
-    for place, _, names in os.walk(spool):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(place, name)).st_size
-            except FileNotFoundError:  # moved on meanwhile
-                continue
+    for stage in STAGES:
+        for place, _, names in os.walk(spool / stage):
+            for name in names:
+                with suppress(FileNotFoundError):  # moved on meanwhile
+                    total += os.stat(os.path.join(place, name)).st_size
     return total
 
 
+def kept(spool: Path, key: str) -> dict[str, str]:
+    """The instances of a series that the node holds or has sent on.
+
+    Returns:
+        Digest of the instance UID -> digest of the content, "" where that is not known.
+    """
+    found: dict[str, str] = {}
+    for place in ("receiving/{}", "ready/{}", "work/{}/source", "outbox/{}/source", "aside/{}"):
+        with suppress(FileNotFoundError):
+            for entry in os.scandir(spool / place.format(key)):
+                if entry.name.endswith(".dcm"):
+                    name, _, content = entry.name.removesuffix(".dcm").partition(".")
+                    found[name] = content
+    with suppress(FileNotFoundError):
+        lines = (spool / "done" / key).read_text().split("\n")
+        found.update(line.split(" ", 1) for line in lines if " " in line)  # type: ignore[misc]
+    return found
+
+
 def keep_instance(spool: Path, key: str, instance_uid: str, data: bytes, content: str) -> Outcome:
-    """Write one instance, unless it is known.
+    """Have one instance on the disk, unless it is there.
 
     Args:
         spool: the folder.
@@ -132,42 +172,59 @@ def keep_instance(spool: Path, key: str, instance_uid: str, data: bytes, content
     Raises:
         OSError: the disk is full.
     """
-    known, name = spool / "known" / key, digest_of(instance_uid)
-    lines = known.read_text().split("\n") if known.exists() else []
-    seen = dict(line.split(" ") for line in lines if " " in line)
+    seen, name = kept(spool, key), digest_of(instance_uid)
     if name in seen:
-        return "same" if seen[name] == content else "differs"
+        return "same" if seen[name] in (content, "") else "differs"
     if len(seen) >= MAX_INSTANCES:
         return "too many"
     folder = spool / "receiving" / key
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        folder.mkdir()
+        sync_folder(folder.parent)
     (folder / ENDED).unlink(missing_ok=True)
-    part = folder / f"{name}.part"
-    try:
-        part.write_bytes(data)
-        part.replace(folder / f"{name}.dcm")
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    with known.open("a") as stream:
-        stream.write(f"{name} {content}\n")
+    write_durably(folder / f"{name}.{content}.dcm", data)
     return "new"
 
 
-def set_aside(spool: Path, folder: Path, key: str, reason: str, *, interrupted: bool) -> None:
-    """Move a series' instances to aside/KEY, with the reason in words.
+def merge(folder: Path, target: Path) -> None:
+    """Move a series' files into another place, one by one where that holds some already."""
+    if not target.exists():
+        folder.rename(target)
+        return
+    for file in sorted(folder.iterdir()):
+        file.replace(target / file.name)  # of one name: of one content
+    folder.rmdir()
+
+
+def set_aside(spool: Path, folder: Path, key: str, reason: str) -> None:
+    """Move a series' instances to aside/KEY, to those there, with the reason in words.
 
     Args:
         spool: the folder.
         folder: that holds the instances.
         key: of the series.
         reason: a sentence.
-        interrupted: whether it may become whole when the peer sends it again.
     """
-    target = spool / "aside" / key
-    shutil.rmtree(target, ignore_errors=True)
+    text = (reason + "\n").encode()
+    with_reserve(spool, lambda: write_durably(folder / REASON, text))
     (folder / ENDED).unlink(missing_ok=True)
-    (folder / REASON).write_text(reason + "\n", encoding="utf-8")
-    if interrupted:
-        (folder / INTERRUPTED).touch()
-    folder.rename(target)
+    merge(folder, spool / "aside" / key)
+
+
+def remember(spool: Path, key: str, source: Path) -> None:
+    """Note the instances of a series that was enhanced and sent."""
+    names = sorted(file.name.removesuffix(".dcm") for file in source.glob("*.dcm"))
+    lines = [" ".join(name.partition(".")[::2]) for name in names]
+    done = spool / "done" / key
+    if done.exists():
+        lines = [*done.read_text().split("\n"), *lines]
+    text = "".join(f"{line}\n" for line in dict.fromkeys(lines) if line).encode()
+    with_reserve(spool, lambda: write_durably(done, text))
+
+
+def remove(spool: Path, folder: Path, key: str) -> None:
+    """Delete a series on purpose: gone at one rename, whatever happens meanwhile."""
+    gone = spool / "work" / f"{key}{GONE}"
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone)

@@ -42,9 +42,9 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
         before=None if before is None else _on_grid(before, loaded.reference),
         reference=loaded.reference,
     )
-    digests = {"reference": case.reference, **case.estimates}
+    digests = {"reference": loaded.reference} | {k: loaded.estimates[k] for k in case.estimates}
     provenance = [*provenance_of(sidecar), *versions()]
-    provenance += [(f"SHA-256 of {role}", formats.digest(path)) for role, path in digests.items()]
+    provenance += [(f"SHA-256 of {role}", volume.digest) for role, volume in digests.items()]
     return scan_page(
         scans,
         PageText(

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medsr.volume.nifti import nifti_bytes
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality
+from medsr.volume.nifti_write import nifti_bytes
 
 __all__ = ["Embedded", "embed", "pack", "predicted"]
 

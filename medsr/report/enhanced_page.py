@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 from medsr.acquisition.simulate import interpolated, predicted_scan
 from medsr.errors import Refused
@@ -16,25 +15,20 @@ from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 from medsr.report.methods import enhancement_words, provenance_of
 from medsr.report.numbers import Line, Table
 from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.restore.enhancer import Enhanced
 from medsr.version import __version__
+from medsr.volume.modality import air_value
 from medsr.volume.volume import Volume
 
 __all__ = ["enhanced_page", "versions"]
 
 
-def enhanced_page(
-    measured: Volume, result: Volume, spread: Volume | None, facts: Mapping[str, Any]
-) -> str:
-    """The page of one enhancement: before, after, the uncertainty where there is one.
-
-    Args:
-        measured: the scan that was enhanced.
-        result, spread: what came out.
-        facts: the sidecar.
-    """
+def enhanced_page(enhanced: Enhanced) -> str:
+    """The page of one enhancement: before, after, the uncertainty where there is one."""
+    measured, result, facts = enhanced.measured, enhanced.volume, enhanced.record.to_json()
     before = interpolated(measured, result, 3)
     return scan_page(
-        ScanImages(after=result, before=before, spread=spread),
+        ScanImages(after=result, before=before, std=enhanced.std),
         PageText(
             title="Enhanced scan",
             warnings=facts["Remarks"],
@@ -47,7 +41,7 @@ def enhanced_page(
 
 def _consistency_table(measured: Volume, images: Mapping[str, Volume]) -> Table:
     """The one number that needs no reference."""
-    floor = -1024.0 if measured.modality == "CT" else 0.0
+    floor = air_value(measured.modality)
     cells = []
     for volume in images.values():
         try:

@@ -24,6 +24,7 @@ from medsr.report.embed import embed, pack
 from medsr.report.numbers import Table
 from medsr.report.stills import DIFFERENCE, SPREAD, Still, colour_stops, stills_of
 from medsr.version import __version__
+from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
 __all__ = ["PageText", "ScanImages", "render", "scan_page"]
@@ -50,7 +51,7 @@ class ScanImages:
         after: the enhanced scan.
         before: the measured scan, interpolated to that grid.
         reference: what it should look like.
-        spread: standard deviation of the samples, in the scan's unit.
+        std: standard deviation of the samples, in the scan's unit.
 
     Raises:
         UsageError: the grids differ, or there is neither a scan before nor a reference.
@@ -59,10 +60,10 @@ class ScanImages:
     after: Volume
     before: Volume | None = None
     reference: Volume | None = None
-    spread: Volume | None = None
+    std: Volume | None = None
 
     def __post_init__(self) -> None:
-        others = [v for v in (self.before, self.reference, self.spread) if v is not None]
+        others = [v for v in (self.before, self.reference, self.std) if v is not None]
         if self.before is None and self.reference is None:
             raise UsageError(
                 "A page needs the scan before, a reference, or both, to compare with."
@@ -114,12 +115,12 @@ def scan_page(scans: ScanImages, text: PageText) -> str:
         Refused: the scan is empty.
     """
     main = scans.reference or scans.after
-    modality = main.modality or "MR"
+    modality = main.modality or Modality.MR
     mask = foreground.foreground_mask(main.voxels, modality=modality)
     low, high = _window(main, mask)
     voxels = {role: np.asarray(v.voxels) for role, v in scans.images.items()}
-    if scans.spread is not None:
-        voxels["spread"] = np.asarray(scans.spread.voxels)
+    if scans.std is not None:
+        voxels["spread"] = np.asarray(scans.std.voxels)
     reach = DIFFERENCE_SHARE * (high - low)
     top = _top(scans, mask)
     stills = _stills(scans, mask, (low, high), reach, top)
@@ -177,8 +178,8 @@ def _stills(
         result.append(
             stills_of(values, main.affine, centre, (-reach, reach), title, unit, DIFFERENCE)
         )
-    if scans.spread is not None:
-        spread = np.asarray(scans.spread.voxels)
+    if scans.std is not None:
+        spread = np.asarray(scans.std.voxels)
         title = "Uncertainty: spread of the samples"
         result.append(stills_of(spread, main.affine, centre, (0, top), title, unit, SPREAD))
     return result
@@ -198,7 +199,7 @@ def _settings(
     return {
         "titles": {role: TITLES[role] for role in scans.images},
         "differences": _differences(scans),
-        "spread": scans.spread is not None,
+        "spread": scans.std is not None,
         "unit": scans.after.unit,
         "window": window,
         "reach": reach,
@@ -243,9 +244,9 @@ def _centre(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def _top(scans: ScanImages, mask: NDArray[np.bool_]) -> float:
     """The brightest value of the uncertainty map."""
-    if scans.spread is None:
+    if scans.std is None:
         return 1.0
-    return max(float(np.percentile(scans.spread.voxels[mask], 99.5)), 1e-6)
+    return max(float(np.percentile(scans.std.voxels[mask], 99.5)), 1e-6)
 
 
 @cache

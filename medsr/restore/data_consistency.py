@@ -10,8 +10,8 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.projection import LEAST_RATIO, Projector, wiener_ratio
+from medsr.restore.choices import Consistency
 from medsr.restore.chunks import Chunk
-from medsr.restore.options import Consistency
 
 __all__ = ["NOISE_FREE", "Measured"]
 

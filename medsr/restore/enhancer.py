@@ -1,41 +1,79 @@
-"""`Enhancer`: a model ready to use, for Python programs and for the commands."""
+"""`Enhancer`: a model ready to use, for Python programs, the commands, the batch and the node."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
-from medsr.acquisition.acquisition import Acquisition, for_scan
-from medsr.audit.conformal import Interval
-from medsr.audit.out_of_distribution import remarks_on_distribution, remarks_on_range
+from medsr.acquisition.acquisition import AxisSampling
 from medsr.diffusion.denoiser import Denoiser
-from medsr.diffusion.samplers import Sampler, multistep
-from medsr.errors import Refused
-from medsr.intensity import scaling_for
-from medsr.network.bundled import model_path
-from medsr.network.checkpoint import ModelCard, load_model
+from medsr.errors import MedsrWarning
+from medsr.network.bundled import model_for, model_path
+from medsr.network.checkpoint import ModelCard, load_model, weights_digest
 from medsr.network.device import choose_device, half_is_fast
-from medsr.restore.options import DEFAULT_SAMPLER, DEFAULT_STEPS, Consistency, Options
-from medsr.restore.output_grid import check_memory, choose_target, guess_modality
-from medsr.restore.pipeline import Enhanced, Settings, enhance
-from medsr.restore.plan import Plan
-from medsr.volume.formats import read
-from medsr.volume.volume import Modality, Volume
+from medsr.restore.options import Options, options_from
+from medsr.restore.pipeline import Restored, restore
+from medsr.restore.plan import Plan, make_plan, of_known_modality
+from medsr.restore.record import Findings, ModelUsed, Record, record_of
+from medsr.restore.running import Running
+from medsr.volume.convert import as_volume
+from medsr.volume.modality import Modality
+from medsr.volume.volume import Volume
 
-__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "Consistency", "Enhancer", "Options"]
+__all__ = ["Enhanced", "Enhancer", "Models"]
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Enhanced:
+    """An enhanced scan, and what is known about it.
+
+    Attributes:
+        volume: the result, [X', Y', Z'] on the fine grid, in the scan's unit.
+        record: what was done and found; `record.to_json()` is the sidecar.
+        measured: the scan, its modality known.
+        std: standard deviation of the samples, where there are several.
+        half_width: of the calibrated interval, where it was asked for.
+        null_space_map: the part that the scanner could not measure, where it was asked for.
+    """
+
+    volume: Volume
+    record: Record
+    measured: Volume
+    std: Volume | None = None
+    half_width: Volume | None = None
+    null_space_map: Volume | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the reader should know, the most important first."""
+        return self.record.remarks
 
 
 class Enhancer:
-    """A model ready to enhance scans: `Enhancer.from_pretrained("mr-head").enhance(path)`."""
+    """A model ready to enhance scans.
 
-    def __init__(self, denoiser: Denoiser, card: ModelCard, device: torch.device) -> None:
-        self.card = card
-        self.device = device
+    Attributes:
+        card: what the model is and what it has learned from.
+        denoiser: its network, in evaluation mode.
+        device: where it runs.
+        digest: SHA-256 of its weights; "" for a model made in memory.
+
+    Example:
+        >>> enhancer = Enhancer.from_pretrained("mr-head")  # doctest: +SKIP
+        >>> enhancer.enhance("scan.nii.gz", steps=1).volume.save("out.nii.gz")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, denoiser: Denoiser, card: ModelCard, device: torch.device, digest: str = ""
+    ) -> None:
+        self.card, self.device, self.digest = card, device, digest
         self.denoiser = denoiser.to(device).to(  # type: ignore[call-overload]
             memory_format=torch.channels_last
         )
@@ -48,160 +86,136 @@ class Enhancer:
             InputError: there is no such model, or it is damaged.
             UsageError: the device is not there.
         """
-        denoiser, card = load_model(model_path(name))
-        return cls(denoiser, card, choose_device(device))
+        path = model_path(name)
+        denoiser, card = load_model(path)
+        return cls(denoiser, card, choose_device(device), weights_digest(path))
 
-    def enhance(self, scan: Volume | str | Path, *, steps: int = DEFAULT_STEPS) -> Volume:
-        """The enhanced scan at the default target; `plan` and `run` have all the options."""
-        options = Options(steps=steps)
-        return self.run(self.plan(scan, options), options).volume
-
-    def plan(self, scan: Volume | str | Path, options: Options) -> Plan:
-        """What would be done to a scan, without doing it.
+    def enhance(
+        self,
+        scan: Any,
+        options: Options | None = None,
+        *,
+        affine: Any = None,
+        spacing_mm: Any = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Enhanced:
+        """Enhance one scan.
 
         Args:
-            scan: a volume, or the path of one.
+            scan: a path (NIfTI, DICOM folder, zip or file), a `Volume`, a nibabel image, a NumPy
+                array or torch tensor [X, Y, Z], a MONAI MetaTensor, or a SimpleITK image.
             options: what to do.
+            affine: [4, 4], voxel -> RAS+ mm, of an array.
+            spacing_mm: of an array without an affine, along each axis.
+            progress: called with the share of the work that is done, 0 to 1.
+            settings: any fields of `Options`, over those of `options`.
+
+        Returns:
+            The result with its record. Its remarks are also given as `MedsrWarning`.
 
         Raises:
             InputError: the scan cannot be read.
             Refused: there is nothing to do, the scan is of another modality than the model, or
-                it is unlike all that the model learned on and `force` is not given.
+                it is unlike all that the model has learned from and `force` is not given.
             UsageError: options that do not make sense.
         """
-        volume = scan if isinstance(scan, Volume) else read(scan)
-        if volume.modality is None:
-            unit = "HU" if self.modality == "CT" else volume.unit
-            volume = replace(volume, modality=self.modality, unit=unit)
-        if volume.modality != self.modality:
-            raise Refused(
-                f"{volume.name}: is {volume.modality}, but model {self.card.name} is for "
-                f"{self.modality}. Choose another with --model, or correct --modality."
-            )
-        target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
-        acquisition = for_scan(
-            volume,
-            target.spacing_mm,
-            slice_thickness_mm=options.slice_thickness_mm,
-            profile=options.profile,
-        )
-        check_memory(acquisition, volume.name)
-        drawn = options.steps > 1
-        remarks = target.remarks
-        remarks += remarks_on_range(acquisition, self.card.ranges, samples=drawn)
-        remarks += self._on_distribution(volume, acquisition.coarse_axis, options)
-        return Plan(volume, acquisition, remarks)
+        chosen = options_from(settings, options)
+        volume = as_volume(scan, affine=affine, spacing_mm=spacing_mm)
+        enhanced = self.run(self.plan(volume, chosen), progress)
+        for remark in enhanced.remarks:
+            warnings.warn(f"{volume.name}: {remark}", MedsrWarning, stacklevel=2)
+        return enhanced
 
-    def run(
-        self, plan: Plan, options: Options, progress: Callable[[float], None] | None = None
-    ) -> Enhanced:
+    def plan(self, volume: Volume, options: Options) -> Plan:
+        """What would be done to a scan, without doing it.
+
+        Raises:
+            Refused, UsageError: as `enhance`.
+        """
+        return make_plan(volume, options, self.card)
+
+    def record(self, plan: Plan) -> Record:
+        """The record of a plan, as far as it is known before anything is done."""
+        precision = "bfloat16" if self.running.dtype == torch.bfloat16 else "float32"
+        return record_of(plan, ModelUsed.of(self.card, self.digest, str(self.device), precision))
+
+    def run(self, plan: Plan, progress: Progress | None = None) -> Enhanced:
         """Carry out a plan.
 
         Args:
-            plan: from `plan`, with the same options.
-            options: what to do.
-            progress: called with the share done, 0 to 1.
+            plan: from `plan`.
+            progress: called with the share of the work that is done, 0 to 1.
 
         Raises:
-            Refused: the scan is empty.
+            Refused: the scan is empty, or the model has no interval for this mode.
         """
-        settings = Settings(
-            sampler=self.sampler,
-            steps=options.steps,
-            samples=options.samples,
-            quick=options.quick,
-            seed=options.seed,
-            consistency=options.consistency,
-            interval=interval_for(self.card, options) if options.interval else None,
-            null_space_map=options.null_space_map,
-            progress=progress,
-        )
-        return self.restore(plan.volume, plan.acquisition, settings)
-
-    def restore(self, volume: Volume, acquisition: Acquisition, settings: Settings) -> Enhanced:
-        """Restore a scan with settings that `Options` does not hold; `restore.enhance`.
-
-        Args:
-            volume: measured scan [X, Y, Z].
-            acquisition: how it was made.
-            settings: how to run; `half` and `device` are the model's; `detail_tolerance` is its
-                card's.
-
-        Raises:
-            Refused: the scan is empty.
-        """
-        return enhance(
-            volume,
-            acquisition,
-            self.denoiser,
-            self.card.residual_std,
-            int(self.card.network["context"]),
-            self.modality,
-            replace(
-                settings,
-                detail_tolerance=self.card.detail_tolerance,
-                half=self.half,
-                device=self.device,
+        running = replace(self.running, progress=progress)
+        found = restore(plan, self.denoiser, self.card, running)
+        return Enhanced(
+            volume=found.volume,
+            record=replace(
+                self.record(plan),
+                remarks=(*plan.remarks, *_remarks_on_profile(plan, found.better_profile)),
+                findings=_findings(found),
             ),
-        )
-
-    def _on_distribution(self, volume: Volume, axis: int, options: Options) -> tuple[str, ...]:
-        """Remarks on how the scan differs from the training's."""
-        scaling = scaling_for(self.modality, np.asarray(volume.voxels), volume.name)
-        scan = (np.asarray(volume.voxels) - scaling.offset) / scaling.gain
-        return remarks_on_distribution(
-            scan,
-            axis,
-            volume.spacing_mm,
-            self.card.ranges.get("training_statistics", {}),
-            volume.name,
-            force=options.force,
+            measured=plan.volume,
+            std=found.std,
+            half_width=found.half_width,
+            null_space_map=found.null_space_map,
         )
 
     @property
-    def half(self) -> bool:
-        """Whether the convolutions are in bfloat16, which pays on this device."""
-        return half_is_fast(self.device)
-
-    @property
-    def sampler(self) -> Sampler:
-        """`DEFAULT_SAMPLER`, with the spread of the model's data."""
-        return partial(multistep, sigma_data=self.card.sigma_data)
-
-    @property
-    def modality(self) -> Modality:
-        """What the model was trained on."""
-        return "CT" if self.card.modality == "CT" else "MR"
+    def running(self) -> Running:
+        """Where the network runs; bfloat16 convolutions where they pay."""
+        half = half_is_fast(self.device)
+        return Running(self.device, torch.bfloat16 if half else torch.float32)
 
 
-def interval_for(card: ModelCard, options: Options) -> Interval:
-    """The calibrated interval of the mode that the options ask for.
+class Models:
+    """The models of one program, each loaded when it is first needed and kept."""
 
-    Raises:
-        Refused: the model has not been calibrated.
-    """
-    mode = mode_of(options.steps, options.samples)
-    if mode not in card.intervals:
-        raise Refused(
-            f"Model {card.name} has no calibrated interval for this mode ({mode}); leave out "
-            "--interval, or calibrate it (medsr calibrate)."
-        )
-    table = card.intervals[mode]
-    return Interval(float(table["nominal"]), tuple(table["spreads"]), tuple(table["half_widths"]))
+    def __init__(self, device: str = "auto") -> None:
+        self.device = device
+        self._loaded: dict[tuple[Path, int], Enhancer] = {}
+
+    def of_scan(self, volume: Volume, options: Options) -> Enhancer:
+        """The model that the options name, or the bundled one of the scan's modality.
+
+        Raises:
+            InputError: there is no such model, or it is damaged.
+            Refused: the header and the options contradict each other.
+        """
+        name = options.model
+        if name is None:
+            known, _ = of_known_modality(volume, options)
+            name = model_for(known.modality or Modality.MR)
+        path = model_path(name)
+        key = (path, path.stat().st_mtime_ns)
+        if key not in self._loaded:
+            self._loaded[key] = Enhancer.from_pretrained(name, device=self.device)
+        return self._loaded[key]
 
 
-def mode_of(steps: int, samples: int) -> str:
-    """Key of the card's intervals: what kind of result the settings give."""
-    if samples > 1:
-        return "samples"
-    return "posterior_mean" if steps == 1 else "sample"
+def _findings(found: Restored) -> Findings:
+    return Findings(
+        noise=found.noise,
+        inconsistency=found.inconsistency,
+        null_space_share=found.null_space.share,
+        null_space_share_of_cubic=found.null_space.share_of_interpolation,
+    )
 
 
-def modality_of(volume: Volume, said: Modality | None) -> tuple[Modality, str | None]:
-    """The modality to use, and a remark when it had to be guessed."""
-    if said is not None:
-        return said, None
-    if volume.modality is not None:
-        return volume.modality, None
-    guess = guess_modality(volume)
-    return guess, f"nothing says the modality; guessed {guess} from the intensities (--modality)."
+def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[str, ...]:
+    """Advice where another slice profile explains the scan far better than the assumed one."""
+    if better is None:
+        return ()
+    assumed = plan.acquisition.axes[plan.acquisition.coarse_axis]
+    words = (
+        f"the scan does not look like slices with a {assumed.profile} profile of "
+        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} mm "
+        f"explains it far better (--profile {better.profile} --slice-thickness "
+        f"{better.width_mm:.3g}). With --consistency noise, data consistency was therefore "
+        "switched off."
+    )
+    return (words,)

@@ -1,19 +1,29 @@
-"""What a user may ask of an enhancement. No torch here, so that plans are made without it."""
+"""What a user may ask of one enhancement, spelled once.
+
+The options of `medsr enhance` and `medsr batch`, the keywords of `Enhancer.enhance` and the
+settings of a node's rules are made from the fields of `Options`: a new field is known everywhere.
+No torch here, so that plans are made without it.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from medsr.errors import UsageError
+from medsr.restore.choices import Consistency, Format, Group, Profile, Setting
+from medsr.volume.modality import Modality
 
 __all__ = [
     "DEFAULT_SAMPLER",
     "DEFAULT_STEPS",
-    "Consistency",
     "Options",
-    "check_counts",
-    "steps_of",
+    "options_from",
+    "settings_of",
     "takes_turns",
 ]
 
@@ -22,21 +32,166 @@ DEFAULT_STEPS = 6
 DEFAULT_SAMPLER = "multistep"
 
 
-def steps_of(steps: int | None, *, quick: bool) -> int:
-    """The steps that a user asks for; `quick` alone asks for the posterior mean."""
-    if steps is None:
-        return 1 if quick else DEFAULT_STEPS
-    return steps
+def _option(default: Any, setting: Setting) -> Any:
+    return dataclasses.field(default=default, metadata={"setting": setting})
 
 
-def check_counts(steps: int, samples: int) -> None:
-    """Refuse counts below one.
+@dataclass(frozen=True)
+class Options:
+    """What a user may ask of one enhancement; `None` leaves the choice to medsr.
 
     Raises:
-        UsageError: there is such a count.
+        UsageError: a value out of range, or values that contradict each other.
+
+    Example:
+        >>> Options(spacing_mm=1.0, steps=1).consistency
+        <Consistency.NOISE: 'noise'>
     """
-    if steps < 1 or samples < 1:
-        raise UsageError(f"steps and samples must be at least 1, not {steps} and {samples}.")
+
+    spacing_mm: float | None = _option(
+        None,
+        Setting(
+            Group.TARGET,
+            "Bring every axis coarser than this to it. By default the coarsest axis gets the "
+            "spacing of the finer of the other two.",
+            metavar="MM",
+            above=0,
+            flag="--spacing",
+        ),
+    )
+    scale: float | None = _option(
+        None,
+        Setting(Group.TARGET, "Make every axis F times finer.", metavar="F", above=1, most=8),
+    )
+    model: str | None = _option(
+        None,
+        Setting(
+            Group.RESULT,
+            "Bundled model, or path of a .safetensors file. By default the bundled model of the "
+            "scan's modality.",
+            metavar="NAME",
+        ),
+    )
+    steps: int = _option(
+        None,
+        Setting(
+            Group.RESULT,
+            f"Steps of the sampler; 1 is the posterior mean, closest to the truth. By default "
+            f"{DEFAULT_STEPS}: one sample, as sharp as a scan.",
+            metavar="N",
+            least=1,
+        ),
+    )
+    quick: bool = _option(
+        False,
+        Setting(Group.RESULT, "The posterior mean in two thirds of the time, for 0.1 dB."),
+    )
+    samples: int = _option(
+        1,
+        Setting(
+            Group.RESULT,
+            "Draw K samples; write their mean, and their standard deviation as a map.",
+            metavar="K",
+            least=1,
+        ),
+    )
+    seed: int = _option(
+        0,
+        Setting(Group.RESULT, "Of the noise; sample k uses N + k.", "N", least=0, most=2**62),
+    )
+    consistency: Consistency = _option(
+        Consistency.NOISE,
+        Setting(
+            Group.RESULT,
+            "How strictly the result, acquired again, must equal the scan: off, within the noise, "
+            "or exact.",
+            choices=Consistency,
+        ),
+    )
+    interval: bool = _option(
+        False,
+        Setting(Group.RESULT, "Also write the half-width of a calibrated 90 % interval."),
+    )
+    null_space_map: bool = _option(
+        False,
+        Setting(
+            Group.RESULT,
+            "Also write the part of the result that the scanner could not measure.",
+            flag="--null-space",
+        ),
+    )
+    force: bool = _option(
+        False,
+        Setting(Group.RESULT, "Enhance a scan unlike all that the model has learned from."),
+    )
+    modality: Modality | None = _option(
+        None,
+        Setting(Group.SCAN, "MR or CT, where the file does not say.", choices=Modality),
+    )
+    slice_thickness_mm: float | None = _option(
+        None,
+        Setting(
+            Group.SCAN,
+            "Width of the slice profile, in place of the header's.",
+            metavar="MM",
+            above=0,
+            flag="--slice-thickness",
+        ),
+    )
+    profile: Profile | None = _option(
+        None,
+        Setting(
+            Group.SCAN,
+            "Shape of the slice profile, in place of the sidecar's or gaussian.",
+            choices=Profile,
+        ),
+    )
+    format: Format | None = _option(
+        None,
+        Setting(
+            Group.OUTPUT,
+            "By default a DICOM series becomes a DICOM series and NIfTI stays NIfTI; `enhance` "
+            "goes by the name of the output.",
+            choices=Format,
+        ),
+    )
+    multi_frame: bool = _option(
+        False,
+        Setting(Group.OUTPUT, "DICOM: one enhanced multi-frame file, not one file a slice."),
+    )
+
+    def __post_init__(self) -> None:
+        if self.steps is None:
+            object.__setattr__(self, "steps", 1 if self.quick else DEFAULT_STEPS)
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        _check_together(self)
+
+
+def settings_of() -> dict[str, tuple[dataclasses.Field[Any], Setting]]:
+    """Name of each option -> its field and how it is explained."""
+    return {f.name: (f, f.metadata["setting"]) for f in dataclasses.fields(Options)}
+
+
+def options_from(values: Mapping[str, Any], base: Options | None = None) -> Options:
+    """`Options` of names and values, over those of `base`.
+
+    Raises:
+        UsageError: an unknown name (the nearest is named), or a value out of range.
+
+    >>> options_from({"steps": 1}).steps
+    1
+    """
+    legal = [field.name for field in dataclasses.fields(Options)]
+    for name in values:
+        if name not in legal:
+            near = difflib.get_close_matches(name, legal, n=1, cutoff=0.0)[0]
+            raise UsageError(f"There is no option '{name}'. Did you mean '{near}'?")
+    if base is None:
+        return Options(**values)
+    if values.get("quick") and "steps" not in values:
+        values = {**values, "steps": 1}
+    return dataclasses.replace(base, **values)
 
 
 def takes_turns(steps: int, quick: bool) -> bool:
@@ -49,54 +204,45 @@ def takes_turns(steps: int, quick: bool) -> bool:
     return steps > 1 or quick
 
 
-class Consistency(enum.StrEnum):
-    """How strictly A x = y is held.
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A value of the right kind and in range; words become members of their enumeration."""
+    setting: Setting = field.metadata["setting"]
+    kind = setting.choices
+    if value is None and field.default is None and field.name != "steps":
+        return None
+    if kind is not None:
+        return _member(kind, field.name, value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if setting.metavar in {"N", "K"} and not (is_number and int(value) == value):
+        raise UsageError(f"{field.name} must be a whole number, not {value!r}.")
+    if setting.metavar in {"MM", "F"} and not is_number:
+        raise UsageError(f"{field.name} must be a number, not {value!r}.")
+    if isinstance(field.default, bool) and not isinstance(value, bool):
+        raise UsageError(f"{field.name} must be true or false, not {value!r}.")
+    if is_number and setting.fault(value):
+        raise UsageError(f"{field.name} {setting.fault(value)}, not {value:g}.")
+    return value
 
-    OFF: not at all. NOISE: within 0.5 % of the range at every voxel for a scan without noticeable
-    noise, within the noise otherwise. EXACT: to rounding, also for noise.
-    """
 
-    OFF = "off"
-    NOISE = "noise"
-    EXACT = "exact"
+def _member(kind: type[enum.StrEnum], name: str, value: Any) -> enum.StrEnum:
+    for member in kind:
+        if str(value).casefold() == member.value.casefold():
+            return member
+    legal = ", ".join(member.value for member in kind)
+    raise UsageError(f"{name} must be one of {legal}, not {value!r}.")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a user may ask of one enhancement; see `medsr enhance --help`.
-
-    `quick` halves the network's time of a posterior mean, for 0.1 dB: one orientation, not the
-    average of both. The steps of a sample take one each in any case.
-    """
-
-    spacing_mm: float | None = None
-    scale: float | None = None
-    slice_thickness_mm: float | None = None
-    profile: str | None = None
-    steps: int = DEFAULT_STEPS
-    samples: int = 1
-    quick: bool = False
-    seed: int = 0
-    consistency: Consistency = Consistency.NOISE
-    interval: bool = False
-    null_space_map: bool = False
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        check_counts(self.steps, self.samples)
-        if self.steps == 1 and self.samples > 1:
-            raise UsageError(
-                f"{self.samples} samples of 1 step are one and the same image: one step is the "
-                "posterior mean, which draws nothing. Leave out samples, or take more steps "
-                f"({DEFAULT_STEPS} by default)."
-            )
-        if self.quick and self.steps > 1:
-            raise UsageError(
-                f"quick is for the posterior mean (1 step), not for a sample of {self.steps} "
-                "steps, whose steps go through one orientation each in any case."
-            )
-        if self.slice_thickness_mm is not None and not self.slice_thickness_mm > 0:
-            raise UsageError(
-                f"A slice thickness must be a positive number of mm, not "
-                f"{self.slice_thickness_mm:g}."
-            )
+def _check_together(options: Options) -> None:
+    if options.spacing_mm is not None and options.scale is not None:
+        raise UsageError("--spacing and --scale say two different things; give one of them.")
+    if options.steps == 1 and options.samples > 1:
+        raise UsageError(
+            f"{options.samples} samples of 1 step are one and the same image: one step is the "
+            "posterior mean, which draws nothing. Leave out samples, or take more steps "
+            f"({DEFAULT_STEPS} by default)."
+        )
+    if options.quick and options.steps > 1:
+        raise UsageError(
+            f"quick is for the posterior mean (1 step), not for a sample of {options.steps} "
+            "steps, each of which goes through one orientation in any case."
+        )

@@ -9,9 +9,9 @@ import psutil
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import NothingToDo, Refused, UsageError
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.volume import Volume
 
-__all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target", "guess_modality"]
+__all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target"]
 
 #: No axis is made finer than this many times: past it the scan says too little.
 MAX_FACTOR = 8.0
@@ -112,9 +112,3 @@ def check_memory(acquisition: Acquisition, name: str) -> None:
             f"need about {needed / 1e9:.0f} GB of memory; this machine has {there / 1e9:.0f} GB. "
             "Give a coarser --spacing or a smaller --scale, or crop the scan."
         )
-
-
-def guess_modality(volume: Volume) -> Modality:
-    """CT when a good part of the voxels is as dark as air in HU, MR otherwise."""
-    dark = float((volume.voxels < -300).mean())
-    return "CT" if dark > 0.02 else "MR"

@@ -1,25 +1,113 @@
-"""What would be done with a scan?"""
+"""What would be done with a scan, decided before anything is computed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medsr.acquisition.acquisition import Acquisition
+import numpy as np
+
+from medsr.acquisition.acquisition import Acquisition, for_scan
+from medsr.audit.out_of_distribution import remarks_on_distribution, remarks_on_range
+from medsr.errors import Refused
+from medsr.intensity import scaling_for
+from medsr.network.checkpoint import ModelCard
+from medsr.restore.options import Options
+from medsr.restore.output_grid import check_memory, choose_target
+from medsr.volume.anatomy import check_is_anatomy
+from medsr.volume.modality import Modality, guess_modality
 from medsr.volume.volume import Volume
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "make_plan", "of_known_modality"]
 
 
-@dataclass(frozen=True)
+DEFAULTS = Options()
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """One enhancement, decided but not done.
 
     Attributes:
         volume: the scan, its modality known.
         acquisition: how it was made, as seen from the fine grid.
-        remarks: what the user should be told.
+        options: what was asked for.
+        remarks: what the user should know.
     """
 
     volume: Volume
     acquisition: Acquisition
-    remarks: tuple[str, ...]
+    options: Options = DEFAULTS
+    remarks: tuple[str, ...] = ()
+
+
+def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[str, ...]]:
+    """The scan with its modality and unit, and a remark where the modality had to be guessed.
+
+    Raises:
+        Refused: the header and the options contradict each other.
+    """
+    declared, given = volume.modality, options.modality
+    if declared and given and declared != given:
+        raise Refused(
+            f"{volume.name}: is {declared} by its header, which --modality contradicts. Leave out "
+            "--modality, or correct the header if it is wrong."
+        )
+    known = declared or given
+    if known is not None:
+        return volume.of_modality(known), ()
+    guess = guess_modality(volume.voxels)
+    words = f"nothing says the modality; guessed {guess} from the intensities (--modality)."
+    return volume.of_modality(guess), (words,)
+
+
+def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
+    """Decide how a model would enhance a scan.
+
+    Args:
+        volume: the measured scan.
+        options: what to do.
+        card: of the model.
+
+    Raises:
+        Refused: the scan is of another modality than the model, is unlike all that the model has
+            learned from (without `force`), or is too large for this machine.
+        NothingToDo: it is as fine as was asked for already.
+        UsageError: options that do not make sense for this scan.
+    """
+    if not options.force:
+        check_is_anatomy(volume.kind, volume.name)
+    volume, remarks = of_known_modality(volume, options)
+    remarks = (*volume.remarks, *remarks)
+    if volume.modality != card.modality:
+        raise Refused(
+            f"{volume.name}: is {volume.modality}, but model {card.name} is for "
+            f"{card.modality}. Choose another with --model, or correct --modality."
+        )
+    target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
+    acquisition = for_scan(
+        volume,
+        target.spacing_mm,
+        slice_thickness_mm=options.slice_thickness_mm,
+        profile=options.profile,
+    )
+    check_memory(acquisition, volume.name)
+    remarks += target.remarks
+    remarks += remarks_on_range(acquisition, card.ranges, samples=options.steps > 1)
+    remarks += _remarks_on_distribution(volume, acquisition.coarse_axis, options, card)
+    return Plan(volume, acquisition, options, remarks)
+
+
+def _remarks_on_distribution(
+    volume: Volume, axis: int, options: Options, card: ModelCard
+) -> tuple[str, ...]:
+    """How the scan differs from those that the model has learned from."""
+    voxels = np.asarray(volume.voxels)
+    scaling = scaling_for(Modality(card.modality), voxels, volume.name)
+    return remarks_on_distribution(
+        (voxels - scaling.offset) / scaling.gain,
+        axis,
+        volume.spacing_mm,
+        card.ranges.get("training_statistics", {}),
+        volume.name,
+        force=options.force,
+    )

@@ -1,4 +1,4 @@
-"""The first result of a sampler, held against the slice profile that was assumed."""
+"""Does the assumed slice profile explain the scan, given the posterior mean?"""
 
 from __future__ import annotations
 
@@ -10,57 +10,33 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
-from medsr.diffusion.samplers import Denoise
-from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.chunks import chunks_of
-from medsr.restore.data_consistency import Measured
 from medsr.restore.upsampled import Upsampled
 
-__all__ = ["FirstLook", "better_profile"]
+__all__ = ["better_profile", "check_profile"]
 
 #: Of so many planes one is looked at.
 EVERY = 4
 
 
-class FirstLook:
-    """A denoiser whose first result, the posterior mean, is held against the assumed profile.
+def check_profile(residual: Tensor, upsampled: Upsampled) -> AxisSampling | None:
+    """A coarse axis that explains the scan far better than the assumed one; None where none does.
 
-    Attributes:
-        first: a copy of the first result of the present walk, on the CPU, where it is kept.
-        measured: the scan; after the first call it says whether its profile is explained.
-        better: a coarse axis that explains the scan far better than the assumed one, if any.
+    Args:
+        residual: the posterior mean [X', Y', Z'], before data consistency.
+        upsampled: the scan.
     """
 
-    def __init__(
-        self, denoise: Denoise, upsampled: Upsampled, measured: Measured, *, keep: bool = False
-    ) -> None:
-        self.denoise, self.upsampled, self.measured, self.keep = denoise, upsampled, measured, keep
-        self.first: Tensor | None = None
-        self.better: AxisSampling | None = None
-        self.looked = False
-
-    def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """The denoised residual, where `denoise` left it; the first time, the look as well."""
-        denoised = self.denoise(x, sigma)
-        if self.keep and sigma >= SIGMA_MAX:
-            self.first = denoised.to("cpu", copy=True)
-        if not self.looked:
-            self.looked = True
-            residual = denoised.cpu() if self.first is None else self.first
-            self.better = better_profile(
-                lambda acquisition: self._misfit(residual, acquisition), self.upsampled.acquisition
-            )
-            self.measured = replace(self.measured, explained=self.better is None)
-        return denoised
-
-    def _misfit(self, residual: Tensor, acquisition: Acquisition) -> float:
+    def misfit(acquisition: Acquisition) -> float:
         """Root mean square of A x - y, over the intensity gain."""
         square, count = 0.0, 0
-        for chunk in chunks_of(self.upsampled.acquisition, step=EVERY):
-            seen = acquire(self.upsampled.image(residual, chunk), acquisition)
-            square += float((seen - self.upsampled.scan[chunk]).square().sum())
-            count += seen.numel()
+        for chunk in chunks_of(upsampled.acquisition, step=EVERY):
+            acquired = acquire(upsampled.image(residual, chunk), acquisition)
+            square += float((acquired - upsampled.scan[chunk]).square().sum())
+            count += acquired.numel()
         return math.sqrt(square / count)
+
+    return better_profile(misfit, upsampled.acquisition)
 
 
 #: Profiles and widths over the slice spacing that are tried.

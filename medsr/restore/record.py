@@ -1,74 +1,147 @@
-"""What a sidecar records of an enhancement: the model, the physics assumed, the settings."""
+"""What is recorded of an enhancement: model, assumed physics, options, findings."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from medsr.acquisition.acquisition import AxisSampling
-from medsr.restore.enhancer import Enhancer
+from medsr.network.checkpoint import ModelCard
 from medsr.restore.options import DEFAULT_SAMPLER, Options
-from medsr.restore.pipeline import Enhanced
 from medsr.restore.plan import Plan
 from medsr.version import __version__
 
-__all__ = ["facts_of", "result_facts"]
+__all__ = ["Findings", "ModelUsed", "Record", "record_of"]
+
+DESCRIPTION = "Enhanced by medsr. Research use only, not for diagnosis."
 
 
-def facts_of(
-    enhancer: Enhancer, plan: Plan, options: Options, *, model_digest: str, input_digest: str
-) -> dict[str, Any]:
-    """The record of a planned enhancement, ready for JSON; spacings and widths in mm."""
-    axes = plan.acquisition.axes
-    coarse = axes[plan.acquisition.coarse_axis]
-    return {
-        "Description": "Enhanced by medsr. Research use only, not for diagnosis.",
-        "Modality": enhancer.modality,
-        "Model": enhancer.card.name,
-        "ModelSHA256": model_digest,
-        "ModelSettingsSHA256": enhancer.card.settings_digest,
-        "MedsrVersion": __version__,
-        "InputSHA256": input_digest,
-        "InputSpacing": [axis.low_mm for axis in axes],
-        "OutputSpacing": [axis.fine_mm for axis in axes],
-        "Factor": [axis.factor for axis in axes],
-        "AssumedSliceProfile": coarse.profile,
-        "AssumedSliceThickness": coarse.width_mm,
-        "SliceThickness": coarse.fine_mm,
-        "Sampler": DEFAULT_SAMPLER,
-        "Steps": options.steps,
-        "Samples": options.samples,
-        "Quick": options.quick,
-        "Seed": options.seed,
-        "Consistency": options.consistency.value,
-        "Forced": options.force,
-        "Device": str(enhancer.device),
-        "Precision": "bfloat16" if enhancer.half else "float32",
-    }
+@dataclass(frozen=True)
+class ModelUsed:
+    """Which model, on which processor.
 
-
-def result_facts(plan: Plan, result: Enhanced) -> dict[str, Any]:
-    """What is added once the result is there: noise, consistency, null-space share, remarks.
-
-    `Remarks` are those of the plan and of the result.
+    Attributes:
+        name: of the model.
+        digest: SHA-256 of its weights.
+        settings_digest: SHA-256 of what in its card changes results.
+        device: where it ran.
+        precision: of the convolutions, bfloat16 or float32.
     """
-    remarks = list(plan.remarks)
-    if result.better_profile is not None:
-        remarks.append(_misfit_words(plan, result.better_profile))
-    return {
-        "Remarks": remarks,
-        "EstimatedNoise": round(result.noise, 4),
-        "InconsistencyBySlice": [round(v, 6) for v in result.inconsistency],
-        "NullSpaceShare": round(result.null_space.share, 5),
-        "NullSpaceShareOfCubic": round(result.null_space.share_of_interpolation, 5),
-    }
+
+    name: str
+    digest: str
+    settings_digest: str
+    device: str = "cpu"
+    precision: str = "float32"
+
+    @classmethod
+    def of(cls, card: ModelCard, digest: str, device: str, precision: str) -> ModelUsed:
+        """The model of a card."""
+        return cls(card.name, digest, card.settings_digest, device, precision)
 
 
-def _misfit_words(plan: Plan, better: AxisSampling) -> str:
-    assumed = plan.acquisition.axes[plan.acquisition.coarse_axis]
-    return (
-        f"the scan does not look like slices with a {assumed.profile} profile of "
-        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} mm "
-        f"explains it far better (--profile {better.profile} --slice-thickness "
-        f"{better.width_mm:.3g}). With --consistency noise the result was therefore not held to "
-        "the scan."
+@dataclass(frozen=True)
+class Findings:
+    """What was found once the result was there.
+
+    Attributes:
+        noise: estimated standard deviation of the scan's noise, over the intensity gain.
+        inconsistency: root mean square of A x - y in each measured slice, over the gain.
+        null_space_share: energy of the part of the result that the scanner could not measure,
+            over the energy of the result about its mean.
+        null_space_share_of_cubic: the same of cubic interpolation.
+    """
+
+    noise: float
+    inconsistency: tuple[float, ...]
+    null_space_share: float
+    null_space_share_of_cubic: float
+
+    def to_json(self) -> dict[str, Any]:
+        """For the sidecar."""
+        return {
+            "EstimatedNoise": round(self.noise, 4),
+            "InconsistencyBySlice": [round(v, 6) for v in self.inconsistency],
+            "NullSpaceShare": round(self.null_space_share, 5),
+            "NullSpaceShareOfCubic": round(self.null_space_share_of_cubic, 5),
+        }
+
+
+@dataclass(frozen=True)
+class Record:
+    """One enhancement, planned or done; what a sidecar holds and what UIDs follow from.
+
+    Attributes:
+        model: which, and where it ran.
+        options: what was asked for.
+        modality: MR or CT.
+        input_digest: SHA-256 of the files that were read; "" for a volume made in memory.
+        axes: how the scanner sampled each axis, as assumed; mm.
+        coarse_axis: the one that was restored most.
+        remarks: what the reader should know, the most important first.
+        findings: of the result; None of a plan.
+        version: of medsr.
+    """
+
+    model: ModelUsed
+    options: Options
+    modality: str
+    input_digest: str
+    axes: tuple[AxisSampling, AxisSampling, AxisSampling]
+    coarse_axis: int
+    remarks: tuple[str, ...] = ()
+    findings: Findings | None = None
+    version: str = __version__
+
+    @property
+    def input_spacing_mm(self) -> tuple[float, ...]:
+        """Of the scan."""
+        return tuple(axis.low_mm for axis in self.axes)
+
+    @property
+    def output_spacing_mm(self) -> tuple[float, ...]:
+        """Of the result."""
+        return tuple(axis.fine_mm for axis in self.axes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The sidecar, with keys as BIDS writes them; spacings and widths in mm."""
+        coarse = self.axes[self.coarse_axis]
+        return {
+            "Description": DESCRIPTION,
+            "Modality": str(self.modality),
+            "Model": self.model.name,
+            "ModelSHA256": self.model.digest,
+            "ModelSettingsSHA256": self.model.settings_digest,
+            "MedsrVersion": self.version,
+            **({"InputSHA256": self.input_digest} if self.input_digest else {}),
+            "InputSpacing": list(self.input_spacing_mm),
+            "OutputSpacing": list(self.output_spacing_mm),
+            "Factor": [axis.factor for axis in self.axes],
+            "AssumedSliceProfile": str(coarse.profile),
+            "AssumedSliceThickness": coarse.width_mm,
+            "SliceThickness": coarse.fine_mm,
+            "Sampler": DEFAULT_SAMPLER,
+            "Steps": self.options.steps,
+            "Samples": self.options.samples,
+            "Quick": self.options.quick,
+            "Seed": self.options.seed,
+            "Consistency": self.options.consistency.value,
+            "Forced": self.options.force,
+            "Device": self.model.device,
+            "Precision": self.model.precision,
+            "Remarks": list(self.remarks),
+            **({} if self.findings is None else self.findings.to_json()),
+        }
+
+
+def record_of(plan: Plan, model: ModelUsed) -> Record:
+    """The record of a plan."""
+    return Record(
+        model=model,
+        options=plan.options,
+        modality=str(plan.volume.modality),
+        input_digest=plan.volume.digest,
+        axes=plan.acquisition.axes,
+        coarse_axis=plan.acquisition.coarse_axis,
+        remarks=plan.remarks,
     )

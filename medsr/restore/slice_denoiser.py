@@ -15,15 +15,11 @@ from torch import Tensor
 from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise
-from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.restore.running import Running
 from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
 from medsr.restore.upsampled import Upsampled
 
-__all__ = ["VOXELS_PER_CALL", "Network", "whole_volume"]
-
-#: Voxels that go through the network at once; the result does not depend on it. So few that what a
-#: layer leaves is still in the processor's cache when the next one reads it (docs/experiments.md).
-VOXELS_PER_CALL = 200_000
+__all__ = ["Network", "slice_denoiser"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +28,13 @@ class Network:
 
     Attributes:
         denoiser: in evaluation mode.
-        context: neighbouring slices that it sees on each side.
-        dtype: of the convolutions, bfloat16 or float32.
-        voxels_per_call: memory against speed; no influence on the result.
-        device: where it runs.
+        context: neighbouring slices that it takes on each side.
+        running: where and how it runs.
     """
 
     denoiser: Denoiser
     context: int
-    dtype: torch.dtype
-    voxels_per_call: int
-    device: torch.device
+    running: Running
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +46,7 @@ class _View:
     features: Tensor
 
 
-def whole_volume(
+def slice_denoiser(
     network: Network,
     upsampled: Upsampled,
     noise_level: float,
@@ -71,14 +63,15 @@ def whole_volume(
         upsampled: the scan.
         noise_level: of the scan, over the intensity gain.
         count: called after each evaluation.
-        in_turn: an evaluation takes one orientation, the next the other, each walk beginning
-            anew: half the price. What one leaves uneven from slice to slice, the next one sees.
-            Otherwise both, averaged: closest to the truth, for a posterior mean.
+        in_turn: evaluation k takes orientation k modulo 2: half the cost. What one leaves uneven
+            from slice to slice, the next one corrects. Otherwise both are averaged, which is
+            closest to the truth: for a posterior mean.
     """
     acquisition = upsampled.acquisition
     w_axis = acquisition.coarse_axis
-    device = network.device
+    device = network.running.device
     condition = upsampled.condition.to(device)
+    dtype = network.running.dtype
     phase = phase_channels(acquisition.axes[w_axis]).to(device)
     views = [
         _View(
@@ -89,18 +82,14 @@ def whole_volume(
         for order in orientations(w_axis)
     ]
 
-    turn = 0
-
-    def denoise(x: Tensor, sigma: float) -> Tensor:
-        nonlocal turn
-        turn = 0 if sigma >= SIGMA_MAX else turn + 1
-        chosen = [views[turn % 2]] if in_turn else views
+    def denoise(x: Tensor, sigma: float, k: int) -> Tensor:
+        chosen = [views[k % 2]] if in_turn else views
         total = torch.zeros_like(x)
         for view in chosen:
-            of_slices = network.denoiser.at(sigma, view.features, network.dtype)
+            of_slices = network.denoiser.at(sigma, view.features, dtype)
             stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
             for box in view.boxes:
-                for run in _runs(box, network.voxels_per_call):
+                for run in _runs(box, network.running.voxels_per_call):
                     place = (run, box.rows, box.columns)
                     index = torch.arange(run.start, run.stop, device=device)
                     cond = condition_slices(
@@ -108,7 +97,7 @@ def whole_volume(
                         index,
                         network.context,
                         phase[:, box.columns],
-                        network.dtype,
+                        dtype,
                     )
                     out[place] += of_slices(noisy[place][:, None].float(), cond)[:, 0]
         count()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
+from medsr.restore.record import Record
+from medsr.results.names import MAPS
 from medsr.volume.dicom.dataset import text
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.derive import Derivation, Kind
 from medsr.volume.volume import Volume
 
-__all__ = ["MAPS", "derivation_of", "with_thickness"]
+__all__ = ["derivation_of", "with_thickness"]
 
 #: The facts of a sidecar that fix a result; the UIDs of a derived series follow from them.
 RECIPE = (
@@ -33,38 +33,31 @@ RECIPE = (
     "Precision",
 )
 
-#: Kind of map -> what follows the image's name, and how a header words it.
-MAPS: dict[Kind, tuple[str, str]] = {
-    "spread": ("std", "Standard deviation of the samples restored"),
-    "interval": ("interval90", "Half width of the 90 percent interval of the volume restored"),
-    "null_space": ("null-space", "The null-space component (not measured) of the volume restored"),
-}
 
-
-def with_thickness(volume: Volume, scan: Volume, facts: Mapping[str, Any]) -> Volume:
+def with_thickness(volume: Volume, scan: Volume, record: Record) -> Volume:
     """A result with the thickness of its slices: their spacing where new, else the scan's."""
     axis = scan.slice_axis
     if axis is None:
         return replace(volume, slice_thickness_mm=None)
-    is_new = abs(facts["Factor"][axis] - 1.0) > 1e-9
-    thickness = facts["OutputSpacing"][axis] if is_new else scan.slice_thickness_mm
+    sampling = record.axes[axis]
+    is_new = abs(sampling.factor - 1.0) > 1e-9
+    thickness = sampling.fine_mm if is_new else scan.slice_thickness_mm
     return replace(volume, slice_thickness_mm=thickness)
 
 
-def derivation_of(
-    kind: Kind, scan: Volume, source: SourceSeries, facts: Mapping[str, Any]
-) -> Derivation:
+def derivation_of(kind: Kind, scan: Volume, source: DicomSeries, record: Record) -> Derivation:
     """What the headers of a derived series say of it.
 
     Args:
         kind: the enhanced image, or a map that belongs to it.
         scan: as measured.
         source: the series whose patient and study the new one takes over.
-        facts: the record, of `restore.record`.
+        record: of the enhancement.
     """
-    mm = " x ".join(f"{v:.3g}" for v in facts["OutputSpacing"])
-    old = " x ".join(f"{v:.3g}" for v in facts["InputSpacing"])
-    what = "Restored" if kind == "enhanced" else MAPS[kind][1]
+    facts = record.to_json()
+    mm = " x ".join(f"{v:.3g}" for v in record.output_spacing_mm)
+    old = " x ".join(f"{v:.3g}" for v in record.input_spacing_mm)
+    what = "Restored" if kind == Kind.ENHANCED else MAPS[kind].words
     words = (
         f"{what} from {old} mm to {mm} mm by the conditional diffusion model {facts['Model']} "
         f"(medsr {facts['MedsrVersion']}, sampler {facts['Sampler']}, steps {facts['Steps']}, "
@@ -82,7 +75,7 @@ def derivation_of(
     )
 
 
-def _identity(scan: Volume, source: SourceSeries, facts: Mapping[str, Any]) -> str:
+def _identity(scan: Volume, source: DicomSeries, facts: dict[str, object]) -> str:
     """A digest of the input, the model, the settings and the seed; of no path and no clock."""
     total = hashlib.sha256(scan.voxels.tobytes() + scan.affine.tobytes())
     for header in source.files:

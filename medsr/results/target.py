@@ -1,33 +1,31 @@
-"""Where an enhanced scan goes: a NIfTI file or a DICOM folder, with its sidecar beside it.
-
-`NAME.nii.gz` gets `NAME.json` and maps such as `NAME_std.nii.gz`; a folder `NAME` gets
-`NAME.json` and `NAME_std`. The image comes last, so where it is, all is.
-"""
+"""Where does an enhanced scan go: a NIfTI file or a DICOM folder, and may it go there?"""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from medsr.errors import OutputError, UsageError
 from medsr.extras import need
-from medsr.restore.pipeline import Enhanced
-from medsr.results.derivation import MAPS, derivation_of, with_thickness
-from medsr.volume import formats, nifti
-from medsr.volume.atomic import check_target, write_text
-from medsr.volume.dicom.read.series import SourceSeries, read_source
-from medsr.volume.dicom.write.derive import Kind
-from medsr.volume.dicom.write.single_frame import FILE_PATTERN, write_series
-from medsr.volume.sidecar import read_sidecar, sidecar_path, strip_suffix
-from medsr.volume.volume import Volume
+from medsr.restore.choices import Format
+from medsr.restore.options import Options
+from medsr.results.names import MAPS, in_other_format, map_path
+from medsr.volume.atomic import check_target, check_writable
+from medsr.volume.dicom.read.series import DicomSeries
+from medsr.volume.dicom.write.single_frame import FILE_PATTERN
+from medsr.volume.formats import Scan, is_nifti, open_scan
+from medsr.volume.sidecar import read_own_record, sidecar_path
 
-__all__ = ["Format", "Target", "check_free", "target_for", "write"]
-
-Format = Literal["nifti", "dicom"]
+__all__ = [
+    "Target",
+    "check_free",
+    "check_not_the_scan",
+    "format_of",
+    "is_own",
+    "stale",
+    "with_context",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,159 +33,127 @@ class Target:
     """Where and how to write.
 
     Attributes:
-        path: the NIfTI file or the DICOM folder.
+        image: the NIfTI file or the DICOM folder.
+        format: of the image and its maps.
         source: the series that a DICOM output derives from; None for NIfTI.
         multi_frame: one enhanced multi-frame file.
+        page: HTML page to write, if any.
+        picture: PNG of before and after to write, if any.
+        facts: what the sidecar says besides the record.
     """
 
-    path: Path
-    source: SourceSeries | None
+    image: Path
+    format: Format
+    source: DicomSeries | None = None
     multi_frame: bool = False
+    page: Path | None = None
+    picture: Path | None = None
+    facts: tuple[tuple[str, Any], ...] = ()
 
 
-def target_for(
-    source: Path,
-    path: Path,
-    said: Format | None,
-    *,
-    template: Path | None,
-    series_uid: str | None,
-    multi_frame: bool,
-) -> Target:
-    """The target that a user means.
+def format_of(output: Path, options: Options) -> Format:
+    """The format that a user means: the one given, else by the name of the output.
+
+    Raises:
+        UsageError: the name and the format contradict each other.
+    """
+    by_name = output.suffix == "" and not output.is_file()
+    dicom = by_name if options.format is None else options.format == Format.DICOM
+    if dicom and is_nifti(output):
+        raise UsageError(f"{output.name}: a DICOM series goes into a folder, not a NIfTI file.")
+    if not dicom and not is_nifti(output):
+        raise UsageError(
+            f"{output.name}: the output must end in .nii or .nii.gz, or be a folder (no ending) "
+            "for a DICOM series."
+        )
+    if dicom and options.multi_frame:
+        need("highdicom", "multiframe", "--multi-frame")
+    if not dicom and options.multi_frame:
+        raise UsageError("--multi-frame belongs to DICOM output (a folder).")
+    return Format.DICOM if dicom else Format.NIFTI
+
+
+def check_not_the_scan(source: Path, output: Path) -> None:
+    """Refuse a result whose image or record would replace the scan or its sidecar.
+
+    Raises:
+        UsageError: it would.
+    """
+    same = sidecar_path(output.absolute()) == sidecar_path(source.absolute())
+    if is_nifti(source) and is_nifti(output) and same:
+        raise UsageError(
+            f"{output.name}: the result and its record would replace the scan or its sidecar. "
+            "Choose another name or folder."
+        )
+
+
+def with_context(target: Target, scan: Scan, template: Path | None = None) -> Target:
+    """The target with the series whose patient and study a DICOM output takes over.
 
     Args:
-        source: the scan.
-        path: the output: .nii or .nii.gz, or a folder.
-        said: the format, where the user says it.
-        template: a DICOM series for the patient and study of a NIfTI scan.
-        series_uid: of the source.
-        multi_frame: one enhanced multi-frame file.
+        target: where to write.
+        scan: as read.
+        template: a DICOM series that lends patient and study to a NIfTI scan.
 
     Raises:
         UsageError: the words contradict each other.
-        InputError, Refused: the source series or the template cannot be used.
+        InputError, Refused: the template cannot be used.
     """
-    dicom = said == "dicom" or (said is None and path.suffix == "" and not path.is_file())
-    if not dicom:
-        if not formats.is_nifti(path):
-            raise UsageError(
-                f"{path.name}: the output must end in .nii or .nii.gz, or be a folder (no ending) "
-                "for a DICOM series."
-            )
-        if template is not None or multi_frame:
-            raise UsageError("--template and --multi-frame belong to DICOM output (a folder).")
-        same = sidecar_path(path.absolute()) == sidecar_path(source.absolute())
-        if formats.is_nifti(source) and same:
-            raise UsageError(
-                f"{path.name}: the result and its record would replace the scan or its sidecar. "
-                "Choose another name or folder."
-            )
-        return Target(path, None)
-    if multi_frame:
-        need("highdicom", "multiframe", "--multi-frame")
-    if formats.is_nifti(path):
-        raise UsageError(f"{path.name}: a DICOM series goes into a folder, not a NIfTI file.")
-    return Target(path, _context(source, template, series_uid), multi_frame)
+    if target.format == Format.NIFTI:
+        if template is not None:
+            raise UsageError("--template belongs to DICOM output (a folder).")
+        return target
+    return replace(target, source=_context(scan, template))
 
 
-def _context(source: Path, template: Path | None, series_uid: str | None) -> SourceSeries:
+def _context(scan: Scan, template: Path | None) -> DicomSeries:
     """The series whose patient and study a DICOM output takes over."""
-    if not formats.is_nifti(source):
+    if scan.series is not None:
         if template is not None:
             raise UsageError("--template is for NIfTI input; a DICOM scan is its own template.")
-        return read_source(source, series_uid=series_uid)
+        return scan.series
     if template is None:
         raise UsageError(
-            f"{source.name}: a NIfTI file names no patient and no study, which a DICOM series "
-            "needs. Give --template SERIES, the DICOM series that it was made from."
+            f"{scan.volume.name}: a NIfTI file names no patient and no study, which a DICOM "
+            "series needs. Give --template SERIES, the DICOM series that it was made from."
         )
-    return read_source(template)
+    with open_scan(template) as lent:
+        if lent.series is None:
+            raise UsageError(f"{template.name}: a template is a DICOM series, not a NIfTI file.")
+        return lent.series
 
 
 def check_free(target: Target, *, overwrite: bool) -> None:
     """Refuse an output that is in use, before any work is done.
 
     Raises:
-        OutputError: it exists and may not be replaced.
+        OutputError: it exists and may not be replaced, or cannot be written.
     """
-    if target.source is not None:
-        maps = [_beside(target, suffix) for suffix, _ in MAPS.values()]
-        for folder in (target.path, *maps):
+    check_writable(target.image)
+    images = [map_path(target.image, kind) for kind in MAPS]
+    if target.format == Format.DICOM:
+        for folder in (target.image, *images):
             check_target(folder, FILE_PATTERN, overwrite=overwrite)
-        return
-    maps = [_beside(target, suffix) for suffix, _ in MAPS.values()]
-    check_writable(target.path)
-    foreign = "MedsrVersion" not in read_sidecar(target.path)  # not a record of our own
-    sidecar = [sidecar_path(target.path)] if foreign else []
-    for path in (target.path, *sidecar, *maps):
+    foreign = read_own_record(target.image) is None and sidecar_path(target.image).exists()
+    sidecars = [sidecar_path(target.image)] if foreign else []
+    files = [*([target.image, *images] if target.format == Format.NIFTI else []), *sidecars]
+    for path in (*files, *([target.page] if target.page else [])):
         if path.exists() and not overwrite:
             raise OutputError(f"{path.name}: exists already; give --overwrite to replace it.")
+        if path.is_dir():
+            raise OutputError(f"{path.name}: is a folder; the result needs another name.")
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a folder that cannot be written, before any work is done.
-
-    Raises:
-        OutputError: an existing parent is not a folder, or may not be written.
-    """
-    there = next(p for p in path.absolute().parents if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"{path.name}: its folder cannot be written. Choose a folder that exists and is yours."
-        )
+def is_own(image: Path) -> bool:
+    """Whether the record beside a place is of the very image that stands there."""
+    facts = read_own_record(image)
+    wanted = Format.NIFTI if is_nifti(image) else Format.DICOM
+    return facts is not None and facts.get("Format", wanted) == wanted
 
 
-def _beside(target: Target, suffix: str) -> Path:
-    """Where a map of the image goes."""
-    if target.source is not None:
-        return target.path.with_name(f"{target.path.name}_{suffix}")
-    stem = strip_suffix(target.path)
-    return target.path.with_name(f"{stem}_{suffix}{target.path.name[len(stem) :]}")
-
-
-def write(
-    target: Target,
-    scan: Volume,
-    result: Enhanced,
-    facts: dict[str, Any],
-) -> None:
-    """Write an image, the maps that were asked for, and the sidecar.
-
-    Args:
-        target: from `target_for`.
-        scan: the measured volume.
-        result: from the model.
-        facts: for the sidecar.
-
-    Raises:
-        OutputError: it cannot be written.
-        Refused: the scan and the template do not belong together.
-    """
-    found: dict[Kind, Volume | None] = {
-        "spread": result.spread,
-        "interval": result.half_width,
-        "null_space": result.null_space_map,
-        "enhanced": result.volume,  # last
-    }
-    for kind, volume in found.items():
-        if volume is None:
-            continue
-        path = target.path if kind == "enhanced" else _beside(target, MAPS[kind][0])
-        if target.source is None:
-            nifti.write_nifti(volume, path, facts if kind == "enhanced" else None)
-            continue
-        if kind == "enhanced":
-            _write_sidecar(path, facts)
-        derived = with_thickness(volume, scan, facts)
-        derivation = derivation_of(kind, scan, target.source, facts)
-        if target.multi_frame:
-            from medsr.volume.dicom.write.multi_frame import write_multi_frame
-
-            write_multi_frame(derived, target.source, derivation, path)
-        else:
-            write_series(derived, target.source, derivation, path)
-
-
-def _write_sidecar(folder: Path, facts: Mapping[str, Any]) -> None:
-    write_text(json.dumps(facts, indent=2) + "\n", folder.with_name(f"{folder.name}.json"))
+def stale(target: Target) -> list[Path]:
+    """What a new version replaces: the old image in either format, its maps, their records."""
+    images = [target.image, *(map_path(target.image, kind) for kind in MAPS)]
+    other = [in_other_format(image) for image in images] if target.format == Format.DICOM else []
+    old = [image for image in (*images[1:], *other) if image.exists() and is_own(image)]
+    return [target.image, *old, *(sidecar_path(image) for image in old)]

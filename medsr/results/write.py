@@ -1,131 +1,145 @@
-"""What one scan becomes, grown under names of its own; `write` gives each file its place.
+"""What one enhanced scan becomes on disk, for `enhance`, the batch and the node alike.
 
-Everything is on the disk (flushed) when it is given a place, the small picture apart.
+Everything is written aside, flushed, and renamed in an order that a power cut cannot spoil: an
+old image goes first, then its record is replaced, and the new image appears last. So where an
+image is, all that belongs to it is. The same scan and options give the same bytes.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.job import Item, Job, Restored
-from medsr.batch.naming import ENDINGS, as_page, page_path, std_name, thumbnail_path
-from medsr.batch.resume import size_of
 from medsr.report.thumbnail import save_thumbnail
+from medsr.restore.choices import Format
+from medsr.restore.enhancer import Enhanced
+from medsr.restore.options import Options
 from medsr.results.derivation import derivation_of, with_thickness
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.results.names import ENDINGS, MAPS, map_path
+from medsr.results.target import Target, stale
+from medsr.volume.atomic import Move, commit, output_faults, staging
 from medsr.volume.dicom.write.derive import Kind
-from medsr.volume.dicom.write.single_frame import fill_series
-from medsr.volume.nifti import save_image
+from medsr.volume.dicom.write.single_frame import FILE_PATTERN, fill_series
+from medsr.volume.nifti_write import save_image
 from medsr.volume.sidecar import sidecar_path
 from medsr.volume.volume import Volume
 
-__all__ = ["Finished", "flush_folder", "grown"]
-
-SPREAD = "Standard deviation of the samples, by medsr. Research use only, not for diagnosis."
+__all__ = ["settings", "sidecar", "size_of", "write", "write_in"]
 
 
-@dataclass(frozen=True, eq=False)
-class Finished:
-    """A scan that is done and not yet written.
-
-    Attributes:
-        measured: the scan, its modality known.
-        restored: what came of it.
-        record: for the sidecar; `OutputBytes` is added.
-        source: the series that a DICOM output derives from; None for NIfTI.
-    """
-
-    measured: Volume
-    restored: Restored
-    record: dict[str, Any]
-    source: SourceSeries | None
-
-
-def grown(item: Item, job: Job, finished: Finished, stem: Path) -> list[tuple[Path, Path]]:
-    """Write everything aside.
-
-    Args:
-        item: the scan.
-        job: where the outputs go.
-        finished: what to write.
-        stem: the beginning of the names of what grows.
-
-    Returns:
-        What was written and its place, in the order of the renames: the image last.
+def write(target: Target, enhanced: Enhanced) -> None:
+    """Write an enhanced scan, its maps and its record, whole or not at all.
 
     Raises:
-        OSError: the disk is full or cannot be written.
+        OutputError: the disk is full or cannot be written; nothing is left.
+        Refused: the scan and the template do not belong together.
     """
-    final, spread = job.out / item.output, finished.restored.spread
-    picture = stem.with_name(f"{stem.name}.png")
-    save_thumbnail(finished.measured, finished.restored.volume, picture)
-    moves = [(picture, thumbnail_path(job.out, item.key))]
-    if job.report:
-        moves.append((_page(finished, stem), page_path(job.out, item.key)))
-    ending = ENDINGS[item.format]
-    if spread is not None:
-        target = job.out / std_name(item.output, bids=job.bids)
-        record = _record({**finished.record, "Description": SPREAD}, stem, "spread")
-        moves.append((record, sidecar_path(target)))
-        path = stem.with_name(f"{stem.name}.spread{ending}")
-        moves.append((_image("spread", spread, finished, path), target))
-    path = stem.with_name(f"{stem.name}.image{ending}")
-    image = _image("enhanced", finished.restored.volume, finished, path)
-    record = _record({**finished.record, "OutputBytes": size_of(image)}, stem, "record")
-    return [*moves, (record, sidecar_path(final)), (image, final)]
+    with staging(target.image) as partial:
+        write_in(partial, target, enhanced)
 
 
-def _page(finished: Finished, stem: Path) -> Path:
-    from medsr.report.enhanced_page import enhanced_page  # heavy: only for who asks
+def write_in(
+    partial: Path,
+    target: Target,
+    enhanced: Enhanced,
+    before_commit: Callable[[], None] = lambda: None,
+) -> None:
+    """The same by way of a folder of the caller's.
 
-    restored = finished.restored
-    words = enhanced_page(finished.measured, restored.volume, restored.spread, finished.record)
-    return _text(words, stem.with_name(f"{stem.name}.html"))
+    Args:
+        partial: an empty folder on the disk of the target.
+        target: where to write.
+        enhanced: what.
+        before_commit: called when all is written and nothing renamed; may raise.
+
+    Raises:
+        OutputError, Refused: as `write`.
+    """
+    with output_faults(target.image.name):
+        moves = _written(partial, target, enhanced)
+        before_commit()
+        pages = [target.page] if target.page else []
+        commit(moves, partial, [*stale(target), *pages])
 
 
-def _record(facts: dict[str, Any], stem: Path, name: str) -> Path:
-    return _text(as_page(facts), stem.with_name(f"{stem.name}.{name}.json"))
+def sidecar(target: Target, enhanced: Enhanced) -> dict[str, Any]:
+    """What the record beside an image says, but for the size of the image."""
+    return {
+        **enhanced.record.to_json(),
+        "Settings": settings(enhanced.record.options),
+        "Format": target.format.value,
+        **dict(target.facts),
+    }
+
+
+def settings(options: Options) -> dict[str, Any]:
+    """What was asked for; the digest of the weights says which model it was."""
+    return {name: value for name, value in asdict(options).items() if name != "model"}
+
+
+def size_of(image: Path) -> int | None:
+    """Bytes of an image, which is a file or a folder of slices; None where there is none."""
+    if image.is_dir():
+        return sum(file.stat().st_size for file in image.glob(FILE_PATTERN))
+    return image.stat().st_size if image.is_file() else None
+
+
+def _written(partial: Path, target: Target, enhanced: Enhanced) -> list[Move]:
+    """Everything written aside, with its place, in the order of the renames: the image last."""
+    facts, moves = sidecar(target, enhanced), list[Move]()
+    if target.picture is not None:
+        save_thumbnail(enhanced.measured, enhanced.volume, partial / "picture.png")
+        moves.append((partial / "picture.png", target.picture))
+    if target.page is not None:
+        from medsr.report.enhanced_page import enhanced_page  # matplotlib: only for who asks
+
+        moves.append((_text(enhanced_page(enhanced), partial / "page.html"), target.page))
+    for kind, volume in _maps(enhanced).items():
+        place = map_path(target.image, kind)
+        words = f"{MAPS[kind].words}, by medsr. Research use only, not for diagnosis."
+        page = _record({**facts, "Description": words}, partial, kind)
+        moves.append((page, sidecar_path(place)))
+        moves.append((_image(kind, volume, target, enhanced, partial), place))
+    image = _image(Kind.ENHANCED, enhanced.volume, target, enhanced, partial)
+    record = _record({**facts, "OutputBytes": size_of(image)}, partial, Kind.ENHANCED)
+    return [*moves, (record, sidecar_path(target.image)), (image, target.image)]
+
+
+def _maps(enhanced: Enhanced) -> dict[Kind, Volume]:
+    found = {
+        Kind.STD: enhanced.std,
+        Kind.INTERVAL: enhanced.half_width,
+        Kind.NULL_SPACE: enhanced.null_space_map,
+    }
+    return {kind: volume for kind, volume in found.items() if volume is not None}
+
+
+def _image(kind: Kind, volume: Volume, target: Target, enhanced: Enhanced, partial: Path) -> Path:
+    """A NIfTI file, or a folder of DICOM slices."""
+    ending = target.image.name[len(target.image.name.partition(".nii")[0]) :]
+    path = partial / f"{kind}{ending if target.format == Format.NIFTI else ENDINGS[Format.DICOM]}"
+    if target.source is None:
+        save_image(volume, path)
+        return path
+    path.mkdir()
+    derived = with_thickness(volume, enhanced.measured, enhanced.record)
+    derivation = derivation_of(kind, enhanced.measured, target.source, enhanced.record)
+    if target.multi_frame:
+        from medsr.volume.dicom.write.multi_frame import fill_multi_frame  # highdicom, an extra
+
+        fill_multi_frame(derived, target.source, derivation, path)
+    else:
+        fill_series(derived, target.source, derivation, path)
+    return path
+
+
+def _record(facts: Mapping[str, Any], partial: Path, kind: Kind) -> Path:
+    return _text(json.dumps(facts, indent=2) + "\n", partial / f"{kind}.json")
 
 
 def _text(words: str, path: Path) -> Path:
     path.write_text(words, encoding="utf-8")
-    _flush(path)
     return path
-
-
-def _image(kind: Kind, volume: Volume, finished: Finished, path: Path) -> Path:
-    """A NIfTI file, or a folder of slices."""
-    scan, source, facts = finished.measured, finished.source, finished.record
-    if source is None:
-        save_image(volume, path)
-        _flush(path)
-        return path
-    path.mkdir()
-    derivation = derivation_of(kind, scan, source, facts)
-    fill_series(with_thickness(volume, scan, facts), source, derivation, path)
-    for file in path.iterdir():
-        _flush(file)
-    flush_folder(path)
-    return path
-
-
-def _flush(path: Path) -> None:
-    """Have the bytes on the disk before a rename makes them count."""
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """The same for the names in a folder; Windows cannot and need not."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # not every network disk can
-            os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,6 +15,7 @@ from medsr.config import CaseConfig, TrainConfig
 from medsr.diffusion.schedule import training_sigmas
 from medsr.restore.slices import condition_slices
 from medsr.training.scenes import MARGIN, Fine, Scene, draw_scene, scene_from
+from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
 Batch = dict[str, Tensor]
@@ -36,7 +37,7 @@ def fine_cases(volumes: Sequence[Volume], cases: Sequence[CaseConfig]) -> list[F
         Fine(
             torch.from_numpy(np.array(volume.voxels)),
             case.in_plane_only,
-            "CT" if volume.modality == "CT" else "MR",
+            volume.modality or Modality.MR,
         )
         for volume, case in zip(volumes, cases, strict=True)
     ]

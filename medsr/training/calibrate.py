@@ -25,10 +25,13 @@ from medsr.errors import UsageError
 from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
 from medsr.network.checkpoint import load_card
-from medsr.restore.enhancer import DEFAULT_STEPS, Enhancer, mode_of
-from medsr.restore.pipeline import Settings
+from medsr.restore.enhancer import Enhancer
+from medsr.restore.options import DEFAULT_STEPS, Options
+from medsr.restore.pipeline import mode_of, restore
+from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.atomic import write_text
+from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
 __all__ = ["Calibration", "calibrate", "write_calibration"]
@@ -41,7 +44,7 @@ SIDES = (96, 112, 96)
 #: (steps, samples) of each mode.
 MODES = ((1, 1), (DEFAULT_STEPS, 1), (DEFAULT_STEPS, 4))
 
-#: Half-width = standard deviation: asks `enhance` for the uncalibrated one.
+#: Half-width = standard deviation: asks `restore` for the uncalibrated one.
 IDENTITY = Interval(0.9, (0.0, 10.0), (0.0, 10.0))
 
 #: Head of the table of coverage.
@@ -77,9 +80,9 @@ def calibrate(config: TrainConfig, weights: Path, note: Callable[[str], None]) -
         UsageError: the configuration has no held-out subjects or is of another modality.
     """
     enhancer = Enhancer.from_pretrained(str(weights))
-    if enhancer.modality != config.modality:
+    if enhancer.card.modality != config.modality:
         raise UsageError(
-            f"{weights.name} is a model for {enhancer.modality}; the configuration "
+            f"{weights.name} is a model for {enhancer.card.modality}; the configuration "
             f"{config.name} is for {config.modality}."
         )
     if not config.data.validate_:
@@ -133,16 +136,13 @@ class Voxels:
 def voxels_of(fine: Volume, enhancer: Enhancer, factor: float, steps: int, samples: int) -> Voxels:
     """Run one mode on one degraded scan."""
     fine, low, plan = degraded_to(fine, factor)
-    settings = Settings(
-        sampler=enhancer.sampler,
-        steps=steps,
-        samples=samples,
-        interval=IDENTITY,
-    )
-    result = enhancer.restore(low, plan, settings)
-    gain = scaling_for(enhancer.modality, np.asarray(low.voxels)).gain
+    options = Options(steps=steps, samples=samples, interval=True)
+    card = replace(enhancer.card, intervals={mode_of(steps, samples): asdict(IDENTITY)})
+    result = restore(Plan(low, plan, options), enhancer.denoiser, card, enhancer.running)
+    modality = Modality(card.modality)
+    gain = scaling_for(modality, np.asarray(low.voxels)).gain
     truth = np.asarray(fine.voxels)
-    mask = foreground_mask(truth, modality=enhancer.modality)
+    mask = foreground_mask(truth, modality=modality)
     slope = np.sqrt(sum(np.square(g) for g in np.gradient(truth)))
     width = np.zeros(0) if result.half_width is None else np.asarray(result.half_width.voxels)
     return Voxels(

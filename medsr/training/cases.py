@@ -22,8 +22,9 @@ from medsr.acquisition.resample import acquire
 from medsr.config import CaseConfig, DataConfig
 from medsr.errors import InputError
 from medsr.volume.formats import read
-from medsr.volume.nifti import write_nifti
-from medsr.volume.volume import Modality, Volume
+from medsr.volume.modality import Modality
+from medsr.volume.nifti_write import write_nifti
+from medsr.volume.volume import Volume
 
 __all__ = ["cache_key", "content_digest", "load_case", "load_cases", "unpack_tar"]
 

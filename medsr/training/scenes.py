@@ -20,7 +20,7 @@ from medsr.acquisition.noise import estimate_noise, filtered_backprojection_nois
 from medsr.acquisition.resample import acquire, upsample
 from medsr.config import DrawConfig
 from medsr.intensity import scaling_for
-from medsr.volume.volume import Modality
+from medsr.volume.modality import Modality
 
 __all__ = ["Fine", "Scene", "draw_scene", "scene_from"]
 

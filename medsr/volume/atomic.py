@@ -1,16 +1,18 @@
-"""A folder that appears whole or not at all.
+"""Files and folders that appear whole or not at all.
 
-It is filled under a hidden name beside its own and renamed once. A fault removes what was
-written; after a kill the hidden folder stays, is never taken for the result, and the next run for
-the same folder empties it. A lock on a hidden file beside it keeps two runs apart; the system
-releases it when its process ends, however it ends.
+Everything is written into a hidden folder beside its place, flushed to the disk, and then renamed.
+A fault removes what was written. After a kill the hidden folder stays; it is never taken for a
+result, and the next run for the same place empties it. A lock in it keeps two runs apart; the
+system releases it when its process ends, however it ends.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,11 +20,30 @@ from filelock import FileLock, Timeout
 
 from medsr.errors import OutputError
 
-__all__ = ["check_target", "is_mine", "whole_folder", "write_text"]
+__all__ = [
+    "Move",
+    "atomic_folder",
+    "check_target",
+    "check_writable",
+    "commit",
+    "flush",
+    "flush_folder",
+    "output_faults",
+    "staging",
+    "write_text",
+]
+
+#: What was written, and its place.
+Move = tuple[Path, Path]
+
+#: Begins the name of an older version while the new one takes its place.
+REPLACED = "replaced."
+
+LOCK = "lock"
 
 
 def check_target(folder: Path, pattern: str, *, overwrite: bool) -> None:
-    """Refuse a target that is in use, before any work is done.
+    """Refuse a folder that is in use, before any work is done.
 
     Args:
         folder: to be written.
@@ -36,112 +57,210 @@ def check_target(folder: Path, pattern: str, *, overwrite: bool) -> None:
         return
     if not folder.is_dir():
         raise OutputError(f"{folder.name}: is a file; expected a folder to write a series into.")
-    held = list(folder.iterdir())
-    strangers = [entry for entry in held if not entry.match(pattern)]
-    if strangers:
+    found = list(folder.iterdir())
+    foreign = [entry for entry in found if not entry.match(pattern)]
+    if foreign:
         raise OutputError(
-            f"{folder.name}: holds {len(strangers)} files that medsr did not write, so it is not "
+            f"{folder.name}: holds {len(foreign)} files that medsr did not write, so it is not "
             "replaced. Choose a new folder."
         )
-    if held and not overwrite:
+    if found and not overwrite:
         raise OutputError(f"{folder.name}: exists already; give --overwrite to replace it.")
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a place that cannot be written, before any work is done.
+
+    Raises:
+        OutputError: the path has no name, or an existing parent is not a folder or not writable.
+    """
+    if not path.name or path.name == "..":
+        raise OutputError(
+            f"{path}: is a folder of other things; give the result a name of its own."
+        )
+    there = next(p for p in path.absolute().parents if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{path.name}: its folder cannot be written. Choose a folder that exists and is yours."
+        )
+
+
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder to fill; renamed to `folder` at the end, removed on a fault.
+def staging(place: Path) -> Iterator[Path]:
+    """A hidden folder beside a place, to write into; removed in the end.
+
+    Raises:
+        OutputError: another run is writing there, or the disk is full or not writable.
+    """
+    check_writable(place)
+    place = place.absolute()
+    partial = place.with_name(f".{place.name}.partial")
+    with output_faults(place.name):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _make_own(partial)
+        lock = FileLock(partial / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise OutputError(
+                f"{place.name}: another medsr is writing it now; wait for it, or choose another."
+            ) from None
+    try:
+        with output_faults(place.name):
+            _undo_half_a_replacement(partial, place.parent)
+            _empty(partial)
+        yield partial
+    finally:
+        _remove(partial, lock)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes its place at the end, or nothing.
+
+    Args:
+        folder: its place; an older version is replaced.
 
     Raises:
         OutputError: another run is writing it, or the disk is full or not writable.
     """
-    folder = folder.absolute()
-    partial = folder.with_name(f".{folder.name}.partial")
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputError(
-            f"{folder.name}: another medsr is writing it now; wait for it, or choose another."
-        ) from None
-    except OSError as fault:
-        raise _unwritable(folder, fault) from None
-    try:
-        partial.mkdir(exist_ok=True)
-        _empty(partial)
-        if _aside(folder).exists() and not folder.exists():
-            _aside(folder).rename(folder)  # killed between the two renames below
-        yield partial
-        _take_place(partial, folder)
-    except BaseException as fault:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(fault, OSError):
-            raise _unwritable(folder, fault) from None
-        raise
-    finally:
-        with suppress(OSError):  # Windows keeps the name of an open file
-            os.unlink(lock.lock_file)
-        lock.release()
+    with staging(folder) as partial, output_faults(folder.name):
+        content = partial / "content"
+        content.mkdir()
+        yield content
+        commit([(content, folder.absolute())], partial)
 
 
-def is_mine(lock: int) -> bool:
-    """Lock an open file or folder until it is closed; where another holds it, close it: False."""
-    import fcntl  # not on Windows
+def commit(moves: Sequence[Move], partial: Path, stale: Iterable[Path] = ()) -> None:
+    """Give what was written its places, in their order, after what is stale has gone.
 
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        return False
-    return True
+    Args:
+        moves: what was written, on the same disk as its place.
+        partial: a folder on that disk, for older versions; see `staging`.
+        stale: files and folders that the new version replaces.
 
-
-def _empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        entry.unlink()
-
-
-def _aside(folder: Path) -> Path:
-    """Where an older version waits while the new one takes its place."""
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _take_place(partial: Path, folder: Path) -> None:
-    """One rename; an older version steps aside first and is removed afterwards."""
-    if not folder.exists() or not any(folder.iterdir()):
-        partial.rename(folder)
-        return
-    old = _aside(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old)
-
-
-def _unwritable(folder: Path, fault: OSError) -> OutputError:
-    cause = fault.__context__  # pydicom raises anew, without the number
-    reason = fault.strerror or (cause.strerror if isinstance(cause, OSError) else None)
-    return OutputError(
-        f"{folder.name}: cannot be written ({reason or 'unknown reason'}); nothing is "
-        "left of it. Choose a folder that is yours and has room."
-    )
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    for written, place in moves:
+        flush(written)
+        place.parent.mkdir(parents=True, exist_ok=True)
+    for old in stale:
+        _step_aside(old, partial)
+    for written, place in moves:
+        if place.is_dir() and not place.is_symlink():
+            _step_aside(place, partial)
+        written.replace(place)
+    for folder in {place.parent for _, place in moves}:
+        flush_folder(folder)
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write UTF-8 text beside its place, then move it there.
+    """Write UTF-8 text, whole or not at all.
 
     Raises:
         OutputError: the folder or file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    check_writable(path)
+    with output_faults(path.name):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as fault:
-        with suppress(OSError):
+        handle, name = tempfile.mkstemp(prefix=".medsr-", suffix=".partial", dir=path.parent)
+        partial = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+            partial.chmod(0o666 & ~_umask())
+            partial.replace(path)
+        finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_faults(name: str) -> Iterator[None]:
+    """Turn faults of the disk into an `OutputError` that names the output."""
+    try:
+        yield
+    except OSError as fault:
+        cause = fault.__context__  # pydicom raises anew, without the number
+        first = cause if fault.errno is None and isinstance(cause, OSError) else fault
+        full = first.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full" if full else (first.strerror or "unknown reason")
         raise OutputError(
-            f"{path.name}: cannot be written ({fault.strerror or 'unknown reason'}). "
-            "Choose a folder that exists, is yours and has room."
+            f"{name}: cannot be written ({why}); nothing is left of it. Choose a folder that "
+            "exists, is yours and has room."
         ) from None
+
+
+def flush(path: Path) -> None:
+    """Have a file, or all files of a folder, on the disk before a rename makes them count."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            flush(entry)
+        flush_folder(path)
+        return
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """The same for the names in a folder."""
+    with suppress(OSError):  # not every network disk can, nor Windows
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _make_own(folder: Path) -> None:
+    """A folder of our own: a link that somebody planted there is not followed."""
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and folder.lstat().st_uid not in (os.getuid(), 0):
+        raise PermissionError(errno.EPERM, "the hidden folder belongs to another user")
+
+
+def _undo_half_a_replacement(partial: Path, parent: Path) -> None:
+    """After a kill between the two renames of a replacement the older version comes back."""
+    for old in partial.glob(f"{REPLACED}*"):
+        place = parent / old.name.removeprefix(REPLACED)
+        if not place.exists():
+            old.rename(place)
+
+
+def _step_aside(old: Path, partial: Path) -> None:
+    """An old file goes; an old folder goes by one rename, so that it is never seen in part."""
+    if old.is_dir() and not old.is_symlink():
+        aside = partial / f"{REPLACED}{old.name}"
+        shutil.rmtree(aside, ignore_errors=True)
+        old.rename(aside)
+    else:
+        old.unlink(missing_ok=True)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.name == LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _remove(partial: Path, lock: FileLock) -> None:
+    with suppress(OSError):
+        _empty(partial)
+        if os.name == "posix":  # an open file cannot be removed elsewhere
+            (partial / LOCK).unlink(missing_ok=True)
+    lock.release()
+    with suppress(OSError):
+        (partial / LOCK).unlink(missing_ok=True)
+        partial.rmdir()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

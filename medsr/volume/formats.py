@@ -1,16 +1,36 @@
-"""One explicit table of formats: a path goes in, a Volume comes out."""
+"""One explicit table of formats: a path goes in, a scan comes out."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medsr.errors import InputError, UsageError
 from medsr.volume.nifti import read_nifti
-from medsr.volume.sidecar import SUFFIXES
+from medsr.volume.sidecar import SUFFIXES, sidecar_path
 from medsr.volume.volume import Volume
 
-__all__ = ["digest", "is_nifti", "read"]
+if TYPE_CHECKING:
+    from medsr.volume.dicom.read.series import DicomSeries
+
+__all__ = ["Scan", "content_digest", "input_files", "is_nifti", "open_scan", "read"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One scan, read once.
+
+    Attributes:
+        volume: its voxels and their place; `volume.digest` is of the files that were read.
+        series: the DICOM series that it is; None for NIfTI.
+    """
+
+    volume: Volume
+    series: DicomSeries | None = None
 
 
 def is_nifti(path: Path) -> bool:
@@ -18,35 +38,82 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
-    """Read a scan: a NIfTI file, or a DICOM series (folder, zip, or one file of it).
+@contextmanager
+def open_scan(
+    source: str | Path | Sequence[Path],
+    *,
+    series_uid: str | None = None,
+    name: str | None = None,
+) -> Iterator[Scan]:
+    """Read a scan: a NIfTI file, or a DICOM series (folder, zip, one file of it, or its files).
+
+    Voxels, headers and digest come from one state of the files. A zip stays unpacked until the
+    context ends.
 
     Args:
-        path: what the user gave.
+        source: what the user gave, or all files of one scan.
         series_uid: SeriesInstanceUID, needed where a folder or zip holds several image series.
+        name: what to call the scan in messages; the file's or folder's name by default.
 
     Raises:
         InputError: missing, unreadable, or no image.
         Refused: an image, but not one volume that medsr can place in the patient.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path.name}: there is no such file or folder.")
+    paths = [Path(source)] if isinstance(source, str | Path) else list(source)
+    path = paths[0]
+    if len(paths) == 1 and not path.exists() and not is_nifti(path):
+        raise InputError(f"{path.name or path}: there is no such file or folder.")
     if is_nifti(path):
         if series_uid is not None:
             raise UsageError(f"{path.name}: a NIfTI file has no DICOM series to choose from.")
-        return read_nifti(path)
-    from medsr.volume.dicom.read.series import read_series  # a fifth of a second that NIfTI spares
+        volume = read_nifti(path)
+        yield Scan(replace(volume, digest=content_digest(input_files(path))))
+        return
+    from medsr.volume.dicom.read.series import open_series  # a fifth of a second NIfTI spares
 
-    return read_series(path, series_uid=series_uid)
+    found = path if isinstance(source, str | Path) else paths
+    with open_series(found, series_uid=series_uid, name=name) as series:
+        yield Scan(series.volume(), series)
 
 
-def digest(path: str | Path) -> str:
-    """SHA-256 (hex) of a file, or of all files of a folder by sorted relative name."""
-    path = Path(path)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
+    """Read a scan as a volume: a NIfTI file, or a DICOM series (folder, zip, or one file of it).
+
+    Args:
+        path: what the user gave.
+        series_uid: SeriesInstanceUID, needed where a folder or zip holds several image series.
+
+    Returns:
+        Volume: voxels [X, Y, Z] float32 (HU or scanner units) with their RAS+ affine in mm.
+
+    Raises:
+        InputError: missing, unreadable, or no image.
+        Refused: an image, but not one volume that medsr can place in the patient.
+
+    Example:
+        >>> read("scan.nii.gz").spacing_mm  # doctest: +SKIP
+        (0.9, 0.9, 4.0)
+    """
+    with open_scan(path, series_uid=series_uid) as scan:
+        return scan.volume
+
+
+def input_files(path: Path) -> list[Path]:
+    """The files that a NIfTI scan depends on: the image and its sidecar."""
+    return [path, *(side for side in [sidecar_path(path)] if side.is_file())]
+
+
+def content_digest(files: Iterable[Path]) -> str:
+    """SHA-256 (hex) over the SHA-256 of each file, in their order.
+
+    Raises:
+        InputError: a file is gone or cannot be read.
+    """
     total = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        try:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as fault:
+            raise InputError(f"{file.name}: cannot be read ({fault.strerror}).") from None
     return total.hexdigest()

@@ -25,6 +25,7 @@ __all__ = [
     "GRID_TOLERANCE_VOXELS",
     "Affine",
     "axis_words",
+    "clearly_coarse_axis",
     "corner_mm",
     "crop_offset",
     "is_rectangular",
@@ -122,3 +123,13 @@ def axis_words(affine: Affine, axis: int) -> str:
     """
     column = affine[:3, axis]
     return ("left-right", "back-front", "foot-head")[int(np.abs(column).argmax())]
+
+
+def clearly_coarse_axis(spacing: NDArray[np.float64]) -> int | None:
+    """The one axis whose spacing is more than 1.1 times that of both others; None without one.
+
+    >>> clearly_coarse_axis(np.array([1.0, 4.0, 1.0]))
+    1
+    """
+    coarse = int(spacing.argmax())
+    return coarse if spacing[coarse] > 1.1 * np.delete(spacing, coarse).max() else None

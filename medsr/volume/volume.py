@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, SeveralVolumes
 from medsr.volume import geometry, planes
+from medsr.volume.anatomy import Kind
+from medsr.volume.modality import Modality, unit_of
+from medsr.volume.padding import Padding
 
-Modality = Literal["MR", "CT"]
-
-__all__ = ["Modality", "Volume", "check_affine", "check_shape"]
+__all__ = ["Volume", "check_affine", "check_shape"]
 
 
-@dataclass(frozen=True, eq=False)
+#: No scanner places a voxel farther away from its origin.
+FARTHEST_MM = 10_000.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Volume:
     """A scan on a rectangular grid; valid or not made at all.
 
@@ -31,6 +37,13 @@ class Volume:
         slice_profile: gaussian or box, where the file says it.
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
+        digest: SHA-256 (hex) of the files that were read; "" for a volume made in memory.
+        padding: where nothing was measured, and what a file shows there; the voxels hold
+            background instead. None where all was measured.
+        space: sform_code and qform_code of NIfTI: 1 the scanner's, 2 aligned to another scan,
+            3 Talairach, 4 MNI, 5 another template; both 0 for no place in the patient.
+        kind: what the image shows when that is not anatomy; see `anatomy.check_is_anatomy`.
+        remarks: sentences on what the reader assumed or questioned.
 
     Raises:
         Refused: not three axes, an empty axis, non-finite voxels, or sheared or singular axes.
@@ -45,16 +58,25 @@ class Volume:
     slice_profile: str | None = None
     stored_as_integers: bool = False
     name: str = "volume"
+    digest: str = ""
+    padding: Padding | None = None
+    space: tuple[int, int] = (1, 1)
+    kind: Kind | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels, dtype=np.float32)
         affine = np.array(self.affine, dtype=np.float64)
         _check_voxels(voxels, self.name)
         check_affine(affine, self.name)
+        if self.padding is not None and self.padding.mask.shape != voxels.shape:
+            raise ValueError("the padding mask and the voxels differ in shape")
         voxels = voxels.view()
         voxels.setflags(write=False)
         affine.setflags(write=False)
         object.__setattr__(self, "voxels", voxels)
+        if self.modality is not None:
+            object.__setattr__(self, "modality", Modality(self.modality))
         object.__setattr__(self, "affine", affine)
 
     @property
@@ -68,6 +90,37 @@ class Volume:
         """Distance between voxel centres along each axis, mm."""
         x, y, z = geometry.spacing_mm(self.affine)
         return float(x), float(y), float(z)
+
+    def of_modality(self, modality: Modality) -> Volume:
+        """The same voxels, their modality known."""
+        return replace(self, modality=modality, unit=unit_of(modality))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the volume as NIfTI (.nii or .nii.gz), whole or not at all.
+
+        Raises:
+            UsageError: the name does not end in .nii or .nii.gz.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> medsr.read("scan.nii.gz").save("copy.nii.gz")  # doctest: +SKIP
+        """
+        from medsr.volume.nifti_write import save_volume  # nibabel: only for who writes
+
+        return save_volume(self, Path(path))
+
+    def to_nibabel(self) -> Any:
+        """The volume as a `nibabel.Nifti1Image` (float32, RAS+ affine in mm)."""
+        from medsr.volume.nifti_write import to_nibabel
+
+        return to_nibabel(self)
+
+    def __repr__(self) -> str:
+        """One line: name, modality, shape, spacing."""
+        shape = " x ".join(str(n) for n in self.shape)
+        spacing = " x ".join(f"{mm:.3g}" for mm in self.spacing_mm)
+        kind = self.modality or "modality unknown"
+        return f"Volume({self.name}: {kind}, {shape} voxels of {spacing} mm)"
 
     def _repr_png_(self) -> bytes:
         """Three planes, which a notebook shows."""
@@ -113,6 +166,11 @@ def check_affine(affine: NDArray[np.float64], name: str) -> None:
     """
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise Refused(f"{name}: the affine must be a finite 4 x 4 matrix, found {affine.shape}.")
+    if np.abs(affine[:3, 3]).max() > FARTHEST_MM:
+        raise Refused(
+            f"{name}: the header places the image {np.abs(affine[:3, 3]).max() / 1000:.3g} m away "
+            "from the scanner's origin, which is not believable. Correct the header and try again."
+        )
     spacing = geometry.spacing_mm(affine)
     if spacing.min() < 1e-3 or spacing.max() > 100:
         words = " x ".join(f"{s:.4g}" for s in spacing)

@@ -13,10 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-import medsr.batch
 from medsr.batch import cluster, engine
 from medsr.restore.options import Options
-from tests.batch.studies import stub_restore
+from tests.batch.studies import make_plan, stub_restore
 
 #: So that each scan has two outputs, the second of which is the spread.
 OPTIONS = Options(samples=2)
@@ -37,7 +36,7 @@ def slow_restore(volume, job):
 def attempt(source, out, model, workers):
     """One run of the command, in a process group of its own."""
     os.setsid()
-    plan = medsr.batch.plan(source, out, model=model, options=OPTIONS)
+    plan = make_plan(source, out, model=model, options=OPTIONS)
     if not workers:
         engine.run(plan, restore=slow_restore)
         return

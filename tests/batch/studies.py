@@ -6,12 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.batch.job import Restored
-from medsr.version import __version__
+import medsr.batch
+from medsr.acquisition.acquisition import AxisSampling
+from medsr.batch.job import Means
+from medsr.restore.enhancer import Enhanced
+from medsr.restore.options import Options
+from medsr.restore.record import ModelUsed, Record
 from medsr.volume.geometry import refined_grid, spacing_mm
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.dicom_factory import SECRET, dicom_series
+
+
+def make_plan(folder, out, *, options=None, selection=None, **words):
+    """`medsr.batch.plan`, its settings in one row: those of `Options` and of `Means`."""
+    chosen = {name: words.pop(name) for name in ("model", "format") if name in words}
+    options = replace(options or Options(), **chosen)
+    more = {} if selection is None else {"selection": selection}
+    return medsr.batch.make_plan(folder, out, options=options, means=Means(**words), **more)
 
 
 def small_model(folder: Path) -> str:
@@ -89,31 +101,25 @@ def bids_study(root: Path, people=("01", "02")) -> Path:
 
 
 def stub_restore(volume, job):
-    """Stands for the model: repeats every slice four times; the spread is a tenth of the image."""
+    """Stands for the model: repeats every slice four times; the std is a tenth of the image."""
     voxels = np.repeat(volume.voxels, 4, axis=2)
     spacing = spacing_mm(volume.affine) / [1, 1, 4]
     affine, _ = refined_grid(volume.affine, volume.shape, spacing)
-    facts = {
-        "Modality": volume.modality or "MR",
-        "Model": "stub",
-        "ModelSHA256": job.models["MR"].digest,
-        "ModelSettingsSHA256": job.models["MR"].settings_digest,
-        "MedsrVersion": __version__,
-        "InputSpacing": list(spacing * [1, 1, 4]),
-        "OutputSpacing": list(spacing),
-        "Factor": [1.0, 1.0, 4.0],
-        "AssumedSliceProfile": "box",
-        "AssumedSliceThickness": 4.0,
-        "Sampler": "none",
-        "Steps": job.options.steps,
-        "Samples": job.options.samples,
-        "Seed": job.options.seed,
-        "Consistency": "off",
-        "Quick": job.options.quick,
-        "Device": "cpu",
-        "Precision": "float32",
-        "Remarks": [],
-    }
-    result = replace(volume, voxels=voxels, affine=affine)
-    spread = replace(result, voxels=voxels / 10) if job.options.samples > 1 else None
-    return Restored(result, spread, facts)
+    x, y, z = volume.shape
+    mm = [float(v) for v in spacing]
+    record = Record(
+        model=ModelUsed("stub", job.models["MR"].digest, job.models["MR"].settings_digest),
+        options=job.options,
+        modality=volume.modality or "MR",
+        input_digest=volume.digest,
+        axes=(
+            AxisSampling(x, mm[0], x, mm[0]),
+            AxisSampling(y, mm[1], y, mm[1]),
+            AxisSampling(4 * z, mm[2], z, 4 * mm[2], 4.0, "box"),
+        ),
+        coarse_axis=2,
+    )
+    known = volume.of_modality(volume.modality or "MR")
+    result = replace(known, voxels=voxels, affine=affine, digest="")
+    std = replace(result, voxels=voxels / 10) if job.options.samples > 1 else None
+    return Enhanced(result, record, known, std=std)

@@ -10,7 +10,7 @@ import pytest
 
 import medsr.batch
 from medsr.restore.options import Options
-from tests.batch.studies import bids_study, small_model
+from tests.batch.studies import bids_study, make_plan, small_model
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 
@@ -22,7 +22,7 @@ def test_the_bids_validator_passes_the_derivatives(tmp_path, inside):
     study = bids_study(tmp_path / "in")
     out = study / "derivatives" / "medsr" if inside else tmp_path / "out"
     model = small_model(tmp_path / "model")
-    plan = medsr.batch.plan(study, out, model=model, options=Options(samples=2, steps=2))
+    plan = make_plan(study, out, model=model, options=Options(samples=2, steps=2))
     assert medsr.batch.run(plan).counts == {"done": 2}
     said = subprocess.run(
         [str(VALIDATOR), "--json", str(out)], capture_output=True, text=True, check=False

@@ -10,7 +10,7 @@ import pytest
 import medsr.batch
 from medsr.batch.cluster import QueueConfig, load_queue_config, queued, threads_each
 from medsr.errors import InputError, UsageError
-from tests.batch.studies import nifti_study, small_model, stub_restore
+from tests.batch.studies import make_plan, nifti_study, small_model, stub_restore
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def test_a_batch_through_a_queue(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(tmp_path)
     source, model = nifti_study(tmp_path / "in", 3), small_model(tmp_path / "model")
-    plan = medsr.batch.plan(source, tmp_path / "out", model=model)
+    plan = make_plan(source, tmp_path / "out", model=model)
     config = QueueConfig(cores=1, memory="2GB", interface="lo")
     with queued("slurm", 1, config) as client:
         results = medsr.batch.run(plan, client, restore=stub_restore)

@@ -9,7 +9,7 @@ import pytest
 
 import medsr.batch
 from medsr.batch import worker
-from tests.batch.studies import small_model, stub_restore, thick_nifti
+from tests.batch.studies import make_plan, small_model, stub_restore, thick_nifti
 from tests.dicom_factory import dicom_series
 
 SIZE = 4_000_000
@@ -59,13 +59,13 @@ def test_a_full_disk(tmp_path, small_disk, monkeypatch, foreseen, make):
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(SIZE - 900_000))
     out = small_disk / "out"
-    results = medsr.batch.run(medsr.batch.plan(source, out, model=model), restore=stub_restore)
+    results = medsr.batch.run(make_plan(source, out, model=model), restore=stub_restore)
     assert set(results.counts) <= {"failed", "done"}
     assert results.counts["failed"] >= 1
     assert all("room" in row.reason for row in results.faults)
     assert not list(out.rglob(".*")), "temporary files are left"
     assert len(outputs(out)) == results.counts.get("done", 0)
     ballast.unlink()
-    again = medsr.batch.run(medsr.batch.plan(source, out, model=model), restore=stub_restore)
+    again = medsr.batch.run(make_plan(source, out, model=model), restore=stub_restore)
     assert again.is_whole
     assert len(outputs(out)) == 4

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 import medsr.batch
-from medsr.batch.job import ENHANCE, REFUSE, SKIP
+from medsr.batch.job import Decision
 from medsr.batch.plan import Selection
 from medsr.errors import InputError, UsageError
 from medsr.restore.options import Options
 from tests.batch.studies import (
     bids_study,
     dicom_dump,
+    make_plan,
     nifti_study,
     small_model,
     stub_restore,
@@ -28,7 +29,7 @@ def model(tmp_path):
 @pytest.fixture
 def planned(tmp_path, model):
     def make(folder, **words):
-        return medsr.batch.plan(folder, tmp_path / "out", model=model, **words)
+        return make_plan(folder, tmp_path / "out", model=model, **words)
 
     return make
 
@@ -48,9 +49,9 @@ def test_a_dicom_dump_is_sorted_into_series_each_with_a_reason(tmp_path, planned
     skipped = {"localizer", "derived", "4-D", "isotropic", "is CT, and the model is for MR"}
     for word in skipped:
         (item,) = by_reason(plan, word)
-        assert item.decision == SKIP, word
+        assert item.decision == Decision.SKIP, word
     (gap,) = by_reason(plan, "1 slice is missing")
-    assert gap.decision == REFUSE
+    assert gap.decision == Decision.REFUSE
 
 
 def test_nobody_is_named(tmp_path, planned):
@@ -91,7 +92,7 @@ def test_a_corrupt_half_of_a_series_is_refused_not_enhanced_as_half_a_head(tmp_p
         file.write_bytes(file.read_bytes()[:140] + b"\xff" * 200)
     plan = planned(tmp_path / "in")
     assert [item.files for item in plan.todo] == [5]  # the other folder's
-    refused = [item for item in plan.items if item.decision == REFUSE]
+    refused = [item for item in plan.items if item.decision == Decision.REFUSE]
     assert sorted(item.files for item in refused) == [4, 4]
     assert any("4 DICOM files in its folder cannot be read" in item.reason for item in refused)
 
@@ -142,10 +143,10 @@ def test_nifti_that_is_not_one_scan(tmp_path, planned):
     thick_nifti(study / "fine.nii.gz", affine=np.eye(4))
     plan = planned(study)
     assert {i.label.split(" ")[0]: i.decision for i in plan.items} == {
-        "twin.nii": ENHANCE,
-        "twin.nii.gz": REFUSE,
-        "bold.nii.gz": SKIP,
-        "fine.nii.gz": SKIP,
+        "twin.nii": Decision.ENHANCE,
+        "twin.nii.gz": Decision.REFUSE,
+        "bold.nii.gz": Decision.SKIP,
+        "fine.nii.gz": Decision.SKIP,
     }
 
 
@@ -189,18 +190,16 @@ def test_parts_share_the_scans_and_need_no_engine(tmp_path, planned):
 def test_the_output_may_lie_inside_but_not_be_or_hold_the_input(tmp_path, model):
     study = nifti_study(tmp_path / "in", 2)
     for _ in range(2):
-        plan = medsr.batch.plan(study, study / "derivatives" / "medsr", model=model)
+        plan = make_plan(study, study / "derivatives" / "medsr", model=model)
         assert len(plan.items) == 2
         medsr.batch.run(plan, restore=stub_restore)
     for out in (study, tmp_path):
         with pytest.raises(UsageError, match="must not be the input folder or hold it"):
-            medsr.batch.plan(study, out, model=model)
+            make_plan(study, out, model=model)
     with pytest.raises(InputError, match="no such folder"):
-        medsr.batch.plan(tmp_path / "none", tmp_path / "out", model=model)
+        make_plan(tmp_path / "none", tmp_path / "out", model=model)
     with pytest.raises(UsageError, match="needs a BIDS dataset"):
-        medsr.batch.plan(
-            study, tmp_path / "out", model=model, selection=Selection(participants=("01",))
-        )
+        make_plan(study, tmp_path / "out", model=model, selection=Selection(participants=("01",)))
 
 
 def test_several_readers_find_what_one_finds(tmp_path, planned):

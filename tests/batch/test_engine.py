@@ -11,10 +11,10 @@ import pytest
 
 import medsr.batch
 from medsr.batch.cluster import joined, local
-from medsr.batch.job import SET_ASIDE
+from medsr.batch.job import End
 from medsr.errors import UsageError
 from tests.batch import faulty
-from tests.batch.studies import nifti_study, small_model, stub_restore
+from tests.batch.studies import make_plan, nifti_study, small_model, stub_restore
 from tests.batch.test_kill import contents
 from tests.command_line import call
 
@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[2]
 def plan(tmp_path):
     """Of six small scans."""
     source = nifti_study(tmp_path / "in", 6)
-    return medsr.batch.plan(source, tmp_path / "out", model=small_model(tmp_path / "model"))
+    return make_plan(source, tmp_path / "out", model=small_model(tmp_path / "model"))
 
 
 def unbroken(plan, tmp_path):
     """The outputs of a run in which nothing happened."""
     model = plan.job.models["MR"].name
-    other = medsr.batch.plan(plan.job.root, tmp_path / "unbroken", model=model)
+    other = make_plan(plan.job.root, tmp_path / "unbroken", model=model)
     medsr.batch.run(other, restore=stub_restore)
     return contents(tmp_path / "unbroken")
 
@@ -50,7 +50,7 @@ def test_a_worker_that_dies_is_replaced_and_its_scan_tried_again(plan, tmp_path)
 def test_a_scan_that_kills_three_workers_is_set_aside_and_no_other(plan, tmp_path):
     with local(1) as client:
         results = medsr.batch.run(plan, client, restore=faulty.deadly)
-    assert results.counts == {SET_ASIDE: 1, "done": 5}
+    assert results.counts == {End.SET_ASIDE: 1, "done": 5}
     assert len((tmp_path / "deaths").read_text().split()) == 3
     assert results.rows[0].scan.startswith("scan00")
     assert "3 workers died" in results.rows[0].reason
@@ -60,12 +60,12 @@ def test_a_scan_that_kills_three_workers_is_set_aside_and_no_other(plan, tmp_pat
 def test_a_scan_that_passes_the_memory_limit_is_set_aside(plan, tmp_path):
     with local(1, memory_limit="900MB") as client:
         results = medsr.batch.run(plan, client, restore=faulty.hungry)
-    assert results.counts == {SET_ASIDE: 1, "done": 5}
+    assert results.counts == {End.SET_ASIDE: 1, "done": 5}
     assert "more memory than a worker has" in results.rows[0].reason
 
 
 def _second_run(source, out, model):
-    plan = medsr.batch.plan(source, out, model=model)
+    plan = make_plan(source, out, model=model)
     medsr.batch.run(plan, restore=faulty.counted)
 
 
@@ -82,7 +82,7 @@ def test_two_runs_at_once_do_no_scan_twice(tmp_path):
     assert other.exitcode == 0
     restored = (tmp_path / "restored").read_text().split()
     assert sorted(restored) == [f"scan{k:02d}.nii.gz" for k in range(24)]
-    assert not medsr.batch.plan(source, tmp_path / "out", model=model).todo
+    assert not make_plan(source, tmp_path / "out", model=model).todo
 
 
 def _started(*words):
@@ -116,7 +116,7 @@ def test_workers_started_by_hand_do_a_real_batch(tmp_path):
             process.terminate()
         for process in started:
             process.wait()
-    assert not medsr.batch.plan(source, out, model=model).todo
+    assert not make_plan(source, out, model=model).todo
 
 
 def _address(page):

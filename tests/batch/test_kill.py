@@ -9,7 +9,7 @@ import pytest
 
 import medsr.batch
 from tests.batch.killer import OPTIONS
-from tests.batch.studies import dicom_study, nifti_study, small_model, stub_restore
+from tests.batch.studies import dicom_study, make_plan, nifti_study, small_model, stub_restore
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +47,7 @@ def test_killed_runs_end_like_an_unbroken_one(tmp_path, study, scans, kills, wor
     assert report["done"][-1] == scans
     assert report["twice"] == [], "a scan was finished twice"
     unbroken = tmp_path / "unbroken"
-    plan = medsr.batch.plan(source, unbroken, model=model, options=OPTIONS)
+    plan = make_plan(source, unbroken, model=model, options=OPTIONS)
     medsr.batch.run(plan, restore=stub_restore)
     assert contents(out) == contents(unbroken)
     assert not list(out.rglob(".*")), "temporary files are left"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import medsr.batch
-from medsr.batch.job import FAILED, NOT_REACHED
+from medsr.batch.job import End
 from medsr.restore.options import Options
-from tests.batch.studies import nifti_study, small_model, stub_restore
+from tests.batch.studies import make_plan, nifti_study, small_model, stub_restore
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def again(tmp_path):
 
     def make(**words):
         words = {"model": model, **words}
-        return medsr.batch.plan(tmp_path / "in", tmp_path / "out", **words)
+        return make_plan(tmp_path / "in", tmp_path / "out", **words)
 
     medsr.batch.run(make(), restore=stub_restore)
     return make
@@ -92,7 +92,7 @@ def test_stop_on_first_error_begins_no_further_scan(again, tmp_path):
         raise ZeroDivisionError("a bug with a patient's name in it")
 
     results = medsr.batch.run(again(overwrite=True), restore=broken, stop_on_first_error=True)
-    assert results.counts == {FAILED: 1, NOT_REACHED: 2}
+    assert results.counts == {End.FAILED: 1, End.NOT_REACHED: 2}
     assert "ZeroDivisionError at test_resume.py" in results.faults[0].reason
     assert "patient" not in results.faults[0].reason
     assert not results.is_whole

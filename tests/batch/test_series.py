@@ -10,7 +10,7 @@ from medsr.errors import UsageError
 from medsr.restore.options import Options
 from medsr.volume.dicom.read.series import read_series
 from medsr.volume.nifti import read_nifti
-from tests.batch.studies import dicom_study, nifti_study, small_model, stub_restore
+from tests.batch.studies import dicom_study, make_plan, nifti_study, small_model, stub_restore
 from tests.batch.test_kill import contents
 from tests.command_line import call
 from tests.dicom_factory import SECRET
@@ -23,7 +23,7 @@ def again(tmp_path):
     model = small_model(tmp_path / "model")
 
     def make(**words):
-        return medsr.batch.plan(tmp_path / "in", tmp_path / "out", **{"model": model, **words})
+        return make_plan(tmp_path / "in", tmp_path / "out", **{"model": model, **words})
 
     medsr.batch.run(make(), restore=stub_restore)
     return make
@@ -54,7 +54,7 @@ def test_series_are_those_of_medsr_enhance(tmp_path):
     assert SECRET not in record
     facts = json.loads(record)
     assert facts["OutputBytes"] == sum(p.stat().st_size for p in image.iterdir())
-    assert facts["OutputBytes"] < medsr.batch.plan(source, tmp_path / "x").items[0].most_bytes
+    assert facts["OutputBytes"] < make_plan(source, tmp_path / "x").items[0].most_bytes
 
 
 def test_nothing_is_left_to_do(again, tmp_path):
@@ -70,7 +70,7 @@ def test_nifti_on_request_replaces_the_series_and_back(again, tmp_path):
     medsr.batch.run(again(options=options), restore=stub_restore)
     series = contents(out)
     voxels = [read_series(image).voxels for image in images(out)]
-    plan = again(series_as="nifti", options=options)
+    plan = again(format="nifti", options=options)
     reasons = {item.reason for item in plan.todo}
     assert reasons == {"done again: settings changed: format dicom -> nifti"}
     medsr.batch.run(plan, restore=stub_restore)
@@ -86,10 +86,10 @@ def test_nifti_on_request_replaces_the_series_and_back(again, tmp_path):
 
 def test_nifti_input_stays_nifti(tmp_path):
     source, model = nifti_study(tmp_path / "in", 1), small_model(tmp_path / "model")
-    plan = medsr.batch.plan(source, tmp_path / "out", model=model, series_as="dicom")
+    plan = make_plan(source, tmp_path / "out", model=model, format="dicom")
     assert [item.output for item in plan.items] == ["group0/scan00.nii.gz"]
     with pytest.raises(UsageError, match="dicom"):
-        medsr.batch.plan(source, tmp_path / "out", model=model, series_as="png")
+        make_plan(source, tmp_path / "out", model=model, format="png")
 
 
 def test_a_series_that_lost_a_slice_or_has_other_settings_is_done_again(again, tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from medsr.errors import Refused
-from medsr.metrics.foreground import foreground_mask, intensity_floor, robust_range
+from medsr.metrics.foreground import foreground_mask, robust_range
+from medsr.volume.modality import air_value
 
 SHAPE = (48, 56, 44)
 
@@ -82,7 +83,7 @@ def test_the_range_does_not_follow_single_voxels():
 def test_ct_counts_from_minus_1024_even_with_padding_below():
     voxels, _ = body()
     voxels[0] = -3024.0
-    assert intensity_floor("CT") == -1024.0
+    assert air_value("CT") == -1024.0
     assert robust_range(voxels, modality="CT") == np.percentile(voxels, 99.9) + 1024
 
 

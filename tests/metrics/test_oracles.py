@@ -127,7 +127,7 @@ class TestAgainstTorch:
 
 
 def test_the_examples_of_the_documentation_are_true():
-    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    page = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
     found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert found.attempted > 10
     assert found.failed == 0

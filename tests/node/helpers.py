@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pydicom
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage, Verification
 
 from medsr.errors import Refused
 from medsr.node.forward import Destination
 from medsr.node.rules import NodeSettings
-from medsr.node.serve import Node, serve
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.node.serve import Node, serve, stop_on_signals
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write.single_frame import write_series
-from tests.dicom_tools import derivation
+from tests.dicom_tools import derivation, read_source
 from tests.orthanc import free_port
 
 QUICK = {"quiet_seconds": 0.5, "retry_seconds": 0.3, "interrupted_seconds": 3.0}
@@ -93,6 +94,24 @@ def counting_archive(port: int, *, delay=0.0, answer=0x0000):
         server.shutdown()
 
 
+def peer(port, calling="STORESCU"):
+    """An open association of a peer that is written here, to be broken at will."""
+    entity = AE(ae_title=calling)
+    entity.connection_timeout = entity.acse_timeout = 10
+    for context in (MRImageStorage, CTImageStorage, Verification):
+        entity.add_requested_context(context)
+    return entity.associate("127.0.0.1", port, ae_title="MEDSR")
+
+
+def store(port, files, *, calling="STORESCU", well=True):
+    """Send files in one association; the statuses."""
+    association = peer(port, calling)
+    assert association.is_established
+    statuses = [association.send_c_store(pydicom.dcmread(file)).Status for file in files]
+    association.release() if well else association.abort()
+    return statuses
+
+
 def names(folder: Path):
     return sorted(entry.name for entry in folder.iterdir())
 
@@ -107,7 +126,9 @@ def main() -> None:
 
     destination = Destination("ORTHANC", "127.0.0.1", int(archive))
     what = Node("MEDSR", "127.0.0.1", int(port), destination, Path(spool), settings())
-    serve(what, slow, threading.Event())
+    stop = threading.Event()
+    stop_on_signals(stop)
+    serve(what, slow, stop)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ import subprocess
 
 import pydicom
 import pytest
-from pynetdicom import AE
-from pynetdicom.sop_class import MRImageStorage
 
 from medsr.errors import OutputError
 from medsr.node.spool import key_of, open_spool
 from tests.dicom_factory import SECRET, dicom_series
 from tests.dicom_tools import needs, program
-from tests.node.helpers import counting_archive, names, node, refuse_ct
+from tests.node.helpers import counting_archive, names, node, peer, refuse_ct
 from tests.orthanc import free_port, orthanc, send, wait_until
 
 
@@ -29,13 +27,6 @@ def is_idle(spool):
 @pytest.fixture
 def spool(tmp_path):
     return tmp_path / "spool"
-
-
-def sender(port, calling="STORESCU"):
-    """An open association of a peer that is written here, to be broken at will."""
-    entity = AE(ae_title=calling)
-    entity.add_requested_context(MRImageStorage)
-    return entity.associate("127.0.0.1", port, ae_title="MEDSR")
 
 
 @needs("Orthanc", "storescu", "echoscu")
@@ -80,7 +71,7 @@ def test_other_pixels_under_a_known_uid_are_not_taken(spool, tmp_path):
     dataset.save_as(tmp_path / "forged" / "x.dcm")
     with node(spool, free_port(), quiet_seconds=60) as port:
         assert send(tmp_path / "in", port, called="MEDSR") == 0
-        association = sender(port)
+        association = peer(port)
         status = association.send_c_store(dataset)
         association.release()
         assert status.Status == 0x0111
@@ -94,7 +85,7 @@ def test_a_peer_that_aborts_midway_and_comes_back(spool, tmp_path):
     files = dicom_series(tmp_path / "in")
     archive_port = free_port()
     with counting_archive(archive_port) as counts, node(spool, archive_port) as port:
-        association = sender(port)
+        association = peer(port)
         for file in files[:3]:
             assert association.send_c_store(pydicom.dcmread(file)).Status == 0
         association.abort()
@@ -110,7 +101,7 @@ def test_a_peer_that_never_comes_back_is_kept_aside_until_it_does(spool, tmp_pat
     archive_port = free_port()
     settings = {"interrupted_seconds": 0.5}
     with counting_archive(archive_port) as counts, node(spool, archive_port, **settings) as port:
-        association = sender(port)
+        association = peer(port)
         for file in files[:3]:
             association.send_c_store(pydicom.dcmread(file))
         association.abort()
@@ -186,7 +177,7 @@ def test_storage_is_bounded_and_what_had_no_room_is_not_called_whole(spool, tmp_
         counting_archive(archive_port) as counts,
         node(spool, archive_port, storage_gb=40e-6) as port,
     ):
-        association = sender(port)
+        association = peer(port)
         statuses = [
             association.send_c_store(pydicom.dcmread(file)).Status
             for file in sorted((tmp_path / "in").iterdir())
@@ -201,7 +192,7 @@ def test_storage_is_bounded_and_what_had_no_room_is_not_called_whole(spool, tmp_
 def test_an_object_past_the_limit_breaks_the_association(spool, tmp_path):
     (file, *_) = dicom_series(tmp_path / "in", shape=(1024, 1024))
     with node(spool, free_port(), largest_object_mb=0.5) as port:
-        association = sender(port)
+        association = peer(port)
         try:
             status = association.send_c_store(pydicom.dcmread(file))
         except RuntimeError:

@@ -1,7 +1,5 @@
 """Single steps of the node, without a network."""
 
-import os
-
 import pytest
 
 from medsr.errors import OutputError
@@ -45,7 +43,7 @@ def test_a_series_that_takes_the_process_down_is_set_aside(intake):
             enhance_next(intake, die)
         lock = open_spool(intake.spool)
         assert names(intake.spool / "ready") == [KEY]
-        os.close(lock)
+        lock.release()
     assert enhance_next(intake, die) == 0
     assert "begun 3 times" in (intake.spool / "aside" / KEY / "reason.txt").read_text()
 

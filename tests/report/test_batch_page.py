@@ -4,7 +4,7 @@ import pytest
 
 import medsr.batch
 from medsr.restore.options import Options
-from tests.batch.studies import dicom_study, nifti_study, small_model, stub_restore
+from tests.batch.studies import dicom_study, make_plan, nifti_study, small_model, stub_restore
 from tests.batch.test_kill import contents
 from tests.cli.test_batch import Links
 from tests.command_line import call
@@ -47,22 +47,22 @@ def test_the_summary_links_a_page_of_each_scan(words, tmp_path):
 def test_pages_come_and_go_with_the_scans(words, tmp_path):
     folders, model = words
     out = tmp_path / "out"
-    medsr.batch.run(medsr.batch.plan(*folders, **model), restore=stub_restore)
+    medsr.batch.run(make_plan(*folders, **model), restore=stub_restore)
     assert pages(out) == []
     before = contents(out)
-    plan = medsr.batch.plan(*folders, **model, report=True)
+    plan = make_plan(*folders, **model, report=True)
     assert {item.reason for item in plan.todo} == {"done again: it has no page (--report)"}
     medsr.batch.run(plan, restore=stub_restore)
     first = contents(out)
     assert len(pages(out)) == 2
     assert {name: data for name, data in first.items() if not name.endswith(".html")} == before
     medsr.batch.run(
-        medsr.batch.plan(*folders, **model, report=True, overwrite=True), restore=stub_restore
+        make_plan(*folders, **model, report=True, overwrite=True), restore=stub_restore
     )
     assert contents(out) == first, "the same scan gives another page"
-    assert not medsr.batch.plan(*folders, **model, report=True).todo
-    assert not medsr.batch.plan(*folders, **model).todo
-    plan = medsr.batch.plan(*folders, **model, options=Options(seed=1))
+    assert not make_plan(*folders, **model, report=True).todo
+    assert not make_plan(*folders, **model).todo
+    plan = make_plan(*folders, **model, options=Options(seed=1))
     medsr.batch.run(plan, restore=stub_restore)
     assert pages(out) == [], "a page of other settings is left"
     assert not list((out / "summary_files").glob("*.html"))

@@ -7,22 +7,27 @@ import torch
 from medsr.acquisition.acquisition import for_scan
 from medsr.acquisition.noise import rician
 from medsr.acquisition.resample import acquire, upsample
-from medsr.diffusion.samplers import SAMPLERS
 from medsr.errors import Refused, UsageError
+from medsr.restore.choices import Consistency
 from medsr.restore.chunks import chunks_of
-from medsr.restore.options import Consistency
+from medsr.restore.options import Options
 from medsr.restore.output_grid import choose_target
-from medsr.restore.pipeline import Settings, enhance
+from medsr.restore.pipeline import restore
+from medsr.restore.plan import Plan
+from medsr.restore.running import Running
 from medsr.restore.upsampled import Upsampled
 from medsr.volume.geometry import corner_mm
 from tests.conftest import smooth_head
-from tests.network.test_unet_and_checkpoint import small_denoiser
+from tests.network.test_unet_and_checkpoint import card, small_denoiser
 
 
-def run(phantom, spacing=(1.0, 1.0, 1.0), *, unit=0.05, **changes):
-    settings = replace(Settings(sampler=SAMPLERS["multistep"], steps=3, half=False), **changes)
-    plan = for_scan(phantom, spacing)
-    return enhance(phantom, plan, small_denoiser(), unit, 1, "MR", settings)
+def run(
+    phantom, spacing=(1.0, 1.0, 1.0), *, unit=0.05, tolerance=None, voxels_per_call=9999, **options
+):
+    plan = Plan(phantom, for_scan(phantom, spacing), Options(**{"steps": 3, **options}))
+    model = replace(card(), residual_std=unit, detail_tolerance=tolerance)
+    running = Running(dtype=torch.float32, voxels_per_call=voxels_per_call)
+    return restore(plan, small_denoiser(), model, running)
 
 
 @pytest.mark.parametrize("voxels", [1, 5_000, 10_000_000])
@@ -45,7 +50,7 @@ def test_the_result_does_not_depend_on_the_parts(phantom, monkeypatch, noise):
     difference = np.abs(whole.volume.voxels - in_chunks.volume.voxels).max()
     assert difference < 1e-5 * whole.volume.voxels.max()
     assert whole.inconsistency == pytest.approx(in_chunks.inconsistency, rel=1e-3)
-    assert whole.unseen.share == pytest.approx(in_chunks.unseen.share, rel=1e-4)
+    assert whole.null_space.share == pytest.approx(in_chunks.null_space.share, rel=1e-4)
 
 
 def test_seeds_repeat_and_differ(phantom):
@@ -66,10 +71,9 @@ def test_a_zero_network_gives_cubic_interpolation(phantom):
     denoiser = small_denoiser()
     for parameter in denoiser.parameters():
         torch.nn.init.zeros_(parameter)
-    settings = Settings(
-        sampler=SAMPLERS["euler"], steps=1, half=False, consistency=Consistency.OFF
-    )
-    out = enhance(phantom, plan, denoiser, 0.05, 1, "MR", settings).volume.voxels
+    options = Options(steps=1, consistency=Consistency.OFF)
+    running = Running(dtype=torch.float32)
+    out = restore(Plan(phantom, plan, options), denoiser, card(), running).volume.voxels
     cubic = upsample(torch.from_numpy(np.array(phantom.voxels)), plan).clamp(min=0).numpy()
     assert np.abs(out - cubic).max() < 1e-3 * cubic.max()  # kept in half precision
 
@@ -107,14 +111,14 @@ def test_a_noisy_scan_is_not_held_to_its_noise(phantom):
 
 def test_samples_have_a_spread(phantom):
     out = run(phantom, samples=3)
-    assert out.spread is not None
-    assert float(out.spread.voxels.max()) > 0
+    assert out.std is not None
+    assert float(out.std.voxels.max()) > 0
 
 
 def test_the_scans_texture_is_for_samples_only(phantom):
     for steps, same in ((1, True), (3, False)):
         plain, scaled = (
-            run(phantom, steps=steps, detail_tolerance=tolerance).volume.voxels
+            run(phantom, steps=steps, tolerance=tolerance).volume.voxels
             for tolerance in (None, 1.0)
         )
         assert np.array_equal(plain, scaled) == same

@@ -9,10 +9,12 @@ import torch
 
 from medsr.acquisition.acquisition import for_scan
 from medsr.acquisition.simulate import degrade, plan_degradation
-from medsr.diffusion.samplers import SAMPLERS
 from medsr.metrics.fidelity import psnr
 from medsr.restore.enhancer import Enhancer
-from medsr.restore.pipeline import Settings, enhance
+from medsr.restore.options import Options
+from medsr.restore.pipeline import restore
+from medsr.restore.plan import Plan
+from medsr.restore.running import Running
 from medsr.volume.nifti import read_nifti
 
 REFERENCE = Path(__file__).parents[2] / "sample_data" / "head_T1w_reference.nii.gz"
@@ -44,10 +46,9 @@ def enhancer():
 def run(block, enhancer, *, steps, half):
     fine, low = block
     plan = for_scan(low, [float(mm) for mm in fine.spacing_mm])
-    card = enhancer.card
-    settings = Settings(sampler=SAMPLERS["multistep"], steps=steps, half=half)
-    context = int(card.network["context"])
-    out = enhance(low, plan, enhancer.denoiser, card.residual_std, context, "MR", settings)
+    running = Running(dtype=torch.bfloat16 if half else torch.float32)
+    plan = Plan(low, plan, Options(steps=steps))
+    out = restore(plan, enhancer.denoiser, enhancer.card, running)
     return np.asarray(out.volume.voxels)
 
 

@@ -4,12 +4,15 @@ import numpy as np
 import torch
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
-from medsr.diffusion.samplers import multistep
 from medsr.diffusion.schedule import SIGMA_MAX
-from medsr.restore.pipeline import Settings, enhance
-from medsr.restore.slice_denoiser import Network, whole_volume
+from medsr.restore.options import Options
+from medsr.restore.pipeline import restore
+from medsr.restore.plan import Plan
+from medsr.restore.running import Running
+from medsr.restore.slice_denoiser import Network, slice_denoiser
 from medsr.restore.upsampled import Upsampled
 from medsr.volume.volume import Volume
+from tests.network.test_unet_and_checkpoint import card
 
 X, Y, Z = 16, 32, 24
 ACQUISITION = Acquisition(
@@ -35,15 +38,15 @@ class Spy:
         return denoise
 
 
-def heights(in_turn, levels):
+def heights(in_turn, evaluations):
     spy = Spy()
     upsampled = Upsampled.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
-    network = Network(spy, 1, torch.float32, 10**6, torch.device("cpu"))
-    denoise = whole_volume(network, upsampled, 0.0, lambda: None, in_turn=in_turn)
+    network = Network(spy, 1, Running(dtype=torch.float32, voxels_per_call=10**6))
+    denoise = slice_denoiser(network, upsampled, 0.0, lambda: None, in_turn=in_turn)
     found = []
-    for sigma in levels:
+    for k in evaluations:
         spy.heights.clear()
-        denoise(torch.zeros(X, Y, Z), sigma)
+        denoise(torch.zeros(X, Y, Z), 1.0 if k else SIGMA_MAX, k)
         found.append(sorted(set(spy.heights)))
     return found
 
@@ -55,16 +58,15 @@ def test_quick_leaves_one_orientation_out():
         voxels = np.ones((X, Y, Z // 4), dtype=np.float32)
         voxels[:4] = 0.5  # a scan of one value would be refused
         volume = Volume(voxels, np.diag([1.0, 1.0, 4.0, 1.0]), modality="MR")
-        settings = Settings(sampler=multistep, steps=1, quick=quick, half=False)
-        enhance(volume, ACQUISITION, spy, 1.0, 1, "MR", settings)
+        plan = Plan(volume, ACQUISITION, Options(steps=1, quick=quick))
+        restore(plan, spy, card(), Running(dtype=torch.float32))
         spies.append(sorted(set(spy.heights)))
     assert spies == [[X, Y], [Y]]
 
 
 def test_a_posterior_mean_takes_both():
-    assert heights(False, [SIGMA_MAX]) == [[X, Y]]
+    assert heights(False, [0]) == [[X, Y]]
 
 
-def test_steps_take_one_after_the_other_and_each_sample_begins_anew():
-    two_samples = [SIGMA_MAX, 1.0, 0.1, SIGMA_MAX, 1.0, 0.1]
-    assert heights(True, two_samples) == [[Y], [X], [Y], [Y], [X], [Y]]
+def test_steps_take_one_after_the_other_whatever_was_evaluated_before():
+    assert heights(True, [0, 1, 2, 1, 2]) == [[Y], [X], [Y], [X], [Y]]

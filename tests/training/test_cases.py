@@ -13,7 +13,7 @@ from medsr.errors import InputError
 from medsr.training import cases
 from medsr.training.batches import fine_cases
 from medsr.training.cases import cache_key, load_case, load_cases, unpack_tar
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 

@@ -10,17 +10,17 @@ import time
 import pytest
 
 from medsr.errors import OutputError
-from medsr.volume.atomic import check_target, whole_folder
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.atomic import atomic_folder, check_target
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN, write_series
 from tests.dicom_factory import dicom_series
-from tests.dicom_tools import derivation
+from tests.dicom_tools import derivation, read_source
 
 SLOW_WRITER = """
 import sys, time
 from pathlib import Path
-from medsr.volume.atomic import whole_folder
-with whole_folder(Path(sys.argv[1])) as partial:
+from medsr.volume.atomic import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as partial:
     for k in range(1000):
         (partial / f"slice_{k:04d}.dcm").write_bytes(b"x")
         time.sleep(0.02)
@@ -33,11 +33,11 @@ def names(folder):
 
 def test_a_fault_midway_leaves_nothing(tmp_path):
     def fill():
-        with whole_folder(tmp_path / "out") as partial:
+        with atomic_folder(tmp_path / "out") as partial:
             (partial / "slice_0001.dcm").write_bytes(b"x")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OutputError, match=r"out: cannot be written \(No space left"):
+    with pytest.raises(OutputError, match=r"out: cannot be written \(the disk is full\)"):
         fill()
     assert names(tmp_path) == []
 
@@ -50,7 +50,7 @@ def test_a_full_disk_leaves_nothing_of_a_series(tmp_path):
         "from pathlib import Path\n"
         "from medsr.errors import OutputError\n"
         "from medsr.volume.dicom.read.series import read_series\n"
-        "from medsr.volume.dicom.read.series import read_source\n"
+        "from tests.dicom_tools import read_source\n"
         "from medsr.volume.dicom.write.single_frame import write_series\n"
         "from tests.dicom_tools import derivation\n"
         "place = Path(sys.argv[1])\n"
@@ -72,13 +72,13 @@ def test_a_kill_leaves_no_series_and_the_next_run_cleans_up(tmp_path):
     out, partial = tmp_path / "out", tmp_path / ".out.partial"
     writer = subprocess.Popen([sys.executable, "-c", SLOW_WRITER, out])
     deadline = time.monotonic() + 60
-    while not (partial.exists() and len(list(partial.iterdir())) > 3):
+    while len(list(partial.glob("content/*"))) <= 3:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(writer.pid, signal.SIGKILL)
     writer.wait()
-    assert names(tmp_path) == [".out.lock", ".out.partial"]
-    with whole_folder(out) as again:
+    assert names(tmp_path) == [".out.partial"]
+    with atomic_folder(out) as again:
         assert not list(again.iterdir())
         (again / "slice_0001.dcm").write_bytes(b"whole")
     assert names(tmp_path) == ["out"]
@@ -86,11 +86,11 @@ def test_a_kill_leaves_no_series_and_the_next_run_cleans_up(tmp_path):
 
 
 def test_two_writers_of_one_folder_do_not_mix(tmp_path):
-    with whole_folder(tmp_path / "out") as partial:
+    with atomic_folder(tmp_path / "out") as partial:
         (partial / "slice_0001.dcm").write_bytes(b"first")
         with (
             pytest.raises(OutputError, match="another medsr is writing it"),
-            whole_folder(tmp_path / "out"),
+            atomic_folder(tmp_path / "out"),
         ):
             pass
     assert (tmp_path / "out" / "slice_0001.dcm").read_bytes() == b"first"
@@ -107,12 +107,12 @@ def test_a_new_version_replaces_the_old_one_whole(tmp_path):
 
 
 def test_a_kill_between_the_two_renames_of_a_replacement_is_undone(tmp_path):
-    old = tmp_path / ".out.old"
-    old.mkdir()
+    old = tmp_path / ".out.partial" / "replaced.out"
+    old.mkdir(parents=True)
     (old / "slice_0001.dcm").write_bytes(b"old")
 
     def fail():
-        with whole_folder(tmp_path / "out"):
+        with atomic_folder(tmp_path / "out"):
             raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(OutputError):

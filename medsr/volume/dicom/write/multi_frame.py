@@ -15,14 +15,14 @@ from pathlib import Path
 from highdicom.legacy import LegacyConvertedEnhancedCTImage, LegacyConvertedEnhancedMRImage
 from pydicom.dataset import Dataset
 
-from medsr.volume.atomic import whole_folder
+from medsr.volume.atomic import atomic_folder
 from medsr.volume.dicom.dataset import items, parse_quietly, text
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.derive import Derivation, derive_series, uid_of
 from medsr.volume.dicom.write.single_frame import add_meta_group
 from medsr.volume.volume import Volume
 
-__all__ = ["write_multi_frame"]
+__all__ = ["fill_multi_frame", "write_multi_frame"]
 
 CLASSES = {"MR": LegacyConvertedEnhancedMRImage, "CT": LegacyConvertedEnhancedCTImage}
 
@@ -31,7 +31,7 @@ NO_DATE, NO_TIME = "19000101", "000000"
 
 
 def write_multi_frame(
-    volume: Volume, source: SourceSeries, derivation: Derivation, folder: Path
+    volume: Volume, source: DicomSeries, derivation: Derivation, folder: Path
 ) -> None:
     """Write a volume as one multi-frame file in a folder of its own.
 
@@ -45,7 +45,20 @@ def write_multi_frame(
         Refused: volume and source do not belong together.
         OutputError: the folder cannot be written; nothing is left of it.
     """
-    with parse_quietly(), whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
+        fill_multi_frame(volume, source, derivation, partial)
+
+
+def fill_multi_frame(
+    volume: Volume, source: DicomSeries, derivation: Derivation, folder: Path
+) -> None:
+    """The one file into an empty folder, in place; see `write_multi_frame`.
+
+    Raises:
+        Refused: volume and source do not belong together.
+        OSError: the file cannot be written.
+    """
+    with parse_quietly():
         classic = list(derive_series(volume, source, derivation))
         for dataset in classic:
             add_meta_group(dataset)  # highdicom reads the transfer syntax there
@@ -61,7 +74,7 @@ def write_multi_frame(
         evidence = _evidence(classic, source)
         if evidence:
             whole.SourceImageEvidenceSequence = evidence
-        whole.save_as(partial / "slices.dcm", enforce_file_format=True)
+        whole.save_as(folder / "slices.dcm", enforce_file_format=True)
 
 
 def _fix_what_changes(whole: Dataset, first: Dataset) -> None:
@@ -79,7 +92,7 @@ def _fix_what_changes(whole: Dataset, first: Dataset) -> None:
             item.DimensionOrganizationUID = uid_of("dimensions", whole.SOPInstanceUID)
 
 
-def _evidence(classic: Sequence[Dataset], source: SourceSeries) -> list[Dataset]:
+def _evidence(classic: Sequence[Dataset], source: DicomSeries) -> list[Dataset]:
     """The source slices that the frames name, by study and series (PS3.3 table C.17-3)."""
     named = {
         text(item, "ReferencedSOPInstanceUID"): text(item, "ReferencedSOPClassUID")

@@ -17,7 +17,7 @@ from tests.real_data import REAL_DATA, needs_real_data
 
 pytestmark = needs_real_data
 
-TABLE = Path(__file__).parents[4] / "docs" / "robustness.md"
+TABLE = Path(__file__).parents[4] / "docs" / "reference" / "odd-dicom.md"
 
 
 def rows():

@@ -1,4 +1,4 @@
-"""docs/dicom.md against the code, and against real scans where they are."""
+"""docs/reference/dicom.md against the code, and against real scans where they are."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from medsr.volume.dicom.write import kept_attributes
 from tests.dicom_tools import needs
 from tests.real_data import REAL_DATA, needs_real_data
 
-PAGE = (Path(__file__).parents[4] / "docs" / "dicom.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "dicom.md").read_text(encoding="utf-8")
 
 
 def rows():

@@ -1,0 +1,91 @@
+"""Functions for notebooks: what the commands do, on volumes in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medsr.commands.degrade import Request, degraded
+from medsr.commands.models import run as list_models
+from medsr.errors import MedsrWarning, UsageError
+from medsr.evaluation.case import Loaded, evaluate_loaded, with_interpolation
+from medsr.evaluation.evaluation import Evaluation
+from medsr.network.checkpoint import ModelCard
+from medsr.volume.convert import as_volume
+from medsr.volume.volume import Volume
+
+__all__ = ["degrade", "evaluate", "models"]
+
+
+def degrade(scan: Any, slice_spacing_mm: float, **settings: Any) -> Volume:
+    """A thick-slice scan of a fine one, as a scanner would make it.
+
+    Args:
+        scan: a path, a `Volume`, or an image of another library; see `Enhancer.enhance`.
+        slice_spacing_mm: distance between the slices to make.
+        settings: `slice_thickness_mm`, `in_plane`, `noise`, `profile`, `axis`, `seed` and
+            `modality`, as in `medsr degrade --help`.
+
+    Raises:
+        UsageError: an unknown setting, or slices thinner than the scan's.
+
+    Example:
+        >>> thick = degrade("fine.nii.gz", 4.0, profile="box")  # doctest: +SKIP
+    """
+    try:
+        request = Request(slice_spacing_mm, **settings)
+    except TypeError as fault:
+        raise UsageError(f"degrade: {fault}.") from None
+    low, remarks = degraded(as_volume(scan), request)
+    for remark in remarks:
+        warnings.warn(remark, MedsrWarning, stacklevel=2)
+    return low
+
+
+def evaluate(
+    reference: Any,
+    estimates: Mapping[str, Any] | Any,
+    *,
+    low: Any = None,
+    mask: Any = None,
+    labels: Any = None,
+) -> Evaluation:
+    """Compare restored scans with their reference.
+
+    Args:
+        reference: the fine scan; a path, a `Volume`, or an image of another library.
+        estimates: one estimate, or name -> estimate.
+        low: the thick scan that was restored; adds interpolation and the consistency with it.
+        mask: voxels to compare; the reference's foreground when None.
+        labels: regions to compare one by one.
+
+    Returns:
+        The numbers, with definitions; `print(evaluation.to_text())`.
+
+    Raises:
+        Refused: grids that do not fit together.
+
+    Example:
+        >>> evaluate("fine.nii.gz", enhanced.volume, low="thick.nii.gz")  # doctest: +SKIP
+    """
+    named = estimates if isinstance(estimates, Mapping) else {"estimate": estimates}
+    loaded = Loaded(
+        reference=as_volume(reference),
+        estimates={name: as_volume(scan) for name, scan in named.items()},
+        low=None if low is None else as_volume(low),
+        mask=None if mask is None else as_volume(mask),
+        labels=None if labels is None else as_volume(labels),
+    )
+    return evaluate_loaded(with_interpolation(loaded))
+
+
+def models(folder: str | Path | None = None) -> list[ModelCard]:
+    """The cards of the bundled models, and of those in a folder.
+
+    Example:
+        >>> [card.name for card in models()]
+        ['ct-body', 'mr-head']
+    """
+    return list_models(None if folder is None else Path(folder))

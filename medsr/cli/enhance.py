@@ -1,0 +1,95 @@
+"""The words of `medsr enhance`; heavy rooms are imported inside, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from medsr.cli.options import (
+    RUNNING,
+    GroupedCommand,
+    enhancement_options,
+    given_options,
+    group,
+)
+from medsr.restore.choices import Group
+
+__all__ = ["enhance"]
+
+PATH = click.Path(path_type=Path)
+
+EXAMPLES = """\b
+Examples:
+  medsr enhance scan.nii.gz -o enhanced.nii.gz --steps 1
+  medsr enhance DICOM_FOLDER -o OUT_FOLDER --spacing 1
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=EXAMPLES)
+@click.argument("source", metavar="INPUT", type=PATH)
+@group(
+    Group.OUTPUT,
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    help="NIfTI file (.nii, .nii.gz), or a folder for a DICOM series.",
+)
+@enhancement_options()
+@group(Group.SCAN, "--series", help="SeriesInstanceUID, where a folder holds several.")
+@group(Group.OUTPUT, "--template", type=PATH, metavar="SERIES", help="DICOM context for NIfTI.")
+@group(Group.OUTPUT, "--report", type=PATH, metavar="PAGE", help="HTML page of before and after.")
+@group(Group.OUTPUT, "--overwrite", is_flag=True, help="Replace the output.")
+@group(RUNNING, "--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
+@group(
+    RUNNING,
+    "--threads",
+    type=click.IntRange(0, 4096),
+    default=0,
+    metavar="N",
+    help="CPU threads; 0: all.",
+)
+@group(RUNNING, "--dry-run", is_flag=True, help="Say what would be done.")
+@group(RUNNING, "--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@group(RUNNING, "-q", "--quiet", is_flag=True, help="Errors only.")
+@group(RUNNING, "-v", "--verbose", is_flag=True, help="Print the full record.")
+@group(RUNNING, "--no-progress", is_flag=True, help="No progress bar.")
+def enhance(
+    source: Path,
+    output: Path,
+    series: str | None,
+    template: Path | None,
+    report: Path | None,
+    **words: Any,
+) -> None:
+    """Enhance one scan: NIfTI, DICOM folder, zip, or one file of a series."""
+    from medsr.commands.enhance import Request, run
+
+    request = Request(
+        source=source,
+        output=output,
+        options=given_options(words),
+        series_uid=series,
+        template=template,
+        report=report,
+        device=words["device"],
+        threads=words["threads"],
+        dry_run=words["dry_run"],
+        overwrite=words["overwrite"],
+    )
+    quiet = words["quiet"]
+    hidden = quiet or words["no_progress"] or not sys.stderr.isatty()
+    with click.progressbar(length=1000, label="enhancing", file=sys.stderr, hidden=hidden) as bar:
+        facts = run(request, lambda share: bar.update(round(1000 * share) - bar.pos))
+    for remark in [] if quiet else facts["Remarks"]:
+        click.echo(f"note: {remark}", err=True)
+    if words["as_json"] or words["verbose"]:
+        click.echo(json.dumps(facts, indent=2))
+    elif not quiet:
+        spacing = " x ".join(f"{mm:.3g}" for mm in facts["OutputSpacing"])
+        verb = "would enhance" if request.dry_run else "enhanced"
+        click.echo(f"{verb} to {spacing} mm with {facts['Model']}: {output}")

@@ -1,0 +1,125 @@
+"""Writing that survives a power failure, and a reserve for the day when the disk is full.
+
+Room is needed to make room: a series leaves the outbox only when the journal has noted what the
+archive took. So a file of `RESERVE_BYTES` lies in the spool. Notes of the node itself may use its
+space when nothing else is left; received instances and results never do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = [
+    "RESERVE_BYTES",
+    "free_bytes",
+    "keep_reserve",
+    "note",
+    "sync_folder",
+    "sync_tree",
+    "with_reserve",
+    "write_durably",
+]
+
+#: Notes of some ten thousand instances.
+RESERVE_BYTES = 4 * 1024**2
+
+RESERVE = "reserve"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file that is on the disk, whole and under its name, when this returns.
+
+    Raises:
+        OSError: nothing is left of it.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def note(path: Path, line: str) -> None:
+    """Append a line and have it on the disk.
+
+    Raises:
+        OSError: the file is as it was.
+    """
+    raw = f"{line}\n".encode()
+    with path.open("ab") as stream:
+        before = stream.tell()
+        try:
+            stream.write(raw)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.truncate(path, before)
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that."""
+    with suppress(OSError):  # Windows opens no folders, some network disks do not sync them
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Have all files of a folder and its subfolders on the disk."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(place, name), "rb+") as stream:
+                os.fsync(stream.fileno())
+        sync_folder(Path(place))
+
+
+def free_bytes(spool: Path) -> int:
+    """What is left on the disk of a folder."""
+    return shutil.disk_usage(spool).free
+
+
+def keep_reserve(spool: Path) -> None:
+    """Make the reserve again where there is room for it."""
+    reserve = spool / RESERVE
+    with suppress(OSError):
+        if reserve.exists() and reserve.stat().st_size == RESERVE_BYTES:
+            return
+        if free_bytes(spool) > 2 * RESERVE_BYTES:
+            write_durably(reserve, os.urandom(RESERVE_BYTES))  # random: disks may compress zeros
+
+
+def with_reserve(spool: Path, act: Callable[[], None]) -> None:
+    """Do something small that must not fail on a full disk; free the reserve where it does.
+
+    Args:
+        spool: that holds the reserve.
+        act: done once more after the reserve was freed; so it starts from the beginning.
+
+    Raises:
+        OSError: for other reasons, or the reserve is used up.
+    """
+    try:
+        act()
+    except OSError as fault:
+        if fault.errno not in FULL or not (spool / RESERVE).exists():
+            raise
+        (spool / RESERVE).unlink()
+        act()

@@ -1,0 +1,34 @@
+"""How a model runs: what no user chooses for the sake of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["VOXELS_PER_CALL", "Running"]
+
+CPU = torch.device("cpu")
+
+#: Voxels that go through the network at once; the result does not depend on it. So few that what a
+#: layer leaves is still in the processor's cache when the next one reads it
+#: (docs/development/experiments.md).
+VOXELS_PER_CALL = 200_000
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how the network runs.
+
+    Attributes:
+        device: of the sampler and the network; all else is done on the CPU.
+        dtype: of the convolutions, bfloat16 or float32.
+        voxels_per_call: memory against speed; no influence on the result.
+        progress: called with the share of the work that is done, 0 to 1.
+    """
+
+    device: torch.device = CPU
+    dtype: torch.dtype = torch.bfloat16
+    voxels_per_call: int = VOXELS_PER_CALL
+    progress: Callable[[float], None] | None = None
