@@ -15,6 +15,8 @@ A message is one sentence or two for a radiologist: what was found, where, what 
 what to do. It names files, never a patient. Anything that is not a `MedsrError` is a bug (exit 1).
 """
 
+from medsr.words import printable
+
 __all__ = [
     "InputError",
     "MedsrError",
@@ -29,9 +31,16 @@ __all__ = [
 
 
 class MedsrError(Exception):
-    """Any fault that a user can understand and act on."""
+    """Any fault that a user can understand and act on.
+
+    Args:
+        message: the sentence; file names in it are made printable.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("\n".join(printable(line) for line in message.split("\n")))
 
 
 class MedsrWarning(UserWarning):

@@ -20,7 +20,8 @@ from medsr.cli.main import app, main
 from medsr.errors import InputError, OutputError, Refused, UsageError
 from medsr.restore.options import Options
 from medsr.transforms import SimulateThickSlicesd, UpsampleSlicesd, VolumeReader
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 

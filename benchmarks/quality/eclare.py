@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.quality.conditions import Trial
 from benchmarks.quality.scoring import Cost
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 
 __all__ = ["Eclare"]
 

@@ -17,7 +17,7 @@ from medsr.commands import degrade, enhance, evaluate
 from medsr.config import load_config
 from medsr.restore.enhancer import Options
 from medsr.training.cases import load_case
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 
 METRICS = ("psnr", "ssim_3d")
 

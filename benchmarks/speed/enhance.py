@@ -28,7 +28,8 @@ from benchmarks.page import DOCS, write_region
 from benchmarks.speed.roofline import convolution_table, sections_table
 from benchmarks.training.blocks import monai_network
 from medsr.network.device import half_is_fast
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "head_T1w_thick.nii.gz"

@@ -20,6 +20,7 @@ from medsr.batch.plan import Plan
 from medsr.report.batch_page import PageRow, batch_page
 from medsr.version import __version__
 from medsr.volume.atomic import write_text
+from medsr.words import csv_cell, printable
 
 __all__ = ["FAULTS", "Results", "Row", "results_of", "write_summary"]
 
@@ -91,7 +92,7 @@ def _row(item: Item, outcome: Outcome) -> Row:
         key=item.key,
         scan=item.label,
         end=outcome.end,
-        reason=outcome.reason,
+        reason=printable(outcome.reason),
         modality=item.modality,
         files=item.files,
         shape=_by(item.shape),
@@ -174,5 +175,6 @@ def _places(plan: Plan) -> list[list[str]]:
 
 def _csv(rows: Iterable[Iterable[object]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue().encode("utf-8", "replace").decode("utf-8")
+    cells = ([csv_cell(value) for value in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows(cells)
+    return stream.getvalue()

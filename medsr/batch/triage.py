@@ -21,10 +21,12 @@ from medsr.errors import MedsrError, NothingToDo, SeveralVolumes
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.restore.output_grid import choose_spacing
+from medsr.volume.anatomy import why_not_anatomy
 from medsr.volume.dicom.read.header import IMAGE, why_not
 from medsr.volume.dicom.read.stack import stack_slices
 from medsr.volume.geometry import refined_grid, spacing_mm
 from medsr.volume.volume import check_affine
+from medsr.words import printable
 
 __all__ = ["Wishes", "decide_damaged", "decide_nifti", "decide_series"]
 
@@ -126,10 +128,10 @@ def _judge_series(
 def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
     """A NIfTI file."""
     key = key_of(file.path)
-    name = PurePosixPath(file.path).name
-    label = file.path if wishes.bids else f"{name} ({key})"
+    name = printable(PurePosixPath(file.path).name)
+    label = printable(file.path) if wishes.bids else f"{name} ({key})"
     decision, reason, grid = _judge_nifti(file, wishes)
-    said = file.head.modality if file.head else None
+    declared = file.header.modality if file.header else None
     return _item(
         Item(
             key=key,
@@ -140,7 +142,7 @@ def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
             output=enhanced_name(file.path, Format.NIFTI, bids=wishes.bids),
             packed=os.fsencode(file.path) + b"\0",
             files=1,
-            modality=said or wishes.modality or ("MR" if wishes.bids else ""),
+            modality=declared or wishes.modality or ("MR" if wishes.bids else ""),
         ),
         grid,
         wishes,
@@ -151,14 +153,17 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
     reason = why_not_bids(file.path) if wishes.bids else ""
     if reason:
         return Decision.SKIP, reason, None
-    if file.head is None:
+    if file.header is None:
         return (Decision.SKIP if file.four_d else Decision.REFUSE), file.fault, None
-    if "ModelSHA256" in file.head.facts:
+    if file.header.made_by_medsr:
         return Decision.SKIP, "is derived: medsr made it (its sidecar says so).", None
-    unwanted = _why_not_modality(file.head.modality or wishes.modality, wishes)
+    if file.header.kind is not None:
+        return Decision.SKIP, why_not_anatomy(file.header.kind), None
+    unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)
     if unwanted:
         return (*unwanted, None)
-    return Decision.ENHANCE, "", _Grid(file.head.shape, file.head.spacing_mm, file.head.integers)
+    grid = _Grid(file.header.shape, file.header.spacing_mm, file.header.integers)
+    return Decision.ENHANCE, "", grid
 
 
 def _why_not_modality(modality: str, wishes: Wishes) -> tuple[Decision, str] | None:

@@ -11,7 +11,7 @@ from medsr.errors import OutputError, UsageError
 from medsr.restore.options import Options
 from medsr.restore.plan import of_known_modality
 from medsr.version import __version__
-from medsr.volume import formats, nifti
+from medsr.volume import formats, nifti_write
 from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
@@ -66,7 +66,7 @@ def run(
         "MedsrVersion": __version__,
         "Modality": low.modality,
     }
-    nifti.write_nifti(low, output, facts)
+    nifti_write.write_nifti(low, output, facts)
     return low, remarks
 
 

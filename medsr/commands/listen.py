@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import re
 import signal
@@ -15,6 +14,7 @@ import torch
 from medsr.commands.enhance import Request
 from medsr.commands.enhance import run as enhance
 from medsr.errors import UsageError
+from medsr.extras import need
 from medsr.node.rules import Rule, load_settings
 from medsr.restore.enhancer import Models
 
@@ -44,8 +44,7 @@ def run(request: ListenRequest) -> None:
     Raises:
         MedsrError: see the tree in `medsr.errors`.
     """
-    if importlib.util.find_spec("pynetdicom") is None:
-        raise UsageError("medsr listen needs pynetdicom: pip install 'medsr[node]'.")
+    need("pynetdicom", "node", "medsr listen")
     from medsr.node.forward import Destination
     from medsr.node.serve import Node, serve
 

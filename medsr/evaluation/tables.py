@@ -11,6 +11,7 @@ from typing import Any
 from medsr.evaluation.group import Group, Pairing, Summary
 from medsr.evaluation.statistics import DRAWS, FEWEST_PEOPLE
 from medsr.metrics.registry import ALL_METRICS
+from medsr.words import csv_cell, latex_text, markdown_text, printable
 
 __all__ = [
     "MAIN",
@@ -46,7 +47,8 @@ def to_csv(group: Group) -> str:
         for row in case.evaluation.rows:
             values = {s.metric: s.value for s in row.scores}
             cells = ["" if values.get(m) is None else values[m] for m in group.metrics]
-            writer.writerow([case.name, case.person, row.label, *cells])
+            names = (csv_cell(text) for text in (case.name, case.person, row.label))
+            writer.writerow([*names, *cells])
     return out.getvalue()
 
 
@@ -75,28 +77,28 @@ def to_json(group: Group) -> dict[str, Any]:
 
 def to_markdown(group: Group) -> str:
     """Mean and interval, one line a metric, one column a method; then the comparisons."""
-    heads = ["", *group.methods]
+    heads = ["", *map(markdown_text, group.methods)]
     lines = [_pipe(heads), _pipe(["---"] * len(heads))]
     lines += [_pipe(cells) for cells in _rows(group)]
     lines += ["", caption(group)]
     words = main_comparisons(group)
     if words:
-        lines += ["", *(f"- {w}" for w in words)]
+        lines += ["", *(f"- {markdown_text(w)}" for w in words)]
     return "\n".join(lines) + "\n"
 
 
 def to_latex(group: Group) -> str:
     """The same table for LaTeX with booktabs."""
     columns = "l" + "r" * len(group.methods)
-    rows = [" & ".join(map(_tex, cells)) + r" \\" for cells in _rows(group)]
-    heads = " & ".join(_tex(m) for m in ("", *group.methods)) + r" \\"
+    rows = [" & ".join(map(latex_text, cells)) + r" \\" for cells in _rows(group)]
+    heads = " & ".join(latex_text(m) for m in ("", *group.methods)) + r" \\"
     body = [r"\begin{tabular}{" + columns + "}", r"\toprule", heads, r"\midrule", *rows]
     return "\n".join([*body, r"\bottomrule", r"\end{tabular}", f"% {caption(group)}"]) + "\n"
 
 
 def to_text(group: Group) -> str:
     """For a terminal: the Markdown table with its columns lined up."""
-    cells = [["", *group.methods], *_rows(group)]
+    cells = [["", *map(printable, group.methods)], *_rows(group)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells
@@ -169,12 +171,6 @@ def _cell(summary: Summary) -> str:
 
 def _pipe(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _tex(text: str) -> str:
-    for sign in "&%_#":
-        text = text.replace(sign, "\\" + sign)
-    return text
 
 
 def _finite(value: Any) -> Any:

@@ -3,8 +3,8 @@
 A series is whole when the association that sent it ended by release and nothing more came for
 `quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is
 then set aside; it is never enhanced in part. A fault of one series never stops the next, not even
-one that takes the process down: the third such end of a process in the same series sets it aside.
-A node that was stopped, and a machine that was started again, are no fault of the series.
+a series on which the process is killed: after three times it is set aside. Stops of the node and
+restarts of the machine do not count.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
-from medsr.volume.dicom.read.discover import group_heads, heads_of
+from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import read_source
+from medsr.volume.dicom.read.series import open_series
 from medsr.volume.geometry import spacing_mm
 
 __all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]
@@ -45,7 +45,7 @@ MAX_TRIES = 3
 
 TRIES = ".tries"
 
-#: Another one after each start of the machine; only Linux has it.
+#: Changes with each start of the machine; exists only on Linux.
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -82,7 +82,7 @@ def _is_under_way(spool: Path, key: str) -> bool:
 
 
 def _make_ready(spool: Path, folder: Path) -> None:
-    """With what lies elsewhere of the same series: it may be whole now."""
+    """Move a series to `ready`, together with the parts of it that were set aside or wait."""
     for other in (spool / "aside" / folder.name, spool / "ready" / folder.name):
         if other.exists():
             merge(other, folder)
@@ -133,17 +133,17 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
 
 
 def put_back_all(intake: Intake) -> None:
-    """Undo what a stop of the node interrupted; it does not count against the series."""
+    """Return interrupted series to `ready`; a stop of the node does not count as a failed try."""
     for work in (intake.spool / "work").iterdir():
         if work.suffix != GONE and (work / "source").exists():
-            log.info("series %s: interrupted; it is begun again at the next start", work.name)
+            log.info("series %s: interrupted; it is started again at the next start", work.name)
             _put_back(intake, work.name)
     for folder in (intake.spool / "ready").iterdir():
         (folder / TRIES).unlink(missing_ok=True)
 
 
 def _count_try(spool: Path, folder: Path) -> bool:
-    """Note that a series is begun; False when it was begun too often since the machine started."""
+    """Record a try; False if there were too many since the machine started."""
     mark, boot = folder / TRIES, ""
     with suppress(OSError):
         boot = BOOT_ID.read_text().strip()
@@ -189,11 +189,12 @@ def _put_back(intake: Intake, key: str) -> Path:
 
 
 def _refuse(intake: Intake, key: str, reason: str) -> None:
-    """Keep a series aside; where a part of it was sent on before, that is forgotten.
+    """Set a series aside; a part that was forwarded before is forgotten.
 
-    So the peer can send the whole series again, and it is enhanced as one.
+    The peer can then send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
+    reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
     log.warning("series %s: refused, kept aside: %s", key, reason)
     with intake.lock:
         set_aside(intake.spool, folder, key, reason)
@@ -204,16 +205,16 @@ def _rule_for(folder: Path, intake: Intake) -> Rule | None:
     """The rule that selects a series; spacing is measured only when the rest fits."""
     rules = intake.settings.rules
     with parse_quietly():
-        groups = group_heads(heads_of(folder, folder.name))
+        groups = group_headers(headers_at(folder, folder.name))
         images = [group for group in groups if group.kind == IMAGE]
         if not images:
             return None
-        header = open_dataset(images[0].heads[0].path)
+        header = open_dataset(images[0].headers[0].path)
     facts = _facts(images[0].modality, images[0].slices, header, None)
     if not may_match(rules, facts):
         return None
-    source = read_source(folder)
-    between = float(spacing_mm(np.asarray(source.affine))[2])
+    with open_series(folder) as series:
+        between = float(spacing_mm(np.asarray(series.affine))[2])
     return choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
 
 

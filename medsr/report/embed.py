@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr.volume.modality import Modality
-from medsr.volume.nifti import nifti_bytes
+from medsr.volume.nifti_write import nifti_bytes
 
 __all__ = ["Embedded", "embed", "pack", "predicted"]
 

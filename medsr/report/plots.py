@@ -15,6 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from medsr.words import printable
+
 __all__ = ["COLOURS", "Lines", "histogram", "line_plot", "people_plot"]
 
 #: Stands for the page's text colour until the SVG is written.
@@ -65,7 +67,7 @@ def line_plot(lines: Lines, x_label: str, y_label: str, *, log: bool = False) ->
         axes = figure.subplots()
         for label, (role, x, y) in lines.items():
             colour, dashes = COLOURS[role]
-            axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.6, label=label)
+            axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.6, label=_plain(label))
         if log:
             axes.set_yscale("log")
             top = max(float(y.max()) for _, _, y in lines.values())
@@ -112,10 +114,15 @@ def people_plot(values: Mapping[str, NDArray[np.float64]], y_label: str) -> str:
             axes.plot(
                 np.full(len(column), i), column, "o", color=COLOURS["after"][0], markersize=5
             )
-        axes.set_xticks(range(len(values)), list(values))
+        axes.set_xticks(range(len(values)), [_plain(name) for name in values])
         axes.set_xlim(-0.5, len(values) - 0.5)
         axes.set_ylabel(y_label)
         return _svg(figure)
+
+
+def _plain(label: str) -> str:
+    """A label that matplotlib does not take for mathematics."""
+    return printable(label).replace("$", r"\$")
 
 
 def _svg(figure: Figure) -> str:

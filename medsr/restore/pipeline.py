@@ -143,10 +143,9 @@ def restore(
         None if values is None else _on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
         for values in (deviation, half_width, component)
     )
-    result = replace(
-        _on_fine_grid(volume, acquisition, mean.mul_(scaling.gain).add_(scaling.offset)),
-        stored_as_integers=volume.stored_as_integers,
-    )
+    result = _on_fine_grid(volume, acquisition, mean.mul_(scaling.gain).add_(scaling.offset))
+    padding = volume.padding and volume.padding.on_grid(volume.affine, result.affine, result.shape)
+    result = replace(result, stored_as_integers=volume.stored_as_integers, padding=padding)
     return Restored(result, std, width, null_space_map, level, inconsistency, null_space, better)
 
 
@@ -284,6 +283,7 @@ def _on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> V
         volume,
         voxels=values.numpy(),
         affine=affine,
+        padding=None,
         slice_thickness_mm=acquisition.axes[acquisition.coarse_axis].fine_mm,
         stored_as_integers=False,
         digest="",

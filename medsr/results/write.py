@@ -23,7 +23,7 @@ from medsr.results.target import Target, stale
 from medsr.volume.atomic import Move, commit, output_faults, staging
 from medsr.volume.dicom.write.derive import Kind
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN, fill_series
-from medsr.volume.nifti import save_image
+from medsr.volume.nifti_write import save_image
 from medsr.volume.sidecar import sidecar_path
 from medsr.volume.volume import Volume
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from medsr.errors import UsageError
+from medsr.errors import Refused, UsageError
 from medsr.volume import geometry
+from medsr.volume.nifti_place import place
 from medsr.volume.volume import Volume
 
 __all__ = ["as_volume"]
@@ -71,9 +73,17 @@ def _is_of(package: str, value: Any) -> bool:
 
 
 def _from_nibabel(image: Any) -> Volume:
-    from medsr.volume.nifti import volume_of_image
-
-    return volume_of_image(image, name=Path(image.get_filename() or "image").name)
+    """Any image of nibabel; of NIfTI also the unit of length and the codes of its space."""
+    name = Path(image.get_filename() or "image").name
+    data = np.asanyarray(image.dataobj)
+    if data.dtype.fields is not None:
+        raise Refused(f"{name}: is a colour image; medsr takes scans with one value a voxel.")
+    if not hasattr(image.header, "get_xyzt_units"):
+        return replace(_from_array(data, image.affine, None), name=name)
+    image.update_header()
+    placement = place(image.header)
+    volume = _from_array(data, placement.affine, None)
+    return replace(volume, space=placement.space, remarks=placement.remarks, name=name)
 
 
 def _from_simpleitk(image: Any) -> Volume:

@@ -1,4 +1,4 @@
-"""The BIDS sidecar beside an image: a JSON object of settings.
+"""The BIDS sidecars of an image: JSON objects of settings. None can refuse a sound image.
 
 Keys are those of BIDS: `SliceThickness`, `SpacingBetweenSlices` (mm), `Modality`.
 """
@@ -8,19 +8,25 @@ from __future__ import annotations
 import json
 import math
 import re
+import stat
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medsr.errors import InputError, Refused
+from medsr.errors import Refused
+from medsr.volume.bids import inherited_sidecars
 from medsr.volume.modality import Modality
 
 __all__ = [
     "SUFFIXES",
+    "Sidecar",
     "declared_modality",
     "declared_profile",
     "positive_number",
     "read_own_record",
+    "read_settings",
     "read_sidecar",
     "sidecar_path",
     "strip_suffix",
@@ -49,60 +55,102 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(strip_suffix(path) + ".json")
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """The JSON sidecar beside an image; empty when there is none.
+@dataclass(frozen=True)
+class Sidecar:
+    """The settings that count for an image, and remarks on files that could not be read."""
 
-    Raises:
-        InputError: the sidecar is there but is not a JSON object.
+    settings: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """The JSON object in the file beside an image; empty when there is none, or none readable."""
+    return _parsed(sidecar_path(path)).settings
+
+
+def read_settings(path: Path) -> Sidecar:
+    """All settings that count for an image.
+
+    The file beside it, and in a BIDS dataset also those that it inherits; the nearest wins.
+    A file that cannot be read is left out, with a remark.
     """
-    sidecar = sidecar_path(path)
+    own = sidecar_path(path)
+    inherited = [file for file in inherited_sidecars(path, strip_suffix(path)) if file != own]
+    parts = [_parsed(file) for file in (*inherited, own)]
+    settings: dict[str, Any] = {}
+    for part in parts:
+        settings |= part.settings
+    return Sidecar(settings, tuple(remark for part in parts for remark in part.remarks))
+
+
+def _parsed(file: Path) -> Sidecar:
+    """One file, read as people write them: UTF-8 or UTF-16, with or without a byte order mark."""
     try:
-        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
-            raise InputError(f"{sidecar.name}: too large for a sidecar; is this the right file?")
-        facts = json.loads(sidecar.read_text(encoding="utf-8"))
+        kind = file.stat()
+        if not stat.S_ISREG(kind.st_mode):
+            return _ignored(file, "is not a file")
+        if kind.st_size > MAX_SIDECAR_BYTES:
+            return _ignored(file, "is too large for a sidecar")
+        settings = json.loads(_text(file.read_bytes()), parse_int=_whole_number)
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError):
-        raise InputError(
-            f"{sidecar.name}: cannot be read as JSON; correct or remove it."
-        ) from None
-    if not isinstance(facts, dict):
-        raise InputError(f"{sidecar.name}: a sidecar must be a JSON object of settings.")
-    return facts
+        return Sidecar({})
+    except (OSError, ValueError, RecursionError, MemoryError):
+        return _ignored(file, "cannot be read as JSON")
+    if not isinstance(settings, dict):
+        return _ignored(file, "is not a JSON object of settings")
+    return Sidecar(settings)
 
 
 def read_own_record(image: Path) -> dict[str, Any] | None:
     """The record that medsr wrote beside an image; None where there is none of its own."""
+    facts = read_sidecar(image)
+    return facts if "MedsrVersion" in facts else None
+
+
+def _ignored(file: Path, why: str) -> Sidecar:
+    return Sidecar({}, (f"the sidecar {file.name} {why} and is ignored; correct or remove it.",))
+
+
+def _text(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    if content[:1] == b"\0" or content[1:2] == b"\0":  # "{" is the first sign, mark or not
+        return content.decode("utf-16-be" if content[:1] == b"\0" else "utf-16-le")
     try:
-        facts = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return facts if isinstance(facts, dict) and "MedsrVersion" in facts else None
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
-def declared_modality(facts: dict[str, Any], name: str) -> Modality | None:
+def _whole_number(digits: str) -> float:
+    """An integer; one that no scanner writes becomes a float, which may be infinite."""
+    return int(digits) if len(digits) <= 18 else float(digits)
+
+
+def declared_modality(facts: Mapping[str, Any], name: str) -> Modality | None:
     """MR or CT, in DICOM's or in words; a field strength means MR; None when nothing says.
 
     Raises:
         Refused: another modality.
     """
-    said = str(facts.get("Modality", "")).upper()
-    if said == "CT":
+    declared = facts.get("Modality")
+    code = declared.strip().upper() if isinstance(declared, str) else ""
+    if code == "CT":
         return Modality.CT
-    if said in {"MR", "MRI"}:
+    if code in {"MR", "MRI"}:
         return Modality.MR
-    if re.fullmatch("[A-Z]{2,4}", said):
+    if re.fullmatch("[A-Z]{2,4}", code):
         raise Refused(
-            f"{name}: has modality {said} by its sidecar; medsr is trained on MR and CT. Correct "
+            f"{name}: has modality {code} by its sidecar; medsr is trained on MR and CT. Correct "
             "the sidecar if that is wrong."
         )
     return Modality.MR if "MagneticFieldStrength" in facts else None
 
 
-def declared_profile(facts: dict[str, Any]) -> str | None:
+def declared_profile(facts: Mapping[str, Any]) -> str | None:
     """SliceProfile as `medsr degrade` writes it."""
-    said = facts.get("SliceProfile")
-    return str(said) if said in ("gaussian", "box") else None
+    profile = facts.get("SliceProfile")
+    return str(profile) if profile in ("gaussian", "box") else None
 
 
 def positive_number(value: object) -> float | None:
@@ -110,6 +158,8 @@ def positive_number(value: object) -> float | None:
     if isinstance(value, str):
         with suppress(ValueError):
             value = float(value)
+    if isinstance(value, bool):
+        return None
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return float(value)
     return None

@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 
 from medsr.errors import Refused, SeveralVolumes
 from medsr.volume import geometry, planes
+from medsr.volume.anatomy import Kind
 from medsr.volume.modality import Modality, unit_of
+from medsr.volume.padding import Padding
 
 __all__ = ["Volume", "check_affine", "check_shape"]
+
+
+#: No scanner places a voxel farther away from its origin.
+FARTHEST_MM = 10_000.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +38,12 @@ class Volume:
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
         digest: SHA-256 (hex) of the files that were read; "" for a volume made in memory.
+        padding: where nothing was measured, and what a file shows there; the voxels hold
+            background instead. None where all was measured.
+        space: sform_code and qform_code of NIfTI: 1 the scanner's, 2 aligned to another scan,
+            3 Talairach, 4 MNI, 5 another template; both 0 for no place in the patient.
+        kind: what the image shows when that is not anatomy; see `anatomy.check_is_anatomy`.
+        remarks: sentences on what the reader assumed or questioned.
 
     Raises:
         Refused: not three axes, an empty axis, non-finite voxels, or sheared or singular axes.
@@ -47,12 +59,18 @@ class Volume:
     stored_as_integers: bool = False
     name: str = "volume"
     digest: str = ""
+    padding: Padding | None = None
+    space: tuple[int, int] = (1, 1)
+    kind: Kind | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels, dtype=np.float32)
         affine = np.array(self.affine, dtype=np.float64)
         _check_voxels(voxels, self.name)
         check_affine(affine, self.name)
+        if self.padding is not None and self.padding.mask.shape != voxels.shape:
+            raise ValueError("the padding mask and the voxels differ in shape")
         voxels = voxels.view()
         voxels.setflags(write=False)
         affine.setflags(write=False)
@@ -87,13 +105,13 @@ class Volume:
         Example:
             >>> medsr.read("scan.nii.gz").save("copy.nii.gz")  # doctest: +SKIP
         """
-        from medsr.volume.nifti import save_volume  # nibabel: only for who writes
+        from medsr.volume.nifti_write import save_volume  # nibabel: only for who writes
 
         return save_volume(self, Path(path))
 
     def to_nibabel(self) -> Any:
         """The volume as a `nibabel.Nifti1Image` (float32, RAS+ affine in mm)."""
-        from medsr.volume.nifti import to_nibabel
+        from medsr.volume.nifti_write import to_nibabel
 
         return to_nibabel(self)
 
@@ -148,6 +166,11 @@ def check_affine(affine: NDArray[np.float64], name: str) -> None:
     """
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise Refused(f"{name}: the affine must be a finite 4 x 4 matrix, found {affine.shape}.")
+    if np.abs(affine[:3, 3]).max() > FARTHEST_MM:
+        raise Refused(
+            f"{name}: the header places the image {np.abs(affine[:3, 3]).max() / 1000:.3g} m away "
+            "from the scanner's origin, which is not believable. Correct the header and try again."
+        )
     spacing = geometry.spacing_mm(affine)
     if spacing.min() < 1e-3 or spacing.max() > 100:
         words = " x ".join(f"{s:.4g}" for s in spacing)

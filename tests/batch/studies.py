@@ -13,7 +13,7 @@ from medsr.restore.enhancer import Enhanced
 from medsr.restore.options import Options
 from medsr.restore.record import ModelUsed, Record
 from medsr.volume.geometry import refined_grid, spacing_mm
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.dicom_factory import SECRET, dicom_series
 

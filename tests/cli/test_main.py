@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from medsr.network.checkpoint import save_model
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from tests.command_line import call
 from tests.network.test_unet_and_checkpoint import card, small_denoiser
 

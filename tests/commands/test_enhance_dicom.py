@@ -12,7 +12,8 @@ import pytest
 from medsr.cli.main import main
 from medsr.network.checkpoint import save_model
 from medsr.volume.dicom.read.series import read_series
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from tests.dicom_factory import SECRET, dicom_series
 from tests.dicom_tools import needs, new_errors, same_grid_mm, with_dcm2niix
 from tests.network.test_unet_and_checkpoint import card, small_denoiser

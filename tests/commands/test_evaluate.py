@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from medsr.acquisition.simulate import degrade, plan_degradation
-from medsr.volume.nifti import read_nifti, write_nifti
+from medsr.volume.nifti import read_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.command_line import call
 from tests.conftest import smooth_head

@@ -16,7 +16,8 @@ def test_a_real_ct(tmp_path):
     from dataclasses import replace
 
     from medsr.acquisition.simulate import interpolated
-    from medsr.volume.nifti import read_nifti, write_nifti
+    from medsr.volume.nifti import read_nifti
+    from medsr.volume.nifti_write import write_nifti
 
     fine, low = tmp_path / "fine.nii.gz", tmp_path / "low.nii.gz"
     true = replace(read_nifti(SCAN), modality="CT", unit="HU", stored_as_integers=False)

@@ -16,9 +16,9 @@ from medsr.errors import Refused
 from medsr.node.forward import Destination
 from medsr.node.rules import NodeSettings
 from medsr.node.serve import Node, serve, stop_on_signals
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write.single_frame import write_series
-from tests.dicom_tools import derivation
+from tests.dicom_tools import derivation, read_source
 from tests.orthanc import free_port
 
 QUICK = {"quiet_seconds": 0.5, "retry_seconds": 0.3, "interrupted_seconds": 3.0}

@@ -21,7 +21,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLE
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import number, open_dataset
-from medsr.volume.dicom.read.header import Head
+from medsr.volume.dicom.read.header import FileHeader
 
 __all__ = ["check_size", "decode"]
 
@@ -49,7 +49,7 @@ PIXEL_TAGS = [
 ]
 
 
-def check_size(head: Head) -> None:
+def check_size(head: FileHeader) -> None:
     """Refuse a size that the file cannot hold, before anything is allocated for it."""
     rows, columns = head.shape or (0, 0)
     voxels = rows * columns * head.frames
@@ -58,7 +58,7 @@ def check_size(head: Head) -> None:
             f"{head.path.name}: the header gives {rows} x {columns} x {head.frames} = {voxels:.3g}"
             f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
         )
-    expected = voxels * int(number(head.header, "BitsAllocated") or 16) // 8
+    expected = voxels * int(number(head.dataset, "BitsAllocated") or 16) // 8
     factor = MAX_COMPRESSION if head.is_packed else 1
     size = head.path.stat().st_size
     if expected > size * factor:

@@ -26,7 +26,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from medsr.errors import Refused
 from medsr.volume.dicom.dataset import text
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.read.stack import LPS_TO_RAS
 from medsr.volume.dicom.write.context import (
     CLASSES,
@@ -87,7 +87,7 @@ def uid_of(*words: object) -> str:
 
 
 def derive_series(
-    volume: Volume, source: SourceSeries, derivation: Derivation
+    volume: Volume, source: DicomSeries, derivation: Derivation
 ) -> Iterator[Dataset]:
     """One data set a slice, in the order of position along the source's slice normal.
 
@@ -113,12 +113,12 @@ def derive_series(
     return _slices(pixels, affine, common, source, derivation, encoding)
 
 
-def _start(source: SourceSeries, derivation: Derivation) -> Encoding:
+def _start(source: DicomSeries, derivation: Derivation) -> Encoding:
     encoding = source_encoding(source)
     return encoding if derivation.kind == "enhanced" else Encoding(encoding.slope, 0.0, False, 16)
 
 
-def check_belongs(volume: Volume, source: SourceSeries) -> None:
+def check_belongs(volume: Volume, source: DicomSeries) -> None:
     """Refuse a volume that cannot come from a source.
 
     Raises:
@@ -141,7 +141,7 @@ def check_belongs(volume: Volume, source: SourceSeries) -> None:
 
 
 def _as_slices(
-    volume: Volume, source: SourceSeries
+    volume: Volume, source: DicomSeries
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """[slices, rows, columns] and the LPS affine of (column, row, slice)."""
     lps = LPS_TO_RAS @ volume.affine
@@ -158,7 +158,7 @@ def _slices(
     pixels: NDArray[np.float32],
     affine: NDArray[np.float64],
     common: Dataset,
-    source: SourceSeries,
+    source: DicomSeries,
     derivation: Derivation,
     encoding: Encoding,
 ) -> Iterator[Dataset]:
@@ -197,7 +197,7 @@ def _position(frame: Any) -> NDArray[np.float64]:
 
 def _common(
     volume: Volume,
-    source: SourceSeries,
+    source: DicomSeries,
     derivation: Derivation,
     encoding: Encoding,
     pixels: NDArray[np.float32],
@@ -236,7 +236,7 @@ def _common(
 
 def _describe_pixels(
     dataset: Dataset,
-    source: SourceSeries,
+    source: DicomSeries,
     kind: Kind,
     encoding: Encoding,
     pixels: NDArray[np.float32],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.volume.dicom.dataset import number
-from medsr.volume.dicom.read.series import SourceSeries, common_element
+from medsr.volume.dicom.read.series import DicomSeries, common_element
 
 __all__ = ["Encoding", "choose_encoding", "encode", "source_encoding"]
 
@@ -49,7 +49,7 @@ class Encoding:
         return bool(smallest <= first and last <= largest)
 
 
-def source_encoding(source: SourceSeries) -> Encoding:
+def source_encoding(source: DicomSeries) -> Encoding:
     """How a source is stored, where its slices agree; slope 1 and 16 bits elsewhere."""
     slopes = {frame.slope for frame in source.frames}
     intercepts = {frame.intercept for frame in source.frames}

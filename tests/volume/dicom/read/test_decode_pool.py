@@ -19,7 +19,7 @@ from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import decode_pool
 from medsr.volume.dicom.read.decode import decode
-from medsr.volume.dicom.read.header import head_of
+from medsr.volume.dicom.read.header import read_header
 from medsr.volume.dicom.read.series import read_series
 from tests.dicom_factory import dicom_series, edit, encoded, enhanced_file, stored_values
 from tests.real_data import REAL_DATA, needs_real_data
@@ -192,7 +192,7 @@ def test_real_files_of_every_syntax_come_through():
         with parse_quietly():
             for path in sorted((REAL_DATA / "robustness_dicom").rglob("*.dcm")):
                 try:
-                    syntax, expected = head_of(path).syntax, decode(path)
+                    syntax, expected = read_header(path).syntax, decode(path)
                 except MedsrError:
                     worker.ask(path)
                     assert worker.answer() == (path, None)

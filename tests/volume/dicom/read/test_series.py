@@ -4,7 +4,10 @@ import logging
 import os
 import re
 import shutil
+import sys
 import zipfile
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -12,22 +15,26 @@ import pytest
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLSLossless,
     RLELossless,
     generate_uid,
 )
 
+from medsr.batch.resume import content_digest
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom import dataset
 from medsr.volume.dicom.read import decode, discover
+from medsr.volume.dicom.read import header as file_header
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
-from medsr.volume.dicom.read.series import read_series
+from medsr.volume.dicom.read.series import open_series, read_series
 from tests.dicom_factory import (
     ORIENTATIONS,
     SECRET,
     dicom_series,
     edit,
+    encoded,
     enhanced_file,
     slice_positions,
     stored_values,
@@ -169,7 +176,7 @@ def test_transfer_syntaxes_that_can_be_written_here(tmp_path, syntax):
         if big:
             header.PixelData = np.frombuffer(header.PixelData, "<u2").astype(">u2").tobytes()
         implicit = syntax == ImplicitVRLittleEndian
-        pydicom.dcmwrite(file, dataset, implicit_vr=implicit, little_endian=not big)
+        pydicom.dcmwrite(file, header, implicit_vr=implicit, little_endian=not big)
     np.testing.assert_array_equal(
         read_series(tmp_path / "scan").voxels, stored_values().transpose(2, 1, 0)
     )
@@ -581,14 +588,14 @@ def test_no_permission_is_an_input_error(tmp_path, monkeypatch):
     if os.geteuid():
         files[1].chmod(0)
     else:
-        genuine = dataset._read_start
+        genuine = file_header.scan_file
 
-        def read_start(path):
+        def scan_file(path, wanted):
             if path.name == "IMG0001.dcm":
                 raise PermissionError(13, "Permission denied")
-            return genuine(path)
+            return genuine(path, wanted)
 
-        monkeypatch.setattr(dataset, "_read_start", read_start)
+        monkeypatch.setattr(file_header, "scan_file", scan_file)
     refused(tmp_path / "scan", "IMG0001.dcm: no permission to read this file", InputError)
 
 
@@ -657,6 +664,95 @@ def test_damaged_foreign_and_locked_zips(tmp_path):
             at = data.find(mark, at + 1)
     path.write_bytes(data)
     refused(path, "locked.zip: is locked with a password", InputError)
+
+
+# One open
+
+
+def opens_of(work):
+    """How often each file is opened for reading while something is done."""
+    _opened.clear()
+    _listening.append(True)
+    try:
+        work()
+    finally:
+        _listening.clear()
+    return Counter(_opened)
+
+
+_opened, _listening = [], []
+
+
+def _hear(event, args):
+    if _listening and event == "open" and isinstance(args[0], str) and args[0].endswith(".dcm"):
+        _opened.append(Path(args[0]).name)
+
+
+sys.addaudithook(_hear)
+
+
+def all_of(source):
+    with open_series(source) as series:
+        series.volume()
+        series.digest  # noqa: B018
+    assert len(series.headers) == 5
+    assert series.headers[0].PatientBirthDate == "19640812"
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_plain_file_is_opened_twice_for_voxels_headers_and_digest(tmp_path, syntax):
+    files = [encoded(file, syntax) for file in dicom_series(tmp_path / "scan")]
+    for source in (tmp_path / "scan", files):
+        assert opens_of(lambda source=source: all_of(source)) == {f.name: 2 for f in files}
+    one = encoded(enhanced_file(tmp_path / "one.dcm"), syntax)
+    assert opens_of(lambda: all_of(one)) == {"one.dcm": 2}
+
+
+def test_a_zip_is_unpacked_once(tmp_path, monkeypatch):
+    dicom_series(tmp_path / "scan")
+    unpacked = []
+    genuine = discover._unpack
+    monkeypatch.setattr(discover, "_unpack", lambda *a: unpacked.append(1) or genuine(*a))
+    all_of(zipped(tmp_path / "scan", tmp_path / "scan.zip"))
+    assert unpacked == [1]
+
+
+def digest_of(source):
+    with open_series(source) as series:
+        return series.digest
+
+
+def test_one_content_has_one_digest_by_every_road(tmp_path):
+    """Folders come between files as names do, whatever the order in the zip."""
+    files = dicom_series(tmp_path / "scan")
+    (tmp_path / "scan" / "IMG0001").mkdir()
+    files[3] = files[3].rename(tmp_path / "scan" / "IMG0001" / "z.dcm")
+    files = [files[k] for k in (0, 3, 1, 2, 4)]
+    expected = content_digest(files)
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
+        for file in reversed(files):
+            archive.write(file, file.relative_to(tmp_path / "scan"))
+    for source in (tmp_path / "scan", tmp_path / "scan.zip", files, files[::-1]):
+        assert digest_of(source) == expected
+    edit(files[0], PatientAge="050Y")
+    assert digest_of(files) != expected
+
+
+def test_a_copy_does_not_count_in_the_digest(tmp_path):
+    files = dicom_series(tmp_path / "scan")
+    before = digest_of(tmp_path / "scan")
+    shutil.copy(files[1], tmp_path / "scan" / "z.dcm")
+    assert digest_of(tmp_path / "scan") == before
+
+
+def test_headers_are_those_of_the_full_parser(tmp_path):
+    files = dicom_series(tmp_path / "scan")
+    encoded(files[1], RLELossless)
+    encoded(files[2], ExplicitVRBigEndian)
+    encoded(files[3], DeflatedExplicitVRLittleEndian)
+    with open_series(tmp_path / "scan") as series:
+        for header, file in zip(series.headers, files, strict=True):
+            assert header == pydicom.dcmread(file, stop_before_pixels=True)
 
 
 # Quiet

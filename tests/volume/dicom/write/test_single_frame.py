@@ -11,12 +11,19 @@ import pytest
 
 from medsr.errors import Refused
 from medsr.volume import geometry
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write import kept_attributes
 from medsr.volume.dicom.write.single_frame import write_series
 from medsr.volume.volume import Volume
 from tests.dicom_factory import ORIENTATIONS, SECRET, dicom_series, enhanced_file
-from tests.dicom_tools import derivation, needs, new_errors, same_grid_mm, with_dcm2niix
+from tests.dicom_tools import (
+    derivation,
+    needs,
+    new_errors,
+    read_source,
+    same_grid_mm,
+    with_dcm2niix,
+)
 
 
 def refined(volume, factor=2):

@@ -1,0 +1,46 @@
+"""Files that are here by name and not by content: DataLad, git-annex and Git LFS.
+
+Content that was not fetched is a link to nothing, or a short text that points to it.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+__all__ = ["is_pointer", "points_elsewhere", "why_not_here"]
+
+#: A pointer is shorter.
+MOST_BYTES = 4096
+
+
+def points_elsewhere(first: bytes) -> bool:
+    """Whether the beginning of a file is that of a pointer of git-annex or Git LFS."""
+    return b"annex/objects/" in first[:400] or first.startswith(b"version https://git-lfs")
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is a pointer to content that is not here."""
+    try:
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode) or not 0 < kind.st_size <= MOST_BYTES:
+            return False
+        with path.open("rb") as stream:
+            return points_elsewhere(stream.read(400))
+    except OSError:
+        return False
+
+
+def why_not_here(path: Path) -> str:
+    """The sentence on a file whose content is not here.
+
+    >>> why_not_here(Path("a/scan.nii"))
+    'scan.nii: there is no such file.'
+    """
+    if path.is_symlink():
+        what = "is a link to a file that is not here"
+    elif is_pointer(path):
+        what = "is a pointer to a file that is not here (git-annex or Git LFS)"
+    else:
+        return f"{path.name}: there is no such file."
+    return f"{path.name}: {what}. Fetch its content first (datalad get, or git lfs pull)."
