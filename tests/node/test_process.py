@@ -22,7 +22,7 @@ def intake(tmp_path):
 
 
 def test_a_full_disk_is_waited_for(intake):
-    def full(source, output, rule):
+    def full(series, output, rule):
         raise OutputError("enhanced: cannot be written (No space left on device).")
 
     for _ in range(MAX_TRIES + 1):  # such a failure does not count as a try
@@ -35,7 +35,7 @@ def test_a_full_disk_is_waited_for(intake):
 def test_a_series_that_takes_the_process_down_is_set_aside(intake):
     """Each start finds it in `work`, as a kill leaves it, until it is given up."""
 
-    def die(source, output, rule):
+    def die(series, output, rule):
         raise KeyboardInterrupt
 
     for _ in range(MAX_TRIES):
