@@ -45,18 +45,6 @@ from medsr.training.run import chosen_precision
 from medsr.training.scenes import Fine
 from medsr.volume.volume import Volume
 
-__all__ = [
-    "Gains",
-    "Pace",
-    "Scans",
-    "decibels",
-    "fit",
-    "gains",
-    "steps_within",
-    "table_head",
-    "table_row",
-]
-
 #: Makes a training small enough for many trials.
 SMALL = (
     "network.widths=[32, 48, 64]",
@@ -186,7 +174,7 @@ class ScheduleFree(RestorationModule):
         )
 
     def on_train_start(self) -> None:
-        """The package wants to be told."""
+        """The package asks for this."""
         self.optimizers(use_pl_optimizer=False).train()  # type: ignore[union-attr]
 
     def on_train_end(self) -> None:
