@@ -51,8 +51,9 @@ class ModelCard:
             be tuned by the sharpness of samples of training subjects
             (docs/development/experiments.md).
         detail_tolerance: the finest detail of its samples gets the strength that the scan shows
-            within its slices, but for this factor (`restore.detail_strength`); None: the one it learned.
-        intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
+            within its slices, within this factor (`restore.detail_strength`); None: the strength
+            that it learned.
+        intervals: mode -> calibrated interval; see `restore.pipeline.interval_for`.
         limits: known failures, in words.
         licence: of the weights; empty where nobody has given one.
         attributions: whose data it learned from, as their licences ask.
