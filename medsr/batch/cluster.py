@@ -26,7 +26,7 @@ PATIENCE_S = 30
 
 
 #: For workers that Dask starts by itself, which would give memory back at once; that slows torch
-#: by half (docs/scale.md).
+#: by half (docs/development/scale.md).
 KEEP_MEMORY = (
     "export MALLOC_TRIM_THRESHOLD_=134217728",
     "export MALLOC_MMAP_THRESHOLD_=134217728",

@@ -116,5 +116,5 @@ def test_damaged_weights_are_a_sentence(tmp_path):
 def test_the_digest_of_a_card_follows_what_changes_results():
     digest = card().settings_digest
     assert card(detail_tolerance=1.4).settings_digest != digest
-    assert card(spread=1.2).settings_digest != digest
+    assert card(sigma_data=1.2).settings_digest != digest
     assert card(description="other words", limits=("a limit",)).settings_digest == digest
