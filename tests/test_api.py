@@ -52,7 +52,7 @@ def forms(path):
     """The same scan as a path, a volume, an image, an array and tensors."""
     volume = medsr.read(path)
     image = nibabel.load(path)
-    array, affine = np.asarray(volume.voxels), volume.affine
+    array, affine = np.array(volume.voxels), volume.affine
     yield "path", path, {}
     yield "text", str(path), {}
     yield "volume", volume, {}
@@ -78,7 +78,7 @@ def test_a_monai_tensor_brings_its_affine(path, enhancer):
     from monai.data import MetaTensor
 
     volume = medsr.read(path)
-    tensor = MetaTensor(torch.tensor(np.asarray(volume.voxels))[None], affine=volume.affine)
+    tensor = MetaTensor(torch.tensor(np.array(volume.voxels))[None], affine=np.array(volume.affine))
     enhanced = enhancer.enhance(tensor, steps=1, modality="MR")
     assert enhanced.volume.spacing_mm == pytest.approx((1, 1, 1))
 
@@ -138,7 +138,7 @@ def test_what_is_no_scan_is_said_in_words(enhancer, scan, words, fault):
 
 
 def test_options_are_keywords_and_misspelt_ones_are_named(path, enhancer):
-    with pytest.raises(UsageError, match="no option 'step'. Did you mean 'steps'"):
+    with pytest.raises(UsageError, match=r"no option 'step'\. Did you mean 'steps'"):
         enhancer.enhance(path, step=1)
     with pytest.raises(UsageError, match="consistency must be one of off, noise, exact"):
         enhancer.enhance(path, consistency="strict")

@@ -25,17 +25,18 @@ from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
+from medsr.volume.dicom.read.choose import pick_group
 from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import open_series
+from medsr.volume.dicom.read.series import DicomSeries, series_of
 from medsr.volume.geometry import spacing_mm
 
 __all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]
 
 log = logging.getLogger("medsr.node")
 
-#: Source folder, folder to write, the rule that chose it.
-Enhance = Callable[[Path, Path, Rule], None]
+#: A series, the folder to write, the rule that chose it.
+Enhance = Callable[[DicomSeries, Path, Rule], None]
 
 #: Between two looks at an empty spool.
 IDLE_SECONDS = 0.5
@@ -110,15 +111,17 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
         if not _count_try(intake.spool, folder):
             _give_up(intake, folder)
             return 0.0
-        rule = _rule_for(folder, intake)
-        if rule is None:
+        work = _begin(intake.spool, folder)
+        found = _series_and_rule(work / "source", intake)
+        if found is None:
             log.info("series %s: no rule selects it", key)
-            with intake.lock:
-                remove(intake.spool, folder, key)
-                (intake.spool / "done" / key).unlink(missing_ok=True)
+            _drop(intake, key)
         else:
+            series, rule = found
             log.info("series %s: enhancing by rule '%s'", key, rule.name)
-            _enhance(intake.spool, folder, rule, enhance)
+            enhance(series, work / "enhanced", rule)
+            sync_tree(work)
+            work.rename(intake.spool / "outbox" / key)  # from here on it is made, and only sent
     except (OutputError, OSError) as fault:
         log.error("series %s: waits, for the disk cannot be written: %s", key, fault)
         _put_back(intake, key)
@@ -166,14 +169,21 @@ def _give_up(intake: Intake, folder: Path) -> None:
         set_aside(intake.spool, folder, folder.name, reason)
 
 
-def _enhance(spool: Path, folder: Path, rule: Rule, enhance: Enhance) -> None:
+def _begin(spool: Path, folder: Path) -> Path:
+    """The folder of work of a series, which is in it as `source`."""
     work = spool / "work" / folder.name
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     folder.rename(work / "source")
-    enhance(work / "source", work / "enhanced", rule)
-    sync_tree(work)
-    work.rename(spool / "outbox" / folder.name)  # from here on it is made, and only sent
+    return work
+
+
+def _drop(intake: Intake, key: str) -> None:
+    """Remove a series that no rule selects."""
+    folder = _put_back(intake, key)
+    with intake.lock:
+        remove(intake.spool, folder, key)
+        (intake.spool / "done" / key).unlink(missing_ok=True)
 
 
 def _put_back(intake: Intake, key: str) -> Path:
@@ -194,15 +204,17 @@ def _refuse(intake: Intake, key: str, reason: str) -> None:
     The peer can then send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
-    reason = "".join(c if c.isprintable() else "?" for c in reason)  # it may quote a header
     log.warning("series %s: refused, kept aside: %s", key, reason)
     with intake.lock:
         set_aside(intake.spool, folder, key, reason)
         (intake.spool / "done" / key).unlink(missing_ok=True)
 
 
-def _rule_for(folder: Path, intake: Intake) -> Rule | None:
-    """The rule that selects a series; spacing is measured only when the rest fits."""
+def _series_and_rule(folder: Path, intake: Intake) -> tuple[DicomSeries, Rule] | None:
+    """A series, opened once, and the rule that selects it; None where none does.
+
+    Spacing is measured only when the rest fits.
+    """
     rules = intake.settings.rules
     with parse_quietly():
         groups = group_headers(headers_at(folder, folder.name))
@@ -210,12 +222,13 @@ def _rule_for(folder: Path, intake: Intake) -> Rule | None:
         if not images:
             return None
         header = open_dataset(images[0].headers[0].path)
-    facts = _facts(images[0].modality, images[0].slices, header, None)
-    if not may_match(rules, facts):
-        return None
-    with open_series(folder) as series:
-        between = float(spacing_mm(np.asarray(series.affine))[2])
-    return choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
+        facts = _facts(images[0].modality, images[0].slices, header, None)
+        if not may_match(rules, facts):
+            return None
+        series = series_of(pick_group(groups, None, folder.name), folder.name)
+    between = float(spacing_mm(np.asarray(series.affine))[2])
+    rule = choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
+    return None if rule is None else (series, rule)
 
 
 def _facts(modality: str, slices: int, header: Dataset, spacing: float | None) -> Facts:
