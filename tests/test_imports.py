@@ -73,3 +73,11 @@ def test_no_module_needs_one_system(path):
         found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         found += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
         assert not NOT_EVERYWHERE & {name.split(".")[0] for name in found}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.name)
+def test_no_module_calls_what_windows_lacks(path):
+    """psutil knows the memory and the processes on every system."""
+    text = path.read_text(encoding="utf-8")
+    for call in ("os.sysconf(", "os.fork(", "os.getuid(", "os.geteuid(", "os.killpg("):
+        assert call not in text

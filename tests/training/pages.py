@@ -3,7 +3,7 @@
 import numpy as np
 import yaml
 
-from medsr.volume.nifti import write_nifti
+from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 

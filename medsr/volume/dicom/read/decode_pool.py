@@ -43,7 +43,7 @@ SECONDS = START_SECONDS = 60.0
 BYTES_A_SECOND = 1 << 20
 
 #: A worker may take so much memory: for itself, and for each byte of the pixels and of the file.
-MEMORY = 2 << 30
+MEMORY = 4 << 30
 MEMORY_A_BYTE = 12
 
 #: What a worker runs. The keyboard's interruption is for the process that started it.
@@ -62,20 +62,22 @@ def decode_each(paths: Sequence[Path], voxels: int, use: Use) -> None:
         paths: of files, each once.
         voxels: in all compressed files among them.
         use: what to do with a file's stored values, [frames, rows, columns]; files come in any
-            order, and several at once from several threads.
+            order, one at a time, from any thread.
 
     Raises:
         InputError, Refused: a file cannot be decoded, or as `use`; of the first file at fault.
     """
     if not paths:
         return
-    todo, faults = deque(paths), dict[Path, MedsrError]()
+    todo, faults, one_at_a_time = deque(paths), dict[Path, MedsrError](), threading.Lock()
 
     def work(worker: _Worker) -> None:
         with worker.ended():
             while not faults and (path := _next(todo)):
                 try:
-                    use(path, _decode(path, worker))
+                    pixels = _decode(path, worker)
+                    with one_at_a_time:
+                        use(path, pixels)
                 except _NoWorkerError:
                     todo.appendleft(path)
                     return
@@ -146,9 +148,15 @@ class _Worker:
         request = {"path": str(path.absolute()), "seconds": seconds + 5, "bytes": memory}
         process = self._started()
         answer: NDArray[Any] | MedsrError | None = None
-        with self._within(seconds) as late, suppress(OSError, ValueError):
-            cast(FileIO, process.stdin).write(json.dumps(request).encode() + b"\n")
-            answer = _answer(cast(FileIO, process.stdout), said)
+        try:
+            with self._within(seconds) as late, suppress(OSError, ValueError):
+                cast(FileIO, process.stdin).write(json.dumps(request).encode() + b"\n")
+                answer = _answer(cast(FileIO, process.stdout), said)
+        except MemoryError:
+            self._end()
+            raise Refused(
+                f"{path.name}: does not fit into memory. Crop the scan or use a larger machine."
+            ) from None
         if answer is None or late.is_set():
             self._end()
         if answer is None:
@@ -174,8 +182,9 @@ class _Worker:
             self._end()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             return self._process
+        self._end()
         with self._lock:
             if self._killed:
                 raise _NoWorkerError
