@@ -81,8 +81,9 @@ def check_not_the_scan(source: Path, output: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    same = sidecar_path(output.absolute()) == sidecar_path(source.absolute())
-    if is_nifti(source) and is_nifti(output) and same:
+    if not (is_nifti(source) and is_nifti(output)):
+        return
+    if sidecar_path(output.absolute()) == sidecar_path(source.absolute()):
         raise UsageError(
             f"{output.name}: the result and its record would replace the scan or its sidecar. "
             "Choose another name or folder."
