@@ -55,8 +55,10 @@ def format_of(output: Path, options: Options) -> Format:
     """The format that a user means: the one given, else by the name of the output.
 
     Raises:
-        UsageError: the name and the format contradict each other.
+        UsageError: the name and the format contradict each other, or there is no name.
     """
+    if not output.absolute().name:
+        raise UsageError(f"{output}: is no place for a result; give a file or a folder.")
     by_name = output.suffix == "" and not output.is_file()
     dicom = by_name if options.format is None else options.format == Format.DICOM
     if dicom and is_nifti(output):

@@ -34,6 +34,7 @@ from medsr.volume.sidecar import (
     read_settings,
     strip_suffix,
 )
+from medsr.volume.thickness import believed_thickness
 from medsr.volume.volume import Volume, check_affine, check_shape
 
 __all__ = [
@@ -84,7 +85,7 @@ def _known(path: Path) -> _Known:
     check_shape(shape_of(file.header)[:3], path.name)
     with faults_in_words(path):
         placement = place(file.header)
-    check_affine(placement.affine, path.name)
+        check_affine(placement.affine, path.name)
     sidecar = read_settings(path)
     kind = kind_of_intent(file.header) or kind_of_settings(sidecar.settings)
     return _Known(
@@ -113,23 +114,28 @@ def read_nifti(path: Path) -> Volume:
     known = _known(path)
     header = known.file.header
     voxels = known.file.voxels().reshape(shape_of(header), order="F")
-    voxels, padding = _without_padding(voxels, known.modality, path.name)
+    with np.errstate(all="ignore"):  # numbers that are none are refused by Volume
+        voxels, padding = _without_padding(voxels, known.modality, path.name)
     settings = known.sidecar.settings
     spacing = geometry.spacing_mm(known.placement.affine)
+    slice_axis = _slice_axis(header, spacing)
+    step_mm = float(spacing.max() if slice_axis is None else spacing[slice_axis])
+    declared_mm = positive_number(settings.get("SliceThickness"))
+    thickness_mm, doubts = believed_thickness(declared_mm, step_mm)
     return Volume(
         voxels=voxels,
         affine=known.placement.affine,
         modality=known.modality,
         unit=unit_of(known.modality),
-        slice_axis=_slice_axis(header, spacing),
-        slice_thickness_mm=positive_number(settings.get("SliceThickness")),
+        slice_axis=slice_axis,
+        slice_thickness_mm=thickness_mm,
         slice_profile=declared_profile(settings),
         stored_as_integers=known.integers,
         name=path.name,
         padding=padding,
         space=known.placement.space,
         kind=known.kind or kind_of_voxels(voxels),
-        remarks=(*known.placement.remarks, *known.sidecar.remarks),
+        remarks=(*known.placement.remarks, *known.sidecar.remarks, *doubts),
     )
 
 

@@ -43,6 +43,9 @@ MOST_SURPLUS = 4096
 #: Bytes read at once.
 BLOCK = 1 << 20
 
+#: No scan has larger values; their squares would leave the range of a float.
+LARGEST_VALUE = 1e12
+
 #: Read for the header: it and most extensions.
 FIRST_BYTES = 1 << 16
 
@@ -64,7 +67,8 @@ def faults_in_words(path: Path) -> Iterator[None]:
         InputError: for any fault that is not an error of medsr already.
     """
     try:
-        yield
+        with np.errstate(all="ignore"):  # numbers that are none are judged, not warned of
+            yield
     except MedsrError:
         raise
     except FileNotFoundError:
@@ -133,10 +137,22 @@ class NiftiFile:
             _skip(stream, int(self.header["vox_offset"]))
             stored = _stored(stream, voxel_bytes(self.header), name)
             _check_end(stream, self.header, name)
-        shape = self.header.get_data_shape()
-        array = stored.view(self.header.get_data_dtype()).reshape(shape, order="F")
-        scaled = apply_read_scaling(array, np.float64(slope), np.float64(intercept))
-        return np.asarray(scaled, dtype=np.float32)
+            shape = self.header.get_data_shape()
+            array = stored.view(self.header.get_data_dtype()).reshape(shape, order="F")
+            scaled = apply_read_scaling(array, np.float64(slope), np.float64(intercept))
+            _check_range(scaled, name)
+            return np.asarray(scaled, dtype=np.float32)
+
+
+def _check_range(values: NDArray[Any], name: str) -> None:
+    """Refuse numbers that no scanner writes; those that are none are counted by `Volume`."""
+    low, high = float(values.min()), float(values.max())
+    largest = max(abs(low), abs(high))
+    if math.isfinite(largest) and largest > LARGEST_VALUE:
+        raise Refused(
+            f"{name}: has values from {low:.3g} to {high:.3g}, which are not believable for a "
+            "scan; the file is damaged or was written in another byte order. Convert it again."
+        )
 
 
 def open_nifti(path: Path) -> NiftiFile:

@@ -97,8 +97,8 @@ FEWEST_PADDED, GAP = 8, 0.25
 def looks_like_ct(voxels: NDArray[np.float32]) -> bool:
     """Whether intensities look like HU; a constant below all that CT measures is left aside."""
     lowest = voxels.min()
-    rest = voxels if lowest >= LOWEST_HU else voxels[voxels > lowest]
-    return guess_modality(rest) == Modality.CT
+    rest = voxels[voxels > lowest] if lowest < LOWEST_HU else voxels
+    return rest.size > 0 and guess_modality(rest) == Modality.CT
 
 
 def constant_padding(voxels: NDArray[np.float32], *, is_ct: bool) -> Padding | None:

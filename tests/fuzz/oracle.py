@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from medsr.batch.discover import Damaged, DicomFile, NiftiFile, read_headers, walk
+from medsr.batch.discover import Damaged, DicomFile, NiftiFile, read_headers
 from medsr.batch.job import Decision, Item
 from medsr.batch.series import gather
 from medsr.batch.triage import Wishes, decide_damaged, decide_nifti, decide_series
@@ -20,6 +20,7 @@ from medsr.restore.options import Options
 from medsr.volume import formats
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.volume import Volume
+from medsr.volume.walk import walk
 from tests.fuzz.case import SECRET, Case
 
 T = TypeVar("T")

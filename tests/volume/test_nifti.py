@@ -288,3 +288,27 @@ class TestPadding:
         assert nibabel.load(tmp_path / "b.nii").get_fdata().min() == 0
         signed = read_nifti(nifti_file(tmp_path / "c.nii", noisy_head() - 600))
         assert signed.padding is None
+
+
+class TestValues:
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("value", [1e13, -1e30, 3e38])
+    def test_values_of_no_scanner_are_refused_without_a_warning(self, tmp_path, value):
+        values = noisy_head()
+        values[0, 0, 0] = value
+        with pytest.raises(Refused, match="believable"):
+            read_nifti(nifti_file(tmp_path / "a.nii", values, dtype=np.float32))
+
+    @pytest.mark.filterwarnings("error")
+    def test_numbers_that_are_none_are_counted(self, tmp_path):
+        values = noisy_head()
+        values[0, 0, :2] = np.nan, np.inf
+        with pytest.raises(Refused, match="2 of 1344"):
+            read_nifti(nifti_file(tmp_path / "a.nii", values, dtype=np.float32))
+
+    @pytest.mark.parametrize("thickness", [1e9, 0.01, 60])
+    def test_a_thickness_far_from_the_spacing_is_not_believed(self, tmp_path, thickness):
+        (tmp_path / "a.json").write_text(f'{{"SliceThickness": {thickness}}}')
+        volume = read_nifti(nifti_file(tmp_path / "a.nii"))
+        assert volume.slice_thickness_mm is None
+        assert "thickness" in volume.remarks[0]

@@ -1,0 +1,29 @@
+"""Is a declared slice thickness believable beside the distance between slices?"""
+
+from __future__ import annotations
+
+__all__ = ["believed_thickness"]
+
+#: A thickness beyond these multiples of the distance between slices is not believed.
+THINNEST, THICKEST = 0.1, 3.0
+
+
+def believed_thickness(
+    declared_mm: float | None, step_mm: float
+) -> tuple[float | None, tuple[str, ...]]:
+    """The thickness to use, and a remark where the declared one is not believed.
+
+    Args:
+        declared_mm: what a header or a sidecar says; None when nothing does.
+        step_mm: distance between slices.
+
+    >>> believed_thickness(4.0, 5.0)
+    (4.0, ())
+    """
+    if declared_mm is None or THINNEST <= declared_mm / step_mm <= THICKEST:
+        return declared_mm, ()
+    remark = (
+        f"The header gives a slice thickness of {declared_mm:.3g} mm for slices {step_mm:.3g} mm "
+        "apart, which is not believable; it was ignored."
+    )
+    return None, (remark,)
