@@ -29,7 +29,8 @@ from medsr.acquisition.simulate import degraded_to
 from medsr.config import load_config
 from medsr.metrics.foreground import foreground_mask
 from medsr.restore.enhancer import Enhancer
-from medsr.restore.pipeline import Settings
+from medsr.restore.options import Options
+from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.volume import Volume
 
@@ -83,11 +84,7 @@ def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.
     _, low, plan = degraded_to(fine, 4.0 / fine.spacing_mm[2])
     found = {"cubic": upsample(torch.from_numpy(low.voxels.copy()), plan).numpy()}
     for count in steps:
-        settings = Settings(
-            sampler=enhancer.sampler,
-            steps=count,
-        )
-        result = enhancer.restore(low, plan, settings)
+        result = enhancer.run(Plan(low, plan, Options(steps=count)))
         found[f"medsr, {count} steps"] = np.array(result.volume.voxels)
     return found
 
@@ -124,9 +121,9 @@ def measure(fine: Volume, enhancer: Enhancer, steps: list[int], rows: dict) -> N
     rng = np.random.default_rng(0)
     fine = degraded_to(fine, 4.0 / fine.spacing_mm[2])[0]
     truth, spacing = np.asarray(fine.voxels), tuple(float(mm) for mm in fine.spacing_mm)
-    mask = foreground_mask(truth, modality=enhancer.modality)
+    mask = foreground_mask(truth, modality=enhancer.card.modality)
     middle_value = float(np.median(truth[mask]))
-    floor = -1000.0 if enhancer.modality == "CT" else 0.0
+    floor = -1000.0 if enhancer.card.modality == "CT" else 0.0
     plain = results(fine, enhancer, steps)
     centres = places(mask, PLACES, 20, rng)
     for diameter in DIAMETERS_MM:

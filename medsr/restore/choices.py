@@ -28,7 +28,7 @@ class Format(enum.StrEnum):
 
 
 class Profile(enum.StrEnum):
-    """The slice profile: how a slice weighs the tissue across it."""
+    """The slice profile: the shape of the slice profile."""
 
     GAUSSIAN = "gaussian"
     BOX = "box"
@@ -39,7 +39,7 @@ class Group(enum.StrEnum):
 
     TARGET = "Target"
     RESULT = "Result"
-    SCAN = "Facts about the scan"
+    SCAN = "Scan facts (if the file does not state them, or wrongly)"
     OUTPUT = "Output"
 
 

@@ -69,8 +69,9 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         card: of the model.
 
     Raises:
-        Refused: the scan is of another modality than the model, is unlike all that the model has
-            learned from (without `force`), or is too large for this machine.
+        Refused: the scan does not show anatomy, is of another modality than the model, is unlike
+            all that the model has learned from (without `force`), or is too large for this
+            machine.
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """

@@ -154,6 +154,6 @@ def is_own(image: Path) -> bool:
 def stale(target: Target) -> list[Path]:
     """What a new version replaces: the old image in either format, its maps, their records."""
     images = [target.image, *(map_path(target.image, kind) for kind in MAPS)]
-    other = [in_other_format(image) for image in images] if target.format == Format.DICOM else []
+    other = [in_other_format(image) for image in images]
     old = [image for image in (*images[1:], *other) if image.exists() and is_own(image)]
     return [target.image, *old, *(sidecar_path(image) for image in old)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from medsr.errors import InputError, UsageError
 from medsr.volume.nifti import read_nifti
-from medsr.volume.sidecar import SUFFIXES, sidecar_path
+from medsr.volume.sidecar import SUFFIXES, sidecar_files
 from medsr.volume.volume import Volume
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
 
 
 def input_files(path: Path) -> list[Path]:
-    """The files that a NIfTI scan depends on: the image and its sidecar."""
-    return [path, *(side for side in [sidecar_path(path)] if side.is_file())]
+    """The files that a NIfTI scan depends on: the image and the sidecars that count for it."""
+    return [path, *sidecar_files(path)]
 
 
 def content_digest(files: Iterable[Path]) -> str:

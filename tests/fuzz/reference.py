@@ -152,8 +152,9 @@ def _check_range(datasets: list[pydicom.FileDataset], volume: Volume) -> None:
         low.append(min(ends))
         high.append(max(ends))
     room = 1e-4 * max(abs(min(low)), abs(max(high)), 1)
-    floor = min(*low, AIR_HU) if volume.unit == "HU" else min(low)
-    if volume.voxels.min() < floor - room or volume.voxels.max() > max(*high, floor) + room:
+    if volume.unit == "HU":  # what is thinner than air, and padding, is air
+        low, high = [*low, AIR_HU], [*high, AIR_HU]
+    if volume.voxels.min() < min(low) - room or volume.voxels.max() > max(high) + room:
         raise Wrong(
             "outside the stored range",
             f"{volume.voxels.min()} to {volume.voxels.max()}, stored {min(low)} to {max(high)}",
@@ -224,7 +225,6 @@ def _check_raw_pixels(path: Path, full: pydicom.FileDataset) -> None:
         return
     if expected.ndim == 3:
         expected = expected[0]
-    unused = 16 - raw.bits
-    expected = (expected.astype(found.dtype) << unused) >> unused
+    expected = (expected.astype(found.dtype) << raw.above) >> (16 - raw.bits)
     if found.shape != expected.shape or not np.array_equal(found, expected):
         raise Wrong("raw pixels", f"differ from pydicom's: {found.shape} {expected.shape}")

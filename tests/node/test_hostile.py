@@ -6,7 +6,6 @@ MEDSR_FUZZ_ROUNDS sets the number of mutated conversations.
 import logging
 import os
 import random
-import resource
 import struct
 import threading
 import time
@@ -29,6 +28,8 @@ from tests.node.conversation import (
 )
 from tests.node.helpers import names, node
 from tests.orthanc import free_port, wait_until
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 ROUNDS = int(os.environ.get("MEDSR_FUZZ_ROUNDS", "40"))
 

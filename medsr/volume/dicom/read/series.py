@@ -54,6 +54,7 @@ __all__ = [
     "open_series",
     "read_files",
     "read_series",
+    "series_of",
     "stacked_frames",
 ]
 
@@ -179,12 +180,12 @@ def open_series(
         with opened(path) as place:
             with parse_quietly():
                 groups = group_headers(headers_at(place, shown))
-                series = _series(pick_group(groups, series_uid, shown), shown)
+                series = series_of(pick_group(groups, series_uid, shown), shown)
             yield series
         return
     shown = name or "the series"
     with parse_quietly():
-        series = _series(known_group(source, shown, series_uid), shown)
+        series = series_of(known_group(source, shown, series_uid), shown)
     yield series
 
 
@@ -200,7 +201,8 @@ def read_files(paths: Sequence[Path], name: str) -> Volume:
         return series.volume()
 
 
-def _series(group: Group, name: str) -> DicomSeries:
+def series_of(group: Group, name: str) -> DicomSeries:
+    """The series that a group of headers is; raises as `open_series`."""
     files = without_copies(group.headers)
     frames, stack = _stacked(files, group.modality, name)
     return DicomSeries(

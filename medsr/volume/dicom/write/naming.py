@@ -58,8 +58,8 @@ def _agreed(source: DicomSeries, keyword: str) -> float | None:
 
 def series_number(source: DicomSeries, kind: Kind) -> int:
     """A hundred times the source's, plus 1 for the image and more for its maps."""
-    said = number(source.headers[0], "SeriesNumber") or 0
-    base = int(said) if 0 <= said <= LARGEST_IS // 100 - 1 else 0
+    declared = number(source.headers[0], "SeriesNumber") or 0
+    base = int(declared) if 0 <= declared <= LARGEST_IS // 100 - 1 else 0
     return 100 * base + KINDS[kind][0]
 
 
@@ -74,11 +74,11 @@ def series_description(source: DicomSeries, volume: Volume, kind: Kind) -> str:
 
 def image_type(source: DicomSeries, kind: Kind) -> list[str]:
     """DERIVED, SECONDARY, and the source's further values (C.7.6.1.1.2)."""
-    said = texts(source.headers[0], "ImageType")[2:]
+    declared = texts(source.headers[0], "ImageType")[2:]
     if source.modality == "CT":
-        kept = ["AXIAL", *said[1:]]
+        kept = ["AXIAL", *declared[1:]]
     else:
-        kept = list(said) if said and said[0] else ["OTHER"]
+        kept = list(declared) if declared and declared[0] else ["OTHER"]
     if kind != "enhanced":
         kept = [kept[0] if source.modality == "CT" else "OTHER", KINDS[kind][2]]
     return ["DERIVED", "SECONDARY", *kept]

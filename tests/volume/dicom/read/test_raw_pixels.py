@@ -16,7 +16,7 @@ from pydicom.uid import (
 from medsr.errors import MedsrError
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import frames
-from medsr.volume.dicom.read.decode import decode
+from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.frames import frames_of
 from medsr.volume.dicom.read.header import IMAGE, read_header
 from medsr.volume.dicom.read.raw_pixels import raw_pixels_of
@@ -33,7 +33,7 @@ def plain_frames(path):
         plain = [raw_pixels_of(header, index) for index in range(header.frames)]
         if not any(plain):
             return 0
-        for one, expected in zip(plain, decode(path), strict=True):
+        for one, expected in zip(plain, decode_native(path), strict=True):
             found = values_at(path.read_bytes(), one, header.shape)
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
@@ -92,7 +92,6 @@ def test_other_syntaxes_are_left_to_the_general_road(tmp_path, syntax):
 @pytest.mark.parametrize(
     "change",
     [
-        {"HighBit": 15},
         {"BitsStored": None},
         {"BitsStored": 17},
         {"PixelRepresentation": None},
@@ -135,6 +134,41 @@ def test_cut_pixels_are_named(tmp_path):
         "than the header says or damaged. Copy or export it again."
     )
     with pytest.raises(MedsrError, match=f"^{re.escape(words)}$"):
+        read_series(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("bits", "high"), [(12, 15), (12, 13), (8, 15), (16, 15)])
+def test_values_are_read_from_the_bits_that_the_header_names(tmp_path, bits, high, signed):
+    """What lies in the other bits, such as an overlay, is no value."""
+    rng = np.random.default_rng(0)
+    cells = rng.integers(0, 1 << 16, (5, 8, 10), dtype=np.uint16)
+
+    def change(k, dataset):
+        dataset.BitsStored, dataset.HighBit = bits, high
+        dataset.PixelRepresentation, dataset.PixelData = int(signed), cells[k].tobytes()
+
+    dicom_series(tmp_path / "scan", change=change)
+    expected = (cells.astype(np.int64) >> (high + 1 - bits)) & ((1 << bits) - 1)
+    if signed:
+        expected -= (expected >> (bits - 1)) << bits
+    np.testing.assert_array_equal(
+        read_series(tmp_path / "scan").voxels, expected.transpose(2, 1, 0)
+    )
+
+
+def test_upper_bits_of_compressed_files_are_refused(tmp_path):
+    for file in dicom_series(tmp_path / "scan"):
+        edit(encoded(file, RLELossless), HighBit=15)
+    with pytest.raises(MedsrError, match=r"IMG0000\.dcm: keeps its values in the upper bits"):
+        read_series(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("change", [{"BitsStored": 17}, {"HighBit": 16}, {"HighBit": 10}])
+def test_bits_that_contradict_each_other_are_refused(tmp_path, change):
+    for file in dicom_series(tmp_path / "scan"):
+        edit(file, **change)
+    with pytest.raises(MedsrError, match="contradict each other"):
         read_series(tmp_path / "scan")
 
 

@@ -1,11 +1,11 @@
-"""Nothing is read, or held, because a peer says so."""
+"""The lengths that a peer announces are checked before anything is read."""
 
 import tracemalloc
 from contextlib import suppress
 
 import pytest
 
-from medsr.node.guard import Request, parse_request
+from medsr.node.limits import Request, parse_request
 from tests.dicom_factory import dicom_series
 from tests.node.conversation import connection, is_closed, request, stores_soon
 from tests.node.helpers import node

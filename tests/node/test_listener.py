@@ -1,4 +1,4 @@
-"""Who gets in, and who does not keep out others."""
+"""Which connections become associations, and that none of them blocks the others."""
 
 import struct
 import threading
@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from medsr.node import door, guard
+from medsr.node import limits, listener
 from tests.dicom_factory import dicom_series
 from tests.node.conversation import connection, is_closed, pdu, request, stores_soon
 from tests.node.helpers import node, peer
@@ -42,13 +42,13 @@ def test_trickling_connections_do_not_keep_a_peer_out(tmp_path, files):
         for thread in threads:
             thread.start()
         assert stores_soon(port, files)
-        assert all(is_closed(line, guard.ASSOCIATE_SECONDS + 3) for line in lines)
+        assert all(is_closed(line, limits.ASSOCIATE_SECONDS + 3) for line in lines)
         for thread in threads:
             thread.join()
 
 
 def test_allowed_peers_that_do_nothing_make_way(tmp_path, files, monkeypatch):
-    monkeypatch.setattr(door, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(listener, "IDLE_SECONDS", 0.5)
     with node(tmp_path / "spool", free_port(), associations=2) as port, ExitStack() as crowd:
         for _ in range(2):
             crowd.enter_context(connection(port, request()))
@@ -64,12 +64,12 @@ def test_one_peer_does_not_take_the_places_of_another(tmp_path, files, caplog):
         assert all(one.send_c_echo().Status == 0 for one in busy)
         for one in busy:
             one.release()
-    assert "refused ECHOSCU at 127.0.0.1 for now: it has 2 associations" in caplog.text
+    assert "rejected ECHOSCU at 127.0.0.1 for now: it has 2 associations" in caplog.text
 
 
 def test_an_association_without_progress_is_closed(tmp_path, monkeypatch, files):
     """Small PDUs of a message that never ends; each of them is in time."""
-    monkeypatch.setattr(door, "STALLED_SECONDS", 1.0)
+    monkeypatch.setattr(listener, "STALLED_SECONDS", 1.0)
     with (
         node(tmp_path / "spool", free_port()) as port,
         connection(port, request()) as line,
@@ -91,8 +91,8 @@ def test_a_stranger_is_named_with_the_way_to_let_it_in(tmp_path, caplog):
                 assert is_closed(line, 2)
         with connection(port, request(called="OTHER")) as line:
             assert line.recv(100) == pdu(0x03, bytes([0, 1, 1, 7]))
-    assert "refused SCANNER 7 at 127.0.0.1" in caplog.text
+    assert "rejected SCANNER 7 at 127.0.0.1" in caplog.text
     assert "--allow 'SCANNER 7'" in caplog.text
-    assert "refused ?[2J?ROOT? at 127.0.0.1" in caplog.text
+    assert "rejected ?[2J?ROOT? at 127.0.0.1" in caplog.text
     assert "it called OTHER, not MEDSR" in caplog.text
     assert all(c.isprintable() or c == "\n" for c in caplog.text)
