@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from medsr.acquisition.shapes import Profile
+
 __all__ = ["Consistency", "Format", "Group", "Profile", "Setting"]
 
 
@@ -25,13 +27,6 @@ class Format(enum.StrEnum):
 
     NIFTI = "nifti"
     DICOM = "dicom"
-
-
-class Profile(enum.StrEnum):
-    """The slice profile: how a slice weighs the tissue across it."""
-
-    GAUSSIAN = "gaussian"
-    BOX = "box"
 
 
 class Group(enum.StrEnum):
