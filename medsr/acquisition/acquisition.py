@@ -67,6 +67,11 @@ class AxisSampling:
             slice_profile(self.profile)
 
     @property
+    def is_wider_than_pixels(self) -> bool:
+        """Whether the fine voxels are larger than those to which the profile adds its width."""
+        return self.added_to_mm is not None and self.fine_mm > self.added_to_mm * (1 + 1e-6)
+
+    @property
     def kernel_mm(self) -> float:
         """Width of what the profile adds to a fine voxel, mm: the width of the kernel of A.
 
@@ -81,7 +86,7 @@ class AxisSampling:
         5.0
         """
         have = self.added_to_mm
-        if have is None or self.fine_mm <= have or self.profile == KSPACE:
+        if have is None or not self.is_wider_than_pixels or self.profile == KSPACE:
             return self.width_mm
         if self.profile == Profile.BOX:
             return max(0.0, self.width_mm - (self.fine_mm - have))

@@ -8,8 +8,8 @@ with both grids sharing their outer corner (see `medsr.volume.geometry`): fine v
 [j s, (j+1) s] and low sample i is centred at (i + 1/2) S, all in mm. Each row of M sums to one,
 so constants are kept; rows cut by the border are renormalised.
 
-The width w is what the profile *adds* to a fine voxel: `AxisSampling.kernel_mm`. Where a fine voxel
-is itself a good part of a slice, that is less than the thickness of the slice.
+The width w is what the profile *adds* to a fine voxel, `AxisSampling.kernel_mm`: less than the
+thickness of a slice where a fine voxel is itself a good part of a slice.
 
 Profiles: *box* (ideal slice-selective pulse, width w), *gaussian* (width w = FWHM; the usual
 model of a real 2-D slice profile), *k-space truncation* (in-plane resolution of MR: frequencies

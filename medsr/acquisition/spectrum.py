@@ -32,8 +32,8 @@ __all__ = ["FinestBand", "band_energy", "central", "expected_energy", "filtered"
 
 Block = tuple[slice, slice, slice]
 
-#: Of the power spectrum, three-dimensional. Chosen on the training subjects with factors 2 to 6, so
-#: that the geometric mean of expected over true energy is 1 (docs/experiments.md).
+#: Of the power spectrum, three-dimensional. Chosen on the training subjects with factors 2 to 6,
+#: so that the geometric mean of expected over true energy is 1 (docs/experiments.md).
 POWER = 4.0
 
 #: The band begins at this share of the fine grid's Nyquist frequency across the slices. An axis of
@@ -47,8 +47,8 @@ REACH = 8
 #: edges are stronger than all else, lie outside.
 MIDDLE_MM = 100.0
 
-#: Voxels brighter than this, over the intensity gain, are anatomy; they must fill this share of the
-#: middle.
+#: Voxels brighter than this, over the intensity gain, are anatomy. They must fill this share of
+#: the middle.
 ANATOMY, LEAST_ANATOMY = 0.05, 0.3
 
 #: Frequencies along each axis at which the integrals are taken.
