@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test lint demo train-tiny clean
+.PHONY: help install test test-lowest test-versions lint fuzz demo train-tiny weights clean
 help:
-	@echo "make demo | test | lint | train-tiny | install | clean"
+	@echo "make demo | test | test-lowest | lint | fuzz | train-tiny | weights | install | clean"
 
 install: .venv/.installed
 
@@ -17,11 +17,36 @@ install: .venv/.installed
 test: install
 	$(BIN)/pytest
 
+# The parts of the tests that depend on versions; with the lowest ones of pyproject.toml.
+VERSIONS := tests/test_imports.py tests/test_config.py tests/test_transforms.py tests/acquisition tests/audit \
+  tests/diffusion tests/metrics tests/network tests/restore tests/training tests/volume
+PYTEST ?= $(BIN)/pytest
+
+test-versions:
+	$(PYTEST) -W default $(VERSIONS)
+
+test-lowest: .venv-lowest/.installed
+	$(MAKE) test-versions PYTEST=.venv-lowest/bin/pytest
+
+.venv-lowest/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt torch
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt \
+	  -e ".[all]" pytest pytest-timeout
+	@touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+# 100,000 mutated inputs of each kind, for hours; what is found goes below out/fuzz.
+FUZZ_COUNT ?= 100000
+FUZZ_SEED ?= 0
+FUZZ_WORKERS ?= 2
+fuzz: install
+	$(BIN)/python -m tests.fuzz all --count $(FUZZ_COUNT) --seed $(FUZZ_SEED) --workers $(FUZZ_WORKERS)
 
 demo: install
 	@mkdir -p out
@@ -36,5 +61,10 @@ DATA ?= ../shared/data
 train-tiny: install
 	$(BIN)/medsr train configs/tiny.yaml data.root=$(DATA)
 
+# The bundled weights again, stage by stage; hours. Resumes: make weights DATA=FOLDER [MODEL=mr-head]
+MODEL ?= mr-head ct-body
+weights: install
+	@for model in $(MODEL); do $(BIN)/medsr weights configs/$$model data.root=$(DATA) || exit; done
+
 clean:
-	rm -rf .venv out build *.egg-info
+	rm -rf .venv .venv-lowest out build *.egg-info

@@ -1,7 +1,8 @@
 """What may a user set for a training? YAML -> checked, frozen values.
 
 An unknown key is an error that names the nearest legal one. `key.inner=value` words override the
-file. The page below is the documentation of `configs/*.yaml`.
+file. The classes below document every setting of `configs/`; besides, `extends: FILE` takes over
+the settings of another file, which those beside it then replace.
 """
 
 from __future__ import annotations
@@ -17,24 +18,33 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medsr.errors import InputError, UsageError
 from medsr.volume.modality import Modality
 
+#: Files that may extend one another, at most.
+MAX_EXTENDS = 8
+
 __all__ = [
+    "CardConfig",
     "CaseConfig",
     "DataConfig",
     "DrawConfig",
     "NetworkConfig",
     "OptimizerConfig",
+    "Page",
     "TrainConfig",
     "TrainerConfig",
     "fault_words",
     "load_config",
+    "load_page",
+    "read_yaml",
 ]
 
 
-class _Page(BaseModel):
+class Page(BaseModel):
+    """Settings that are checked, frozen, and all known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CaseConfig(_Page):
+class CaseConfig(Page):
     """One scan: where it is and how it is prepared."""
 
     path: str  # relative to data.root: NIfTI, DICOM folder, or tar archive of a series
@@ -47,7 +57,7 @@ class CaseConfig(_Page):
     weight: float = Field(1.0, gt=0)  # relative chance to be drawn
 
 
-class DataConfig(_Page):
+class DataConfig(Page):
     """Where the scans are."""
 
     root: str = "data"
@@ -56,7 +66,7 @@ class DataConfig(_Page):
     validate_: tuple[CaseConfig, ...] = Field(alias="validate")
 
 
-class DrawConfig(_Page):
+class DrawConfig(Page):
     """Ranges of the random acquisition and of the augmentation (lengths in fine voxels)."""
 
     factor: tuple[float, float] = (1.5, 8.0)  # slice spacing, log-uniform
@@ -81,7 +91,7 @@ class DrawConfig(_Page):
     invert_chance: float = 0.1
 
 
-class NetworkConfig(_Page):
+class NetworkConfig(Page):
     """The function that is learned."""
 
     kind: Literal["unet", "monai"] = "unet"
@@ -94,7 +104,7 @@ class NetworkConfig(_Page):
     embedding: int = 128
 
 
-class OptimizerConfig(_Page):
+class OptimizerConfig(Page):
     """AdamW or Muon with a linear warm-up and a cosine decay to zero."""
 
     kind: Literal["adamw", "muon"] = "adamw"
@@ -105,10 +115,11 @@ class OptimizerConfig(_Page):
     ema_steps: int = Field(200, ge=1)  # length of the weights' moving average
 
 
-class TrainerConfig(_Page):
+class TrainerConfig(Page):
     """How long, on what."""
 
-    steps: int = Field(gt=0)
+    steps: int = Field(gt=0)  # length of the schedule of the learning rate
+    stop_after: int | None = Field(None, gt=0)  # steps; where it ends before its schedule
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)
     num_nodes: int = Field(1, ge=1)
@@ -119,7 +130,16 @@ class TrainerConfig(_Page):
     progress: bool = True
 
 
-class TrainConfig(_Page):
+class CardConfig(Page):
+    """What a person decides of a released model; see `network.checkpoint.ModelCard`."""
+
+    licence: str
+    attributions: tuple[str, ...]
+    sigma_data: float | None = Field(None, gt=0)  # the training's where none is given
+    detail_tolerance: float | None = Field(None, ge=1)
+
+
+class TrainConfig(Page):
     """One training."""
 
     name: str
@@ -163,20 +183,63 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         UsageError: an unknown key (the nearest is named) or a value out of range.
     """
     path = Path(path)
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise InputError(f"{path.name}: cannot be read ({fault.strerror}).") from None
-    except yaml.YAMLError:
-        raise InputError(f"{path.name}: is not valid YAML.") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
-    for word in overrides:
-        _override(raw, word)
+    raw = load_page(path, overrides)
     try:
         return TrainConfig.model_validate(raw)
     except ValidationError as fault:
         raise UsageError(f"{path.name}: {fault_words(fault, TrainConfig)}") from None
+
+
+def load_page(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings of a file and of those that it extends, unchecked.
+
+    Args:
+        path: YAML file; `extends: FILE` in it is relative to its folder.
+        overrides: words `key.inner=value`; the value is read as YAML.
+
+    Raises:
+        InputError: a file is missing or is not YAML.
+        UsageError: files extend one another in a circle, or a word is not a setting.
+    """
+    pages = [read_yaml(path)]
+    while "extends" in pages[-1]:
+        path = path.parent / str(pages[-1].pop("extends"))
+        pages.append(read_yaml(path))
+        if len(pages) > MAX_EXTENDS:
+            raise UsageError(f"{path.name}: extends other files without an end.")
+    raw: dict[str, Any] = {}
+    for page in reversed(pages):
+        raw = _merged(raw, page)
+    for word in overrides:
+        _override(raw, word)
+    return raw
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML page of `key: value` lines.
+
+    Raises:
+        InputError: the file is missing, or is not such a page.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise InputError(f"{path.name}: cannot be read ({fault.strerror}).") from None
+    except (yaml.YAMLError, ValueError, RecursionError):  # bytes, dates or depths that are none
+        raise InputError(f"{path.name}: is not valid YAML in UTF-8.") from None
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
+    return raw
+
+
+def _merged(page: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`page` with the values of `over`; groups are merged, lists are replaced."""
+    merged = dict(page)
+    for key, value in over.items():
+        old = page.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _override(raw: dict[str, Any], word: str) -> None:
@@ -192,7 +255,7 @@ def _override(raw: dict[str, Any], word: str) -> None:
             raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
     try:
         raw[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise UsageError(f"'{word}': the value is not valid YAML.") from None
 
 

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from medsr.volume.dicom.read.series import open_series
 from medsr.volume.dicom.write.derive import Derivation
 
 PACKAGES = {
@@ -72,3 +73,10 @@ def same_grid_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> float:
 def derivation(kind="enhanced", identity="test"):
     """A derivation of no particular model."""
     return Derivation(kind, identity, "small", "a" * 64, "0.0", "Made by a test.")
+
+
+def read_source(path):
+    """A series whose headers are read, as `open_series` gives it."""
+    with open_series(path) as series:
+        assert series.headers
+        return series

@@ -30,8 +30,8 @@ from medsr.training.cases import unpack_tar
 from medsr.volume import geometry
 from medsr.volume.dicom.read.choose import list_series
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import read_series, read_source
-from medsr.volume.dicom.write.derive import Derivation
+from medsr.volume.dicom.read.series import open_series
+from medsr.volume.dicom.write.derive import Derivation, Kind
 from medsr.volume.dicom.write.single_frame import write_series
 from medsr.volume.volume import Volume
 
@@ -70,10 +70,10 @@ class Row:
 
 def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     """One series through the writer and the two judges."""
-    scan, source = (read(path, series_uid=series_uid) for read in (read_series, read_source))
-    fine = twice_as_fine(scan)
-    derivation = Derivation("enhanced", "conformance", "none", "0" * 64, "0", "Slices repeated.")
-    write_series(fine, source, derivation, work / "out")
+    with open_series(path, series_uid=series_uid) as source:
+        fine = twice_as_fine(source.volume())
+        words = Derivation(Kind.ENHANCED, "conformance", "none", "0" * 64, "0", "Slices repeated.")
+        write_series(fine, source, words, work / "out")
     files = list(dict.fromkeys(frame.path for frame in source.frames))
     old = set().union(*(errors_of(file) for file in spread(files)))
     new = set().union(*(errors_of(f) for f in spread(sorted((work / "out").iterdir()))))
@@ -81,8 +81,8 @@ def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     affine_mm, values = compare_dcm2niix(fine, work)
     slope = float(file.RescaleSlope)
     return Row(
-        modality=str(scan.modality),
-        shape=scan.shape,
+        modality=str(source.modality),
+        shape=source.volume().shape,
         stored=f"{words(source.headers[0])} to {words(file)}",
         source_errors=len(old),
         kept_errors=tuple(sorted(new & old)),
@@ -155,7 +155,8 @@ def series_of(entry: Path, data: Path) -> Iterator[tuple[str, Path, str | None]]
         (summary,) = list_series(entry)
         if summary.kind != IMAGE or (summary.files > 1 and first_file(entry) != entry):
             return
-        read_source(entry)
+        with open_series(entry):
+            pass
     except (MedsrError, ValueError):
         return
     shown = entry.parent if summary.files > 1 else entry
@@ -164,7 +165,8 @@ def series_of(entry: Path, data: Path) -> Iterator[tuple[str, Path, str | None]]
 
 def first_file(entry: Path) -> Path:
     """The first file of an entry's series."""
-    return min(frame.path for frame in read_source(entry).frames)
+    with open_series(entry) as series:
+        return min(frame.path for frame in series.frames)
 
 
 def line(name: str, row: Row) -> str:

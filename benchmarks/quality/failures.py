@@ -55,13 +55,12 @@ def crop(image: np.ndarray, place: tuple[int, int, int], across: int) -> np.ndar
 
 def panels(trial: Trial, enhancer: Enhancer) -> dict[str, np.ndarray]:
     """Label -> volume."""
-    plan = Plan(trial.low, trial.assumed, ())
     found = {
         "reference": np.asarray(trial.fine.voxels),
         "cubic": interpolate(trial.low.voxels, trial.assumed, 3),
     }
     for label, steps in (("posterior mean", 1), (f"sample, {DEFAULT_STEPS} steps", DEFAULT_STEPS)):
-        result = enhancer.run(plan, Options(steps=steps))
+        result = enhancer.run(Plan(trial.low, trial.assumed, Options(steps=steps)))
         found[label] = np.asarray(result.volume.voxels)
     return found
 

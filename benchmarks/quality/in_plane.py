@@ -48,10 +48,10 @@ def alone(
 ) -> tuple[np.ndarray, ...]:
     """Truth, cubic interpolation and restoration of one slice [H, W], degraded along W."""
     twice = np.ascontiguousarray(np.stack([image, image]))  # its own neighbour
-    scan = Volume(twice, np.eye(4), modality=enhancer.modality, slice_axis=2)
+    scan = Volume(twice, np.eye(4), modality=enhancer.card.modality, slice_axis=2)
     fine, low, plan = degraded_to(scan, factor)
     cubic = upsample(torch.from_numpy(low.voxels.copy()), plan).numpy()
-    result = enhancer.run(Plan(low, plan, ()), Options(steps=steps, quick=steps == 1))
+    result = enhancer.run(Plan(low, plan, Options(steps=steps, quick=steps == 1)))
     return fine.voxels[0], cubic[0], np.asarray(result.volume.voxels)[0]
 
 
@@ -59,8 +59,8 @@ def row(stack: np.ndarray, enhancer: Enhancer, factor: float, steps: int) -> str
     """One line of the table, without its first two columns."""
     parts = zip(*(alone(image, enhancer, factor, steps) for image in stack), strict=True)
     truth, cubic, restored = (np.stack(part) for part in parts)
-    top = robust_range(truth, modality=enhancer.modality)
-    mask = foreground_mask(truth, modality=enhancer.modality)
+    top = robust_range(truth, modality=enhancer.card.modality)
+    mask = foreground_mask(truth, modality=enhancer.card.modality)
     scores = [
         (
             psnr(truth, estimate, data_range=top, mask=mask),
@@ -69,7 +69,7 @@ def row(stack: np.ndarray, enhancer: Enhancer, factor: float, steps: int) -> str
         for estimate in (cubic, restored)
     ]
     (cubic_db, cubic_ssim), (db, structure) = scores
-    floor = np.float32(air_value(enhancer.modality))
+    floor = np.float32(air_value(enhancer.card.modality))
     sharpness = high_frequency_ratio(truth - floor, restored - floor, axis=2, mask=mask)
     return (
         f"{cubic_db:.2f} | {db:.2f} | {db - cubic_db:+.2f} | {cubic_ssim:.4f} | {structure:.4f} | "

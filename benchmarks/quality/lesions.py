@@ -1,6 +1,7 @@
 """Synthetic lesions: kept, blurred, moved, lost or invented? A Markdown table.
 
     python -m benchmarks quality.lesions configs/mr-head.yaml DATA_FOLDER [--steps N ...]
+        [--write]
 
 Balls of tissue, brighter or darker than the median by a stated share, are put into the middle
 block of each validation scan; both versions are degraded to 4 mm Gaussian slices and enhanced. The
@@ -21,16 +22,19 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from benchmarks.page import DOCS, write_region
 from benchmarks.quality.common import middle
 from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import load_config
 from medsr.metrics.foreground import foreground_mask
 from medsr.restore.enhancer import Enhancer
-from medsr.restore.pipeline import Settings
+from medsr.restore.options import Options
+from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.volume import Volume
 
+PAGE = DOCS / "explanation" / "trust.md"
 DIAMETERS_MM = (2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 CONTRASTS = (0.2, -0.2, 0.5, -0.5)
 PLACES = 24
@@ -80,11 +84,7 @@ def results(fine: Volume, enhancer: Enhancer, steps: list[int]) -> dict[str, np.
     _, low, plan = degraded_to(fine, 4.0 / fine.spacing_mm[2])
     found = {"cubic": upsample(torch.from_numpy(low.voxels.copy()), plan).numpy()}
     for count in steps:
-        settings = Settings(
-            sampler=enhancer.sampler,
-            steps=count,
-        )
-        result = enhancer.restore(low, plan, settings)
+        result = enhancer.run(Plan(low, plan, Options(steps=count)))
         found[f"medsr, {count} steps"] = np.array(result.volume.voxels)
     return found
 
@@ -121,9 +121,9 @@ def measure(fine: Volume, enhancer: Enhancer, steps: list[int], rows: dict) -> N
     rng = np.random.default_rng(0)
     fine = degraded_to(fine, 4.0 / fine.spacing_mm[2])[0]
     truth, spacing = np.asarray(fine.voxels), tuple(float(mm) for mm in fine.spacing_mm)
-    mask = foreground_mask(truth, modality=enhancer.modality)
+    mask = foreground_mask(truth, modality=enhancer.card.modality)
     middle_value = float(np.median(truth[mask]))
-    floor = -1000.0 if enhancer.modality == "CT" else 0.0
+    floor = -1000.0 if enhancer.card.modality == "CT" else 0.0
     plain = results(fine, enhancer, steps)
     centres = places(mask, PLACES, 20, rng)
     for diameter in DIAMETERS_MM:
@@ -150,21 +150,27 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--model", default=None)
     parser.add_argument("--steps", type=int, nargs="+", default=[1])
+    parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
     words = parser.parse_args()
     config = load_config(words.config, [f"data.root={words.data}"])
     enhancer = Enhancer.from_pretrained(words.model or config.name)
     rows: dict = {}
     for case in config.data.validate_:
         measure(middle(load_case(case, config.data, config.modality)), enhancer, words.steps, rows)
-    print("| method | mm | contrast | lesions | mean | kept | blurred | lost | moved | invented |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| method | mm | contrast | lesions | mean | kept | blurred | lost | moved | invented |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|---|")
     for (label, diameter, contrast), (shares, moved, false) in rows.items():
         s, m = np.array(shares), np.array(moved)
-        print(
+        lines.append(
             f"| {label} | {diameter:g} | {contrast:g} | {len(s)} | {s.mean():.2f} "
             f"| {(s >= 0.7).mean():.0%} | {((s >= 0.3) & (s < 0.7)).mean():.0%} "
             f"| {(s < 0.3).mean():.0%} | {(m > 1).mean():.0%} | {np.mean(false):.1%} |"
         )
+    print("\n".join(lines))
+    if words.write:
+        write_region(PAGE, "quality.lesions", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from medsr import Enhancer
-from medsr.restore.options import Options
-from medsr.volume.formats import read
+import medsr
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 SLICE = 80
@@ -27,10 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Figure of README.md.")
     parser.add_argument("output", type=Path, help="PNG to write")
     words = parser.parse_args()
-    before = read(SAMPLES / "head_T1w_thick.nii.gz")
-    enhancer, options = Enhancer.from_pretrained("mr-head"), Options(spacing_mm=0.9375, steps=1)
-    after = enhancer.run(enhancer.plan(before, options), options).volume
-    reference = read(SAMPLES / "head_T1w_reference.nii.gz")
+    before = medsr.read(SAMPLES / "head_T1w_thick.nii.gz")
+    enhancer = medsr.Enhancer.from_pretrained("mr-head")
+    after = enhancer.enhance(before, spacing_mm=0.9375, steps=1).volume
+    reference = medsr.read(SAMPLES / "head_T1w_reference.nii.gz")
     top = float(np.percentile(reference.voxels[:, SLICE], 98.7))
     panels = {"measured: 3.75 mm slices": before, "enhanced": after, "reference": reference}
     figure = Figure(figsize=(10.2, 3.35), layout="constrained", facecolor="black")

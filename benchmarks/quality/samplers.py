@@ -25,8 +25,9 @@ from medsr.metrics.detail import high_frequency_ratio
 from medsr.metrics.fidelity import psnr, ssim_3d
 from medsr.metrics.foreground import foreground_mask, robust_range
 from medsr.restore.enhancer import Enhancer
-from medsr.restore.options import DEFAULT_SAMPLER, Consistency
-from medsr.restore.pipeline import Settings
+from medsr.restore.options import DEFAULT_SAMPLER, Options
+from medsr.restore.pipeline import restore
+from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.volume import Volume
 
@@ -52,13 +53,12 @@ def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None
     print(row("cubic |", cubic, fine, 0.0))
     for name in words.samplers:
         for steps in words.steps:
-            settings = Settings(
-                sampler=enhancer.sampler if name == DEFAULT_SAMPLER else SAMPLERS[name],
-                steps=steps,
-                consistency=Consistency(words.consistency),
-            )
+            wanted = Plan(low, plan, Options(steps=steps, consistency=words.consistency))
+            sampler = None if name == DEFAULT_SAMPLER else SAMPLERS[name]
             began = time.monotonic()
-            result = enhancer.restore(low, plan, settings)
+            result = restore(
+                wanted, enhancer.denoiser, enhancer.card, enhancer.running, sampler=sampler
+            )
             seconds = time.monotonic() - began
             print(row(f"{name} | {steps}", result.volume.voxels, fine, seconds), flush=True)
 

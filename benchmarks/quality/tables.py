@@ -48,6 +48,7 @@ from benchmarks.quality.scoring import Cost, Ruler, measured
 from medsr.config import TrainConfig, load_config
 from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import DEFAULT_STEPS, Options
+from medsr.restore.pipeline import restore
 from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.volume import Volume
@@ -143,12 +144,13 @@ def network(enhancer: Enhancer, options: Options) -> Callable[[Trial], Answer]:
     """A network of medsr's."""
 
     def call(trial: Trial) -> Answer:
-        result = enhancer.run(Plan(trial.low, trial.assumed, ()), options)
+        plan = Plan(trial.low, trial.assumed, options)
+        result = restore(plan, enhancer.denoiser, enhancer.card, enhancer.running)
         better = result.better_profile
         said = ""
         if better is not None:
             wide = better.width_mm / better.low_mm
-            said = f"says that the slices look like a {better.profile} of {wide:.2f} distances"
+            said = f"reports a {better.profile} profile of {wide:.2f} slice spacings"
         return np.asarray(result.volume.voxels), None, said
 
     return call

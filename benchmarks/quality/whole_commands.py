@@ -30,21 +30,15 @@ def measure(case, config, model, steps, folder):
     degrade.run(
         reference,
         low,
-        slice_spacing_mm=4.0,
-        slice_thickness_mm=None,
-        in_plane=1.0,
-        noise=0.0,
-        profile="gaussian",
-        seed=0,
-        axis=2,
+        degrade.Request(4.0, axis=2),
         overwrite=True,
     )
     rows = []
     for count in steps:
         out = folder / f"out{count}.nii"
-        options = Options(steps=count, spacing_mm=volume.spacing_mm[2])
+        options = Options(steps=count, spacing_mm=volume.spacing_mm[2], model=model)
         began = time.monotonic()
-        enhance.run(enhance.Request(low, out, options, model=model, overwrite=True))
+        enhance.run(enhance.Request(low, out, options, overwrite=True))
         seconds = time.monotonic() - began
         request = evaluate.Request(reference, {"estimate": out}, low=low)
         result = evaluate.run(request).group.cases[0].evaluation

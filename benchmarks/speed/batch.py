@@ -1,9 +1,10 @@
 """Scans an hour: one by one with `medsr enhance`, and `medsr batch` with 1 and 2 workers.
 
-    python -m benchmarks speed.batch FOLDER SCRATCH [--steps 1] [--workers 1 2]
+    python -m benchmarks speed.batch FOLDER SCRATCH [--steps 1] [--workers 1 2] [--write]
 
-FOLDER holds real scans in any form. Each way does every scan that can be enhanced, in a scratch
-folder of its own. Run it on an idle machine: a second busy process slows torch many times.
+FOLDER holds real scans in any form. Each way enhances every scan that can be enhanced, into a
+scratch folder of its own. Run it on an idle machine: a second busy process slows torch many times.
+With --write the table replaces that of docs/development/scale.md.
 """
 
 import argparse
@@ -13,8 +14,11 @@ import time
 from pathlib import Path
 
 import medsr.batch
+from benchmarks.page import DOCS, write_region
 from medsr.batch.plan import Plan
 from medsr.restore.options import Options
+
+PAGE = DOCS / "development" / "scale.md"
 
 
 def one_by_one(plan: Plan, out: Path, steps: int) -> None:
@@ -39,14 +43,15 @@ def main() -> None:
     words.add_argument("scratch", type=Path)
     words.add_argument("--steps", type=int, default=1)
     words.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    words.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
     given = words.parse_args()
     plan = medsr.batch.make_plan(
         given.folder, given.scratch / "none", options=Options(steps=given.steps)
     )
     scans, voxels = len(plan.todo), sum(item.fine_voxels for item in plan.todo)
     print(f"{scans} scans, {voxels / 1e6:.1f} million voxels enhanced, {given.steps} steps")
-    print("| way | seconds | scans an hour | microseconds a voxel and step |")
-    print("|---|---|---|---|")
+    lines = ["| way | seconds | scans an hour | microseconds a voxel and step |"]
+    lines.append("|---|---|---|---|")
     ways = [("one by one", lambda: one_by_one(plan, given.scratch / "single", given.steps))]
     for workers in given.workers:
         out = given.scratch / f"workers_{workers}"
@@ -56,9 +61,10 @@ def main() -> None:
         work()
         seconds = time.monotonic() - began
         each = 1e6 * seconds / (voxels * given.steps)
-        print(
-            f"| {name} | {seconds:.0f} | {3600 * scans / seconds:.0f} | {each:.2f} |", flush=True
-        )
+        lines.append(f"| {name} | {seconds:.0f} | {3600 * scans / seconds:.0f} | {each:.2f} |")
+    print("\n".join(lines))
+    if given.write:
+        write_region(PAGE, "speed.batch", "\n".join(lines))
 
 
 def _way(folder: Path, out: Path, steps: int, workers: int):

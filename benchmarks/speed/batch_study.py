@@ -20,9 +20,12 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 import medsr.batch
+from medsr.acquisition.acquisition import AxisSampling
 from medsr.batch.cluster import local
-from medsr.batch.job import Restored
 from medsr.batch.plan import Plan
+from medsr.restore.enhancer import Enhanced
+from medsr.restore.record import ModelUsed, Record
+from medsr.volume.modality import Modality
 
 STEP_MM = 4.0
 
@@ -34,12 +37,22 @@ def stub_restore(volume, job):
     """Stands for the model: repeats every slice four times."""
     voxels = np.repeat(volume.voxels, 4, axis=2)
     affine = volume.affine @ np.diag([1, 1, 0.25, 1])
-    facts = {
-        "Modality": "MR",
-        "ModelSHA256": job.models["MR"].digest,
-        "OutputSpacing": [1.0, 1.0, 1.0],
-    }
-    return Restored(replace(volume, voxels=voxels, affine=affine), None, facts)
+    x, y, z = volume.shape
+    model = job.models["MR"]
+    record = Record(
+        model=ModelUsed("stub", model.digest, model.settings_digest),
+        options=job.options,
+        modality="MR",
+        input_digest=volume.digest,
+        axes=(
+            AxisSampling(x, 1.0, x, 1.0),
+            AxisSampling(y, 1.0, y, 1.0),
+            AxisSampling(4 * z, STEP_MM / 4, z, STEP_MM, STEP_MM, "box"),
+        ),
+        coarse_axis=2,
+    )
+    known = volume.of_modality(Modality.MR)
+    return Enhanced(replace(known, voxels=voxels, affine=affine, digest=""), record, known)
 
 
 def template(header: Path | None) -> bytes:

@@ -26,8 +26,8 @@ SECTIONS = {
     ("upsampled.py", "of"): "upsampling",
     ("denoiser.py", "_denoised"): "network",
     ("slices.py", "condition_slices"): "cutting slices",
-    ("pipeline.py", "_held"): "data consistency",
-    ("profile_check.py", "_misfit"): "checking the slice profile",
+    ("pipeline.py", "_consistent"): "data consistency",
+    ("profile_check.py", "check_profile"): "checking the slice profile",
     ("pipeline.py", "_audit"): "audit",
     ("pipeline.py", "_noise"): "noise field",
     ("write.py", "write"): "writing",
@@ -64,10 +64,9 @@ def convolution_table(scan: Path) -> str:
     for layer in enhancer.denoiser.modules():
         if isinstance(layer, nn.Conv2d):
             _clock(layer, seconds, calls)
-    options = Options(steps=1)
-    plan = enhancer.plan(read(scan), options)
+    plan = enhancer.plan(read(scan), Options(steps=1))
     began = time.monotonic()
-    enhancer.run(plan, options)
+    enhancer.run(plan)
     total = time.monotonic() - began
     flops = sum(calls[shape] * _flops(shape) for shape in calls)
     alone = sum(calls[shape] * _best_seconds(shape) for shape in calls)

@@ -83,7 +83,7 @@ def monai_network() -> nn.Module:
 
 
 class Monai(nn.Module):
-    """The same behind the house's signature: it sees the noisy image and the upsampled scan."""
+    """The same with the signature of a denoiser's network."""
 
     def __init__(self) -> None:
         super().__init__()

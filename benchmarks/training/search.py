@@ -29,12 +29,14 @@ from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import TrainConfig, load_config
 from medsr.diffusion.denoiser import Denoiser
-from medsr.diffusion.samplers import SAMPLERS
 from medsr.metrics.fidelity import psnr
 from medsr.metrics.foreground import foreground_mask, robust_range
+from medsr.network.checkpoint import ModelCard
 from medsr.network.device import half_is_fast
-from medsr.restore.options import Consistency
-from medsr.restore.pipeline import Settings, enhance
+from medsr.restore.options import Consistency, Options
+from medsr.restore.pipeline import restore
+from medsr.restore.plan import Plan
+from medsr.restore.running import Running
 from medsr.training import module as training_module
 from medsr.training.batches import fine_cases, some_scans
 from medsr.training.cases import load_cases
@@ -42,18 +44,6 @@ from medsr.training.module import RestorationModule
 from medsr.training.run import chosen_precision
 from medsr.training.scenes import Fine
 from medsr.volume.volume import Volume
-
-__all__ = [
-    "Gains",
-    "Pace",
-    "Scans",
-    "decibels",
-    "fit",
-    "gains",
-    "steps_within",
-    "table_head",
-    "table_row",
-]
 
 #: Makes a training small enough for many trials.
 SMALL = (
@@ -184,7 +174,7 @@ class ScheduleFree(RestorationModule):
         )
 
     def on_train_start(self) -> None:
-        """The package wants to be told."""
+        """The package asks for this."""
         self.optimizers(use_pl_optimizer=False).train()  # type: ignore[union-attr]
 
     def on_train_end(self) -> None:
@@ -196,19 +186,25 @@ class ScheduleFree(RestorationModule):
 def gains(denoiser: Denoiser, unit: float, context: int, blocks: Iterable[Volume]) -> Gains:
     """dB over cubic of the posterior mean on each block, slices of 4 voxels."""
     found = []
-    settings = Settings(
-        sampler=SAMPLERS["multistep"],
-        steps=1,
-        consistency=Consistency.OFF,
-        half=half_is_fast(torch.device("cpu")),
-    )
+    half = half_is_fast(torch.device("cpu"))
+    running = Running(dtype=torch.bfloat16 if half else torch.float32)
+    options = Options(steps=1, consistency=Consistency.OFF)
     for block in blocks:
         fine, low, plan = degraded_to(block, 4.0)
-        modality = fine.modality or "MR"
-        result = enhance(low, plan, denoiser, unit, context, modality, settings)
+        card = _card(fine.modality or "MR", unit, context)
+        result = restore(Plan(low, plan, options), denoiser, card, running)
         cubic = upsample(torch.from_numpy(np.array(low.voxels)), plan).numpy()
         found.append(decibels(fine, result.volume.voxels) - decibels(fine, cubic))
     return found
+
+
+def _card(modality: str, unit: float, context: int) -> ModelCard:
+    """As much of a card as a posterior mean needs."""
+    nothing: dict[str, Any] = {}
+    network = {"context": context}
+    return ModelCard(
+        "trial", "", modality, network, 0, unit, nothing, 0, nothing, nothing, nothing, ()
+    )
 
 
 def decibels(fine: Volume, estimate: Any) -> float:

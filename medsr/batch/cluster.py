@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from medsr.errors import InputError, UsageError
+from medsr.extras import need
 
 __all__ = ["QUEUES", "QueueConfig", "joined", "load_queue_config", "local", "queued"]
 
@@ -161,7 +162,11 @@ def queued(system: str, workers: int, config: QueueConfig) -> Iterator[Any]:
         system: a key of QUEUES.
         workers: jobs to submit, one worker each.
         config: of a worker.
+
+    Raises:
+        UsageError: dask-jobqueue is not installed.
     """
+    need("dask_jobqueue", "cluster", f"--cluster {system}")
     import dask_jobqueue
     from distributed import Client
 

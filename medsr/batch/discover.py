@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,22 +14,20 @@ from typing import Any
 from medsr.errors import MedsrError, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly, texts
 from medsr.volume.dicom.read.frames import Frame, frames_of
-from medsr.volume.dicom.read.header import IMAGE, Head, head_of
+from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.formats import is_nifti
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.nifti import NiftiHeader, read_nifti_header
+from medsr.volume.walk import Dangling, Unreadable
 
 __all__ = [
     "Damaged",
-    "Dangling",
     "DicomFile",
     "Header",
     "NiftiFile",
     "Picture",
     "Sort",
-    "Unreadable",
     "read_headers",
-    "walk",
     "wanted",
 ]
 
@@ -135,7 +132,7 @@ def _read(root: Path, path: str) -> Header | None:
     if is_nifti(Path(path)):
         return _read_nifti(root, path)
     try:
-        head = head_of(root / path)
+        head = read_header(root / path)
     except MedsrError as fault:
         return Damaged(path, str(fault))
     if head is None and is_pointer(root / path):
@@ -152,7 +149,7 @@ def _read_nifti(root: Path, path: str) -> NiftiFile:
         return NiftiFile(path, None, str(fault))
 
 
-def _dicom(head: Head, path: str) -> DicomFile:
+def _dicom(head: FileHeader, path: str) -> DicomFile:
     pictures: tuple[Picture, ...] = ()
     fault = ""
     if head.kind == IMAGE:
@@ -160,7 +157,7 @@ def _dicom(head: Head, path: str) -> DicomFile:
             pictures = tuple(_picture(frame) for frame in frames_of(head))
         except MedsrError as reason:
             fault = str(reason)
-    image_type = texts(head.header, "ImageType")
+    image_type = texts(head.dataset, "ImageType")
     derived = bool(image_type) and image_type[0].upper() == "DERIVED"
     return DicomFile(
         path, head.uid, head.modality, head.kind, derived, head.instance, pictures, fault
@@ -172,105 +169,6 @@ def _picture(frame: Frame) -> Picture:
     marks: Any = tuple(frame.marks.items())
     sort = (frame.orientation, frame.pixel_spacing, frame.shape, whole, marks)
     return frame.position, sort
-
-
-#: Where macOS keeps its resource forks.
-FORK_FOLDER = "__MACOSX"
-
-
-class Unreadable(str):
-    """A folder, relative to the root, that cannot be listed."""
-
-
-class Dangling(str):
-    """A link, relative to the root, to a file that is not here, named like an image."""
-
-
-#: Links to folders that may lie one in another; a study tree has one or two.
-DEEPEST_LINKS = 4
-
-#: Which file a folder is: device and number.
-Identity = tuple[int, int]
-
-
-def walk(root: Path, skip: Path, enter: Callable[[str], bool]) -> Iterator[str]:
-    """Every file below `root`, as a sorted stream of relative paths with forward slashes.
-
-    Hidden files and folders, and the folder `skip`, are left out. Links to folders are followed,
-    but not one that leads back to a folder above itself.
-
-    Args:
-        root: where to look.
-        skip: an absolute folder that is not entered: the output.
-        enter: says of a relative folder whether to go into it.
-
-    Returns:
-        Relative paths; an `Unreadable` for each folder that cannot be listed, a `Dangling` for
-        each link to an image that is not here.
-    """
-    return _below(str(root), "", _Way((_identity(str(root)), _identity(str(skip))), 0), enter)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """The folders that may not be entered again, and how many links led here."""
-
-    closed: tuple[Identity | None, ...]
-    links: int
-
-
-def _identity(path: str) -> Identity | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _below(root: str, folder: str, way: _Way, enter: Callable[[str], bool]) -> Iterator[str]:
-    try:
-        with os.scandir(os.path.join(root, folder)) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:
-        yield Unreadable(folder)
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name == FORK_FOLDER:
-            continue
-        path = f"{folder}/{entry.name}" if folder else entry.name
-        if _is(entry.is_dir):
-            onward = _onward(entry, way)
-            if onward is not None and enter(path):
-                yield from _below(root, path, onward, enter)
-        elif _is(entry.is_file):
-            yield path
-        elif entry.is_symlink() and _like_image(entry.name):
-            yield Dangling(path)
-        elif is_nifti(Path(entry.name)):
-            yield path  # a pipe, say: the reader has words for it
-
-
-def _onward(entry: os.DirEntry[str], way: _Way) -> _Way | None:
-    """The way into a folder; None for the output, a loop, and links in links in links."""
-    identity = _identity(entry.path)
-    links = way.links + entry.is_symlink()
-    if identity is None or identity in way.closed or links > DEEPEST_LINKS:
-        return None
-    return _Way((*way.closed, identity), links)
-
-
-def _is(question: Callable[[], bool]) -> bool:
-    try:
-        return question()
-    except OSError:  # a link that leads back to itself
-        return False
-
-
-def _like_image(name: str) -> bool:
-    """Whether a name is one that an image may have: .nii, .dcm, a number, or no ending."""
-    ending = os.path.splitext(name)[1].lower()
-    dicom = ending in ("", ".dcm", ".dicom", ".ima") or ending[1:].isdigit()
-    return dicom or is_nifti(Path(name))
 
 
 def wanted(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

@@ -16,8 +16,10 @@ from typing import Any
 from medsr.restore.choices import Format
 from medsr.results.names import BIDS_DESC, ENDINGS
 from medsr.version import __version__
+from medsr.volume.anatomy import kind_of_name, why_not_anatomy
 from medsr.volume.formats import is_nifti
 from medsr.volume.sidecar import strip_suffix
+from medsr.words import printable
 
 __all__ = [
     "README",
@@ -36,9 +38,6 @@ __all__ = [
 
 #: BIDS suffixes of single volumes in which brightness is a scanner's own or HU.
 BIDS_SCANS = {"T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "ct"}
-
-#: BIDS images that are of the right kind by name, but hold a phase or a part of a complex number.
-BIDS_PARTS = {"phase", "real", "imag"}
 
 BIDS_VERSION = "1.10.0"
 
@@ -65,9 +64,11 @@ def why_not_bids(path: str) -> str:
     *entities, suffix = name.split("_")
     pairs = dict(entity.partition("-")[::2] for entity in entities)
     if suffix not in BIDS_SCANS or place not in {"anat", "ct"}:
-        return f"is '{suffix}' of '{place}' in BIDS; medsr takes anatomical MR and CT scans."
-    if pairs.get("part") in BIDS_PARTS:
-        return "is a phase or a part of a complex image; give the magnitude."
+        words = printable(f"is '{suffix}' of '{place}' in BIDS")
+        return f"{words}; medsr takes anatomical MR and CT scans."
+    kind = kind_of_name(name)
+    if kind is not None:
+        return why_not_anatomy(kind)
     if "desc" in pairs:
         return "is derived (its name has 'desc-')."
     return ""

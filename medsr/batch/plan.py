@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medsr.batch.discover import Damaged, DicomFile, Header, NiftiFile, read_headers, walk, wanted
+from medsr.batch.discover import Damaged, DicomFile, Header, NiftiFile, read_headers, wanted
 from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
 from medsr.batch.naming import is_bids, may_enter
 from medsr.batch.resume import state_of
@@ -19,6 +19,7 @@ from medsr.network.checkpoint import load_card, weights_digest
 from medsr.network.device import choose_device
 from medsr.restore.options import Options
 from medsr.volume.modality import Modality
+from medsr.volume.walk import walk
 
 __all__ = ["Plan", "Selection", "make_plan"]
 

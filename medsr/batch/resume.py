@@ -111,7 +111,7 @@ _FOREIGN = (
 
 def _look_again(folder: Path) -> None:
     """Opening a folder makes an NFS client ask the server what is in it now."""
-    if folder.is_dir():
+    if folder.is_dir() and os.name != "nt":
         os.close(os.open(folder, os.O_RDONLY))
 
 

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from medsr.batch.discover import Damaged, DicomFile, Sort
+from medsr.volume.dicom.read.copies import instance_fault
 from medsr.volume.dicom.read.slice_checks import Slices
 
 __all__ = ["Series", "gather", "slices_of"]
@@ -44,7 +45,7 @@ class Series:
     sort: array[int] = field(default_factory=lambda: array("L"))
     source: array[int] = field(default_factory=lambda: array("L"))
     sorts: dict[Sort, int] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
+    seen: dict[int, int] = field(default_factory=dict)
     fault: str = ""
     damaged: str = ""
 
@@ -75,13 +76,17 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
 
 
 def _add(series: Series, header: DicomFile) -> None:
-    """A picture of an instance that is there already is a copy; the reader compares the bytes."""
+    """A picture of an instance that is there already is a copy; the reader compares the pixels."""
     series.derived |= header.derived
     series.fault = series.fault or header.fault
-    instance = hash(header.instance)
+    instance, pictures = hash(header.instance), hash(header.pictures)
     if header.instance and instance in series.seen:
+        if series.seen[instance] != pictures:
+            name = PurePosixPath(header.path).name
+            fault = instance_fault("another file", name, "place, scaling or kind")
+            series.fault = series.fault or fault
         return
-    series.seen.add(instance)
+    series.seen[instance] = pictures
     for position, sort in header.pictures:
         series.positions.extend(position)
         series.sort.append(series.sorts.setdefault(sort, len(series.sorts)))

@@ -157,7 +157,7 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
         return (Decision.SKIP if file.four_d else Decision.REFUSE), file.fault, None
     if file.header.made_by_medsr:
         return Decision.SKIP, "is derived: medsr made it (its sidecar says so).", None
-    if file.header.kind is not None:
+    if file.header.kind is not None and not wishes.options.force:
         return Decision.SKIP, why_not_anatomy(file.header.kind), None
     unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)
     if unwanted:

@@ -21,7 +21,7 @@ from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced, Models
 from medsr.results.target import Target, with_context
 from medsr.volume.formats import open_scan
-from medsr.volume.sidecar import read_sidecar
+from medsr.volume.sidecar import read_settings
 from medsr.volume.volume import Volume
 
 __all__ = ["TRIES", "process", "restore_scan", "tidy"]
@@ -107,7 +107,7 @@ def _facts(item: Item, job: Job, enhanced: Enhanced) -> tuple[tuple[str, Any], .
     if not job.bids:
         return ()
     source = item.paths(Path())[0]
-    stripped = read_sidecar(job.root / source).get("SkullStripped") is True
+    stripped = read_settings(job.root / source).settings.get("SkullStripped") is True
     spacing = list(enhanced.record.output_spacing_mm)
     return tuple(bids_facts(source.as_posix(), spacing, skull_stripped=stripped).items())
 

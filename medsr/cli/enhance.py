@@ -40,10 +40,22 @@ Examples:
     help="NIfTI file (.nii, .nii.gz), or a folder for a DICOM series.",
 )
 @enhancement_options()
-@group(Group.SCAN, "--series", help="SeriesInstanceUID, where a folder holds several.")
-@group(Group.OUTPUT, "--template", type=PATH, metavar="SERIES", help="DICOM context for NIfTI.")
-@group(Group.OUTPUT, "--report", type=PATH, metavar="PAGE", help="HTML page of before and after.")
-@group(Group.OUTPUT, "--overwrite", is_flag=True, help="Replace the output.")
+@group(Group.SCAN, "--series", help="SeriesInstanceUID, if the input holds several series.")
+@group(
+    Group.OUTPUT,
+    "--template",
+    type=PATH,
+    metavar="SERIES",
+    help="DICOM series whose patient and study NIfTI input takes over.",
+)
+@group(
+    Group.OUTPUT,
+    "--report",
+    type=PATH,
+    metavar="PAGE",
+    help="Also write an HTML page that shows the scan before and after.",
+)
+@group(Group.OUTPUT, "--overwrite", is_flag=True, help="Replace existing output.")
 @group(RUNNING, "--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
 @group(
     RUNNING,
@@ -51,13 +63,13 @@ Examples:
     type=click.IntRange(0, 4096),
     default=0,
     metavar="N",
-    help="CPU threads; 0: all.",
+    help="CPU threads; 0 means all.",
 )
-@group(RUNNING, "--dry-run", is_flag=True, help="Say what would be done.")
+@group(RUNNING, "--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @group(RUNNING, "--json", "as_json", is_flag=True, help="Print the record as JSON.")
-@group(RUNNING, "-q", "--quiet", is_flag=True, help="Errors only.")
+@group(RUNNING, "-q", "--quiet", is_flag=True, help="Print errors only.")
 @group(RUNNING, "-v", "--verbose", is_flag=True, help="Print the full record.")
-@group(RUNNING, "--no-progress", is_flag=True, help="No progress bar.")
+@group(RUNNING, "--no-progress", is_flag=True, help="Do not show a progress bar.")
 def enhance(
     source: Path,
     output: Path,
@@ -66,7 +78,11 @@ def enhance(
     report: Path | None,
     **words: Any,
 ) -> None:
-    """Enhance one scan: NIfTI, DICOM folder, zip, or one file of a series."""
+    """Enhance one scan.
+
+    INPUT is a NIfTI file, a DICOM folder or zip, or one file of a DICOM series. Research use only,
+    not for diagnosis.
+    """
     from medsr.commands.enhance import Request, run
 
     request = Request(

@@ -17,6 +17,7 @@ import click
 from medsr.cli.batch import batch
 from medsr.cli.enhance import enhance
 from medsr.cli.evaluate import evaluate
+from medsr.cli.training import calibrate, train, weights
 from medsr.errors import MedsrError, MedsrWarning
 from medsr.version import __version__
 
@@ -136,20 +137,11 @@ def listen(
     )
 
 
-@app.command()
-@click.argument("config", type=PATH)
-@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
-def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
-    """Train a model from a configuration."""
-    from medsr.commands.train import run
-
-    click.echo(f"weights: {run(config, overrides, resume=resume)}")
-
-
 app.add_command(batch)
 app.add_command(enhance)
 app.add_command(evaluate)
+for _command in (train, calibrate, weights):
+    app.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

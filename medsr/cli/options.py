@@ -27,6 +27,8 @@ class GroupedCommand(click.Command):
         """Write the options, grouped."""
         found: dict[str, list[tuple[str, str]]] = {str(name): [] for name in ORDER}
         for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Argument):
+                continue
             record = parameter.get_help_record(ctx)
             if record is not None:
                 found[str(getattr(parameter, "group", RUNNING))].append(record)
@@ -93,7 +95,6 @@ def _kind(name: str, default: Any, setting: Setting) -> dict[str, Any]:
             "type": click.IntRange(least, most),
             "default": default,
             "metavar": setting.metavar,
-            "show_default": default is not None,
         }
     plain = float if setting.metavar in {"MM", "F"} else str
     return {"type": plain, "metavar": setting.metavar}

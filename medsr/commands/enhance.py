@@ -12,6 +12,7 @@ import torch
 
 from medsr.restore.enhancer import Models
 from medsr.restore.options import Options
+from medsr.restore.plan import of_known_modality
 from medsr.results.target import (
     Target,
     check_free,
@@ -86,9 +87,9 @@ def run(
         target = with_context(target, scan, request.template)
         scan = _of_the_templates_modality(scan, target)
         enhancer = (models or Models(request.device)).of_scan(scan.volume, options)
-        plan = enhancer.plan(scan.volume, options)
         if target.source is not None:
-            check_belongs(plan.volume, target.source)
+            check_belongs(of_known_modality(scan.volume, options)[0], target.source)
+        plan = enhancer.plan(scan.volume, options)
         if request.dry_run:
             return enhancer.record(plan).to_json()
         enhanced = enhancer.run(plan, progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from medsr.errors import Refused
 from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
+from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
 from medsr.volume.modality import guess_modality
 from medsr.volume.volume import Volume
@@ -24,7 +25,10 @@ def run(source: Path, series_uid: str | None) -> list[str]:
     if source.exists() and not formats.is_nifti(source):
         lines = [_series_words(series) for series in list_series(source)]
     try:
-        return lines + describe(formats.read(source, series_uid=series_uid))
+        volume = formats.read(source, series_uid=series_uid)
+        lines += describe(volume)
+        check_is_anatomy(volume.kind, volume.name)
+        return lines
     except Refused as reason:
         return [*lines, f"medsr cannot enhance this: {reason}"]
 
@@ -45,6 +49,7 @@ def describe(volume: Volume) -> list[str]:
         f"{volume.name}: {volume.modality or 'modality unknown'}, {shape} voxels of {spacing} mm",
         f"intensities {volume.voxels.min():g} to {volume.voxels.max():g} {volume.unit}",
     ]
+    lines += [f"note: {remark}" for remark in volume.remarks]
     if volume.slice_axis is not None:
         between = volume.spacing_mm[volume.slice_axis]
         words = geometry.axis_words(volume.affine, volume.slice_axis)
@@ -54,6 +59,8 @@ def describe(volume: Volume) -> list[str]:
         if thick is not None and abs(thick - between) > 0.02 * between:
             line += f" ({'a gap' if thick < between else 'an overlap'})"
         lines.append(line)
+    if volume.kind is not None:
+        return lines
     coarse = max(range(3), key=lambda k: volume.spacing_mm[k])
     fine = min(mm for k, mm in enumerate(volume.spacing_mm) if k != coarse)
     factor = volume.spacing_mm[coarse] / fine

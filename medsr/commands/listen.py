@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import re
-import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from medsr.commands.enhance import Request
-from medsr.commands.enhance import run as enhance
 from medsr.errors import UsageError
+from medsr.extras import need
 from medsr.node.rules import Rule, load_settings
+from medsr.restore.choices import Format
 from medsr.restore.enhancer import Models
+from medsr.results.target import Target
+from medsr.results.write import write
+from medsr.volume.dicom.read.series import DicomSeries
 
-__all__ = ["ListenRequest", "run"]
+__all__ = ["ListenRequest", "enhance_received", "run"]
 
 log = logging.getLogger("medsr.node")
 
@@ -44,10 +45,9 @@ def run(request: ListenRequest) -> None:
     Raises:
         MedsrError: see the tree in `medsr.errors`.
     """
-    if importlib.util.find_spec("pynetdicom") is None:
-        raise UsageError("medsr listen needs pynetdicom: pip install 'medsr[node]'.")
+    need("pynetdicom", "node", "medsr listen")
     from medsr.node.forward import Destination
-    from medsr.node.serve import Node, serve
+    from medsr.node.serve import Node, serve, stop_on_signals
 
     match = re.fullmatch(r"([^@\\]{1,16})@([\w.\-:]+):(\d{1,5})", request.forward)
     if match is None:
@@ -63,14 +63,27 @@ def run(request: ListenRequest) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("medsr.node").setLevel(logging.INFO)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     models = Models(request.device)
-    serve(node, lambda source, output, rule: _one(source, output, rule, models), stop)
+    serve(node, lambda series, output, rule: enhance_received(series, output, rule, models), stop)
 
 
-def _one(source: Path, output: Path, rule: Rule, models: Models) -> None:
-    """Enhance one received series; the models stay loaded from series to series."""
-    facts = enhance(Request(source=source, output=output, options=rule.options), models=models)
-    for remark in facts["Remarks"]:
-        log.info("series %s: %s", source.parent.name, remark)
+def enhance_received(series: DicomSeries, output: Path, rule: Rule, models: Models) -> None:
+    """Enhance one received series; the models stay loaded from series to series.
+
+    Args:
+        series: opened by the node.
+        output: folder to write.
+        rule: that selects the series; its options say what to do.
+        models: already loaded.
+
+    Raises:
+        MedsrError: the series cannot be enhanced.
+    """
+    options = replace(rule.options, format=Format.DICOM)
+    volume = series.volume()
+    enhanced = models.of_scan(volume, options).enhance(volume, options)
+    target = Target(output, Format.DICOM, series, options.multi_frame)
+    write(target, enhanced)
+    for remark in enhanced.remarks:
+        log.info("series %s: %s", series.name, remark)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from medsr.config import load_config
-from medsr.network.checkpoint import save_model
-from medsr.training.card import averaged, model_card
-from medsr.training.run import train
+from medsr.extras import need
 
-__all__ = ["run"]
+__all__ = ["check_extra", "run"]
 
 
 def run(config_path: Path, overrides: Sequence[str], *, resume: bool) -> Path:
@@ -21,11 +18,17 @@ def run(config_path: Path, overrides: Sequence[str], *, resume: bool) -> Path:
         InputError, UsageError: see `medsr.config.load_config` and `medsr.training.run.train`.
         OutputError: the run folder cannot be written.
     """
-    config = load_config(config_path, overrides)
-    began = time.monotonic()
-    module, folder = train(config, resume=resume)
-    path = folder / f"{config.name}.safetensors"
-    if module.global_rank == 0:
-        denoiser = averaged(module)
-        save_model(denoiser, model_card(config, module, time.monotonic() - began), path)
-    return path
+    check_extra("medsr train")
+    from medsr.training.run import learn
+
+    return learn(load_config(config_path, overrides), resume=resume)
+
+
+def check_extra(command: str) -> None:
+    """Make sure of the packages that a training needs.
+
+    Raises:
+        UsageError: one is not installed.
+    """
+    for module in ("pytorch_lightning", "tensorboard"):
+        need(module, "train", command)

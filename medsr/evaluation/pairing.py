@@ -20,7 +20,9 @@ from pathlib import Path
 
 from medsr.errors import InputError, Refused, UsageError
 from medsr.volume import formats
+from medsr.volume.missing import why_not_here
 from medsr.volume.sidecar import strip_suffix
+from medsr.volume.walk import Dangling, walk
 
 __all__ = ["CaseFiles", "entities", "is_case_folder", "labelled", "match_folders", "read_pairs"]
 
@@ -54,7 +56,7 @@ class CaseFiles:
 def is_case_folder(path: Path) -> bool:
     """Whether a path is a folder of cases, rather than one scan (a DICOM series)."""
     return path.is_dir() and (
-        any(formats.is_nifti(p) for p in path.rglob("*"))
+        any(formats.is_nifti(Path(p)) for p in walk(path))
         or not any(p.is_file() for p in path.iterdir())
     )
 
@@ -167,11 +169,15 @@ def _person(name: str) -> str:
 def _scans(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder.name}: there is no such folder.")
-    found = [p for p in folder.rglob("*") if p.is_file() and formats.is_nifti(p)]
-    found = [p for p in found if not p.name.startswith(".")]
-    found = [p for p in found if not strip_suffix(p).endswith(SPREAD)]
-    series = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    found += [p for p in series if not any(formats.is_nifti(q) for q in p.rglob("*"))]
+    files = [(path, formats.is_nifti(Path(path))) for path in walk(folder)]
+    missing = [path for path, nifti in files if nifti and isinstance(path, Dangling)]
+    if missing:
+        raise InputError(why_not_here(folder / missing[0]))
+    found = [folder / path for path, nifti in files if nifti]
+    found = [path for path in found if not strip_suffix(path).endswith(SPREAD)]
+    tops = {path.partition("/")[0] for path, _ in files if "/" in path}
+    tops -= {path.partition("/")[0] for path, nifti in files if nifti}
+    found += [folder / top for top in tops]
     if not found:
         raise InputError(f"{folder.name}: holds no scan (NIfTI files, or folders of DICOM).")
     return sorted(found)

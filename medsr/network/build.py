@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import UsageError
+from medsr.extras import need
 from medsr.network.unet import UNet
 
 __all__ = ["build_denoiser", "build_network"]
@@ -23,6 +24,7 @@ class MonaiUNet(nn.Module):
 
     def __init__(self, *, channels: int, features: int, widths: tuple[int, ...]) -> None:
         super().__init__()
+        need("einops", "train", "A network of kind monai")
         from monai.networks.nets import DiffusionModelUNet  # 5 s; not needed for the default
 
         self.multiple = 2 ** (len(widths) - 1)

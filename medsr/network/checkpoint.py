@@ -53,6 +53,8 @@ class ModelCard:
             within its slices, but for this factor (`restore.texture`); None: the one it learned.
         intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
         limits: known failures, in words.
+        licence: of the weights; empty where nobody has given one.
+        attributions: whose data it learned from, as their licences ask.
         use: who may use it.
     """
 
@@ -72,6 +74,8 @@ class ModelCard:
     detail_tolerance: float | None = None
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     use: str = "Research use only, not for diagnosis."
+    licence: str = ""
+    attributions: tuple[str, ...] = ()
 
     @property
     def settings_digest(self) -> str:
@@ -97,6 +101,7 @@ def load_card(path: Path) -> ModelCard:
             raise InputError(f"{path.name}: too large for a model card.")
         raw = json.loads(path.read_text(encoding="utf-8"))
         raw["limits"] = tuple(raw["limits"])
+        raw["attributions"] = tuple(raw.get("attributions", ()))
         return ModelCard(**raw)
     except OSError:
         raise InputError(f"{path.name}: the model card is missing or cannot be read.") from None

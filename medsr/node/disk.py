@@ -1,8 +1,8 @@
-"""Writing that survives a power failure, and a reserve for the day when the disk is full.
+"""Writing that survives a power failure, and a reserve for a full disk.
 
-Room is needed to make room: a series leaves the outbox only when the journal has noted what the
-archive took. So a file of `RESERVE_BYTES` lies in the spool. Notes of the node itself may use its
-space when nothing else is left; received instances and results never do.
+Freeing space needs space: a series leaves the outbox only after the journal has recorded what the
+archive accepted. So the spool contains a file of `RESERVE_BYTES`. When the disk is full, the
+node's own records may use its space; received instances and results never do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "write_durably",
 ]
 
-#: Notes of some ten thousand instances.
+#: Enough for the records of some ten thousand instances.
 RESERVE_BYTES = 4 * 1024**2
 
 RESERVE = "reserve"
@@ -34,7 +34,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file that is on the disk, whole and under its name, when this returns.
+    """Write a file; when this returns, it is on the disk, complete and under its name.
 
     Raises:
         OSError: nothing is left of it.
@@ -54,7 +54,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def note(path: Path, line: str) -> None:
-    """Append a line and have it on the disk.
+    """Append a line and flush it to the disk.
 
     Raises:
         OSError: the file is as it was.
@@ -73,7 +73,7 @@ def note(path: Path, line: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can do that."""
+    """Flush the names in a folder to the disk, where the system supports it."""
     with suppress(OSError):  # Windows opens no folders, some network disks do not sync them
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -83,7 +83,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Have all files of a folder and its subfolders on the disk."""
+    """Flush all files of a folder and its subfolders to the disk."""
     for place, _, names in os.walk(folder):
         for name in names:
             with open(os.path.join(place, name), "rb+") as stream:
@@ -92,12 +92,12 @@ def sync_tree(folder: Path) -> None:
 
 
 def free_bytes(spool: Path) -> int:
-    """What is left on the disk of a folder."""
+    """Free space on the disk of a folder."""
     return shutil.disk_usage(spool).free
 
 
 def keep_reserve(spool: Path) -> None:
-    """Make the reserve again where there is room for it."""
+    """Create the reserve if it is missing and there is room for it."""
     reserve = spool / RESERVE
     with suppress(OSError):
         if reserve.exists() and reserve.stat().st_size == RESERVE_BYTES:
@@ -107,14 +107,14 @@ def keep_reserve(spool: Path) -> None:
 
 
 def with_reserve(spool: Path, act: Callable[[], None]) -> None:
-    """Do something small that must not fail on a full disk; free the reserve where it does.
+    """Write something small; if the disk is full, free the reserve and try again.
 
     Args:
         spool: that holds the reserve.
-        act: done once more after the reserve was freed; so it starts from the beginning.
+        act: writes it; called a second time after the reserve was freed.
 
     Raises:
-        OSError: for other reasons, or the reserve is used up.
+        OSError: there is another reason, or the reserve is already used.
     """
     try:
         act()

@@ -52,12 +52,12 @@ class Destination:
 
 @dataclass
 class Line:
-    """The association with the archive while there is one, so that another thread can end it."""
+    """The current association with the archive, so that another thread can end it."""
 
     association: Any = None
 
     def cut(self) -> None:
-        """End it now; what is on its way stays in doubt, as after a kill."""
+        """End it now; the instance on its way is in doubt, as after a kill."""
         if self.association is not None:
             self.association.abort()
 
@@ -105,7 +105,7 @@ def forward_due(
         destination: where to.
         waits: failures so far.
         now: seconds, of any clock.
-        line: where the association is noted.
+        line: holds the association for the thread that may end it.
         stop: no further instance is sent once it is set.
     """
     jobs = sorted((spool / "outbox").iterdir(), key=lambda folder: folder.stat().st_mtime)
@@ -125,7 +125,7 @@ def forward_due(
                 return
             if sent:
                 waits.worked(job.name)
-                remember(spool, job.name, job / "source")
+                _remember(spool, job)
                 remove(spool, job, job.name)
                 log.info("series %s: sent on", job.name)
             else:
@@ -155,6 +155,17 @@ def _association(ae_title: str, destination: Destination) -> Iterator[Any]:
     finally:
         if association.is_established:
             association.release()
+
+
+def _remember(spool: Path, job: Path) -> None:
+    try:
+        remember(spool, job.name, job / "source")
+    except OSError as fault:  # what follows makes room
+        log.warning(
+            "series %s: not recorded as sent (%s); it is enhanced again if it is sent again",
+            job.name,
+            fault.strerror,
+        )
 
 
 def _send(spool: Path, job: Path, association: Any, stop: threading.Event) -> bool:

@@ -3,8 +3,8 @@
 A series is whole when the association that sent it ended by release and nothing more came for
 `quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is
 then set aside; it is never enhanced in part. A fault of one series never stops the next, not even
-one that takes the process down: the third such end of a process in the same series sets it aside.
-A node that was stopped, and a machine that was started again, are no fault of the series.
+a series on which the process is killed: after three times it is set aside. Stops of the node and
+restarts of the machine do not count.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
-from medsr.volume.dicom.read.discover import group_heads, heads_of
+from medsr.volume.dicom.read.choose import pick_group
+from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
-from medsr.volume.dicom.read.series import read_source
+from medsr.volume.dicom.read.series import DicomSeries, series_of
 from medsr.volume.geometry import spacing_mm
 
 __all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]
 
 log = logging.getLogger("medsr.node")
 
-#: Source folder, folder to write, the rule that chose it.
-Enhance = Callable[[Path, Path, Rule], None]
+#: A series, the folder to write, the rule that chose it.
+Enhance = Callable[[DicomSeries, Path, Rule], None]
 
 #: Between two looks at an empty spool.
 IDLE_SECONDS = 0.5
@@ -45,7 +46,7 @@ MAX_TRIES = 3
 
 TRIES = ".tries"
 
-#: Another one after each start of the machine; only Linux has it.
+#: Changes with each start of the machine; exists only on Linux.
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -82,7 +83,7 @@ def _is_under_way(spool: Path, key: str) -> bool:
 
 
 def _make_ready(spool: Path, folder: Path) -> None:
-    """With what lies elsewhere of the same series: it may be whole now."""
+    """Move a series to `ready`, together with the parts of it that were set aside or wait."""
     for other in (spool / "aside" / folder.name, spool / "ready" / folder.name):
         if other.exists():
             merge(other, folder)
@@ -110,15 +111,17 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
         if not _count_try(intake.spool, folder):
             _give_up(intake, folder)
             return 0.0
-        rule = _rule_for(folder, intake)
-        if rule is None:
+        work = _begin(intake.spool, folder)
+        found = _series_and_rule(work / "source", intake)
+        if found is None:
             log.info("series %s: no rule selects it", key)
-            with intake.lock:
-                remove(intake.spool, folder, key)
-                (intake.spool / "done" / key).unlink(missing_ok=True)
+            _drop(intake, key)
         else:
+            series, rule = found
             log.info("series %s: enhancing by rule '%s'", key, rule.name)
-            _enhance(intake.spool, folder, rule, enhance)
+            enhance(series, work / "enhanced", rule)
+            sync_tree(work)
+            work.rename(intake.spool / "outbox" / key)  # from here on it is made, and only sent
     except (OutputError, OSError) as fault:
         log.error("series %s: waits, for the disk cannot be written: %s", key, fault)
         _put_back(intake, key)
@@ -133,17 +136,17 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
 
 
 def put_back_all(intake: Intake) -> None:
-    """Undo what a stop of the node interrupted; it does not count against the series."""
+    """Return interrupted series to `ready`; a stop of the node does not count as a failed try."""
     for work in (intake.spool / "work").iterdir():
         if work.suffix != GONE and (work / "source").exists():
-            log.info("series %s: interrupted; it is begun again at the next start", work.name)
+            log.info("series %s: interrupted; it is started again at the next start", work.name)
             _put_back(intake, work.name)
     for folder in (intake.spool / "ready").iterdir():
         (folder / TRIES).unlink(missing_ok=True)
 
 
 def _count_try(spool: Path, folder: Path) -> bool:
-    """Note that a series is begun; False when it was begun too often since the machine started."""
+    """Record a try; False if there were too many since the machine started."""
     mark, boot = folder / TRIES, ""
     with suppress(OSError):
         boot = BOOT_ID.read_text().strip()
@@ -166,14 +169,21 @@ def _give_up(intake: Intake, folder: Path) -> None:
         set_aside(intake.spool, folder, folder.name, reason)
 
 
-def _enhance(spool: Path, folder: Path, rule: Rule, enhance: Enhance) -> None:
+def _begin(spool: Path, folder: Path) -> Path:
+    """The folder of work of a series, which is in it as `source`."""
     work = spool / "work" / folder.name
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     folder.rename(work / "source")
-    enhance(work / "source", work / "enhanced", rule)
-    sync_tree(work)
-    work.rename(spool / "outbox" / folder.name)  # from here on it is made, and only sent
+    return work
+
+
+def _drop(intake: Intake, key: str) -> None:
+    """Remove a series that no rule selects."""
+    folder = _put_back(intake, key)
+    with intake.lock:
+        remove(intake.spool, folder, key)
+        (intake.spool / "done" / key).unlink(missing_ok=True)
 
 
 def _put_back(intake: Intake, key: str) -> Path:
@@ -189,9 +199,9 @@ def _put_back(intake: Intake, key: str) -> Path:
 
 
 def _refuse(intake: Intake, key: str, reason: str) -> None:
-    """Keep a series aside; where a part of it was sent on before, that is forgotten.
+    """Set a series aside; a part that was forwarded before is forgotten.
 
-    So the peer can send the whole series again, and it is enhanced as one.
+    The peer can then send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
     log.warning("series %s: refused, kept aside: %s", key, reason)
@@ -200,21 +210,25 @@ def _refuse(intake: Intake, key: str, reason: str) -> None:
         (intake.spool / "done" / key).unlink(missing_ok=True)
 
 
-def _rule_for(folder: Path, intake: Intake) -> Rule | None:
-    """The rule that selects a series; spacing is measured only when the rest fits."""
+def _series_and_rule(folder: Path, intake: Intake) -> tuple[DicomSeries, Rule] | None:
+    """A series, opened once, and the rule that selects it; None where none does.
+
+    Spacing is measured only when the rest fits.
+    """
     rules = intake.settings.rules
     with parse_quietly():
-        groups = group_heads(heads_of(folder, folder.name))
+        groups = group_headers(headers_at(folder, folder.name))
         images = [group for group in groups if group.kind == IMAGE]
         if not images:
             return None
-        header = open_dataset(images[0].heads[0].path)
-    facts = _facts(images[0].modality, images[0].slices, header, None)
-    if not may_match(rules, facts):
-        return None
-    source = read_source(folder)
-    between = float(spacing_mm(np.asarray(source.affine))[2])
-    return choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
+        header = open_dataset(images[0].headers[0].path)
+        facts = _facts(images[0].modality, images[0].slices, header, None)
+        if not may_match(rules, facts):
+            return None
+        series = series_of(pick_group(groups, None, folder.name), folder.name)
+    between = float(spacing_mm(np.asarray(series.affine))[2])
+    rule = choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
+    return None if rule is None else (series, rule)
 
 
 def _facts(modality: str, slices: int, header: Dataset, spacing: float | None) -> Facts:

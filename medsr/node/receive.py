@@ -1,7 +1,7 @@
 """The receiving side: who may associate, what is taken, and when an association ends well.
 
 Verification answers C-ECHO (PS3.4 A); Storage takes MR and CT image objects (PS3.4 B). Status
-codes of C-STORE: 0000 kept (what that promises stands in `medsr.node.spool`), 0111 another content
+codes of C-STORE: 0000 kept (see the invariant in `medsr.node.spool`), 0111 another content
 under a known UID, A700 no room, A900 no valid series or instance UID, C000 cannot be understood.
 """
 
@@ -33,7 +33,8 @@ from pynetdicom.sop_class import Verification
 
 from medsr.errors import OutputError
 from medsr.node.disk import RESERVE_BYTES, free_bytes, with_reserve
-from medsr.node.door import Door
+from medsr.node.limits import ASSOCIATE_SECONDS, STALLED_SECONDS
+from medsr.node.listener import Listener
 from medsr.node.rules import NodeSettings
 from medsr.node.spool import ENDED, digest_of, held_bytes, keep_instance, key_of, merge
 
@@ -89,7 +90,7 @@ class Intake:
         return {key for keys in self.touched.values() for key in keys}
 
     def has_room(self, size: int) -> bool:
-        """Whether so many bytes more leave room for results and for the reserve."""
+        """Whether so many more bytes leave room for results and for the reserve."""
         left = free_bytes(self.spool) - size
         return (
             self.held + size <= self.settings.storage_gb * 1e9
@@ -105,7 +106,7 @@ class Intake:
 
 def start_receiving(
     intake: Intake, *, ae_title: str, host: str, port: int, allow: tuple[str, ...]
-) -> Door:
+) -> Listener:
     """Listen in the background; the server returned has `shutdown()`.
 
     Raises:
@@ -115,8 +116,8 @@ def start_receiving(
     entity = AE(ae_title=ae_title)
     entity.require_called_aet = True
     entity.require_calling_aet = list(allow)
-    entity.maximum_associations = 1000  # the door counts them, each AE title's for itself
-    entity.acse_timeout, entity.network_timeout = 10, 60
+    entity.maximum_associations = 1000  # the listener counts them for each AE title
+    entity.acse_timeout, entity.network_timeout = ASSOCIATE_SECONDS, STALLED_SECONDS
     entity.add_supported_context(Verification)
     for image in IMAGES:
         entity.add_supported_context(image, list(SYNTAXES))
@@ -128,7 +129,7 @@ def start_receiving(
         (evt.EVT_ABORTED, lambda event: end_association(intake, event.assoc, False)),
     ]
     try:
-        door = Door(
+        listener = Listener(
             entity,
             (host, port),
             allow=allow,
@@ -141,22 +142,22 @@ def start_receiving(
             f"port {port} on {host}: cannot be listened at ({fault.strerror}). Choose another "
             "with --port."
         ) from None
-    door.start()
-    return door
+    listener.start()
+    return listener
 
 
 def _on_data(event: Any, intake: Intake) -> None:
-    """Break off with a peer whose one message grows past the limit, before it fills memory."""
+    """Disconnect a peer whose message exceeds the limit, before it fills the memory."""
     limit = intake.settings.largest_object_mb * 1e6
     with intake.lock:
         sizes = intake.sizes
         sizes[event.assoc] = sizes.get(event.assoc, 0) + len(event.data)
         if sizes[event.assoc] > limit:
             log.warning("an object larger than %g MB: broke off", limit / 1e6)
-            event.assoc.dul.socket.break_off()
+            event.assoc.dul.socket.disconnect()
         elif sum(sizes.values()) > 2 * limit:
             log.warning("objects of more than %g MB at one time: broke off", 2 * limit / 1e6)
-            max(sizes, key=lambda association: sizes[association]).dul.socket.break_off()
+            max(sizes, key=lambda association: sizes[association]).dul.socket.disconnect()
 
 
 def _on_message(event: Any, intake: Intake) -> None:
@@ -169,9 +170,7 @@ def _on_message(event: Any, intake: Intake) -> None:
 def _on_store(event: Any, intake: Intake) -> int:
     try:
         dataset = event.dataset
-        instance, series = (
-            str(dataset.get(k, "")) for k in ("SOPInstanceUID", "SeriesInstanceUID")
-        )
+        instance, series = dataset.get("SOPInstanceUID"), dataset.get("SeriesInstanceUID")
         announced = str(event.request.AffectedSOPInstanceUID)
         data = event.encoded_dataset()
         content = digest_of(event.request.DataSet.getbuffer())
@@ -186,14 +185,14 @@ def _on_store(event: Any, intake: Intake) -> int:
     return status
 
 
-def _is_uid(text: str) -> bool:
-    return len(text) <= 64 and UID.fullmatch(text) is not None
+def _is_uid(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 64 and UID.fullmatch(value) is not None
 
 
 def keep(
     intake: Intake, association: Any, key: str, instance: str, data: bytes, content: str
 ) -> int:
-    """Have an instance on the disk.
+    """Store an instance, unless it is kept already.
 
     Args:
         intake: of the node.
@@ -228,9 +227,9 @@ def keep(
 
 
 def end_association(intake: Intake, association: Any, well: bool) -> None:
-    """Mark the series of an association that ended by release; forget the association.
+    """Mark the series of an association that ended by release as complete; forget the association.
 
-    What was set aside of such a series is judged again, together with what came now.
+    If a part of such a series was set aside, both parts are tried again together.
     """
     with intake.lock:
         keys = intake.touched.pop(association, {})
@@ -238,7 +237,7 @@ def end_association(intake: Intake, association: Any, well: bool) -> None:
         for key in (key for key, whole in keys.items() if whole and well):
             try:
                 _mark_ended(intake.spool, key)
-            except OSError as fault:  # it waits as one that was broken off
+            except OSError as fault:  # it waits like an interrupted series
                 log.error("series %s: cannot be called whole (%s)", key, fault.strerror)
     if keys:
         log.info("association ended %s; %d series", "well" if well else "early", len(keys))

@@ -22,7 +22,7 @@ __all__ = ["Node", "serve", "stop_on_signals"]
 
 log = logging.getLogger("medsr.node")
 
-#: For an archive that is in the midst of an answer when the node stops.
+#: How long a stop waits for the archive to answer.
 LAST_SECONDS = 5.0
 
 
@@ -58,7 +58,7 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
         node: who and where.
         enhance: does the work of one series.
         stop: set it to end; a series that is being enhanced is finished first. A
-            KeyboardInterrupt ends it at once, and the series is begun again at the next start.
+            KeyboardInterrupt ends it at once; the series is then enhanced at the next start.
 
     Raises:
         OutputError: the spool or the port cannot be had.
@@ -73,7 +73,7 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Have SIGINT and SIGTERM end `serve`, which runs in the main thread, at once and cleanly."""
+    """Make SIGINT and SIGTERM end a `serve` in the main thread at once, without a traceback."""
 
     def on_signal(*_: object) -> None:
         if not stop.is_set():

@@ -9,18 +9,19 @@ A series is known by its key, a digest of its SeriesInstanceUID; folders and log
     aside/KEY       refused or broken off; reason.txt says why
     done/KEY        a line for each instance of a series that was enhanced and sent
 
-**What a peer was told.** An instance that was answered with success is on the disk (file and name
-flushed) in one of the first five places until either
+**Invariant.** An instance that was answered with success is on the disk (file and name flushed) in
+one of the first five places until one of these happens:
 
-- what was derived from its series has reached the archive; then its name stays in `done` for
-  `REMEMBERED_SECONDS`, so that a series that is sent twice is enhanced once (less, when more of
-  the series comes that cannot be enhanced alone: then all of it may be sent again); or
-- its series was removed on purpose, because no rule selects it or by the operator's hand; then
-  nothing remembers it.
+- The derived series has reached the archive. Then the instance is listed in `done` for
+  `REMEMBERED_SECONDS`, so that a series that is sent twice is enhanced once. The list is dropped
+  earlier if more instances arrive that cannot be enhanced alone; the peer can then send the whole
+  series again.
+- The series was removed on purpose, because no rule selects it or by the operator. Then nothing
+  remembers it.
 
-Whether an instance is kept is read from the disk each time and never from memory: an instance
-that is sent again and is in none of these places is stored again. No move overwrites or deletes an
-instance. A file is named after the digests of its instance UID and of its content.
+Whether an instance is kept is always read from the disk, never from memory. An instance that is
+sent again and is in none of these places is stored again. No move overwrites or deletes an
+instance. Files are named after the digests of the instance UID and of the content.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ REMEMBERED_SECONDS = 30 * 24 * 3600.0
 #: No series is longer; more instances under one UID are refused.
 MAX_INSTANCES = 10_000
 
-#: Folders in `work` that hold nothing of worth; one rename takes them out of sight.
+#: Suffix of folders in `work` that are being deleted; one rename removes a series.
 GONE = ".gone"
 
 Outcome = Literal["new", "same", "differs", "too many"]
@@ -141,7 +142,7 @@ def held_bytes(spool: Path) -> int:
 
 
 def kept(spool: Path, key: str) -> dict[str, str]:
-    """The instances of a series that the node holds or has sent on.
+    """The instances of a series that the node keeps or has forwarded.
 
     Returns:
         Digest of the instance UID -> digest of the content, "" where that is not known.
@@ -160,7 +161,7 @@ def kept(spool: Path, key: str) -> dict[str, str]:
 
 
 def keep_instance(spool: Path, key: str, instance_uid: str, data: bytes, content: str) -> Outcome:
-    """Have one instance on the disk, unless it is there.
+    """Write one instance, unless it is on the disk already.
 
     Args:
         spool: the folder.
@@ -187,17 +188,17 @@ def keep_instance(spool: Path, key: str, instance_uid: str, data: bytes, content
 
 
 def merge(folder: Path, target: Path) -> None:
-    """Move a series' files into another place, one by one where that holds some already."""
+    """Move the files of a series to another place; one by one if some are there already."""
     if not target.exists():
         folder.rename(target)
         return
     for file in sorted(folder.iterdir()):
-        file.replace(target / file.name)  # of one name: of one content
+        file.replace(target / file.name)  # the same name means the same content
     folder.rmdir()
 
 
 def set_aside(spool: Path, folder: Path, key: str, reason: str) -> None:
-    """Move a series' instances to aside/KEY, to those there, with the reason in words.
+    """Move the instances of a series to aside/KEY, next to those already there, with the reason.
 
     Args:
         spool: the folder.
@@ -212,7 +213,7 @@ def set_aside(spool: Path, folder: Path, key: str, reason: str) -> None:
 
 
 def remember(spool: Path, key: str, source: Path) -> None:
-    """Note the instances of a series that was enhanced and sent."""
+    """List the instances of a series that was enhanced and forwarded."""
     names = sorted(file.name.removesuffix(".dcm") for file in source.glob("*.dcm"))
     lines = [" ".join(name.partition(".")[::2]) for name in names]
     done = spool / "done" / key
@@ -223,7 +224,7 @@ def remember(spool: Path, key: str, source: Path) -> None:
 
 
 def remove(spool: Path, folder: Path, key: str) -> None:
-    """Delete a series on purpose: gone at one rename, whatever happens meanwhile."""
+    """Delete a series on purpose; one rename removes all of it, even if the node is killed."""
     gone = spool / "work" / f"{key}{GONE}"
     shutil.rmtree(gone, ignore_errors=True)
     folder.rename(gone)

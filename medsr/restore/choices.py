@@ -14,7 +14,8 @@ class Consistency(enum.StrEnum):
     """How strictly A x = y is enforced, for the result x, the scan y and its acquisition A.
 
     OFF: not at all. NOISE: within 0.5 % of the range at every voxel for a scan without noticeable
-    noise, within the noise otherwise. EXACT: to rounding, also for noise.
+    noise, within the noise otherwise. EXACT: to rounding, also for noise. Both unless that takes
+    values darker than air.
     """
 
     OFF = "off"
@@ -34,7 +35,7 @@ class Group(enum.StrEnum):
 
     TARGET = "Target"
     RESULT = "Result"
-    SCAN = "Facts about the scan"
+    SCAN = "Scan facts (if the file does not state them, or wrongly)"
     OUTPUT = "Output"
 
 

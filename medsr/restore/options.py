@@ -52,8 +52,8 @@ class Options:
         None,
         Setting(
             Group.TARGET,
-            "Bring every axis coarser than this to it. By default the coarsest axis gets the "
-            "spacing of the finer of the other two.",
+            "Refine every axis coarser than MM to MM. By default the coarsest axis gets "
+            "the spacing of the finer of the other two.",
             metavar="MM",
             above=0,
             flag="--spacing",
@@ -61,14 +61,20 @@ class Options:
     )
     scale: float | None = _option(
         None,
-        Setting(Group.TARGET, "Make every axis F times finer.", metavar="F", above=1, most=8),
+        Setting(
+            Group.TARGET,
+            "Make every axis F times finer (above 1, at most 8).",
+            metavar="F",
+            above=1,
+            most=8,
+        ),
     )
     model: str | None = _option(
         None,
         Setting(
             Group.RESULT,
-            "Bundled model, or path of a .safetensors file. By default the bundled model of the "
-            "scan's modality.",
+            "Bundled model, or path of a .safetensors file. By default the bundled "
+            "model of the scan's modality.",
             metavar="NAME",
         ),
     )
@@ -76,63 +82,74 @@ class Options:
         None,
         Setting(
             Group.RESULT,
-            f"Steps of the sampler; 1 is the posterior mean, closest to the truth. By default "
-            f"{DEFAULT_STEPS}: one sample, as sharp as a scan.",
+            "Steps of the sampler. 1: the posterior mean (highest fidelity, smooth); "
+            f"more: a sample (sharp, less accurate). By default {DEFAULT_STEPS}.",
             metavar="N",
             least=1,
         ),
     )
     quick: bool = _option(
         False,
-        Setting(Group.RESULT, "The posterior mean in two thirds of the time, for 0.1 dB."),
+        Setting(
+            Group.RESULT,
+            "The posterior mean from one slice orientation: two thirds of the time, "
+            "about 0.1 dB less PSNR.",
+        ),
     )
     samples: int = _option(
         1,
         Setting(
             Group.RESULT,
-            "Draw K samples; write their mean, and their standard deviation as a map.",
+            "Average K samples and write their standard deviation as *_std.",
             metavar="K",
             least=1,
         ),
     )
     seed: int = _option(
         0,
-        Setting(Group.RESULT, "Of the noise; sample k uses N + k.", "N", least=0, most=2**62),
+        Setting(Group.RESULT, "Random seed; sample k uses N + k.", "N", least=0, most=2**62),
     )
     consistency: Consistency = _option(
         Consistency.NOISE,
         Setting(
             Group.RESULT,
-            "How strictly the result, acquired again, must equal the scan: off, within the noise, "
-            "or exact.",
+            "Data consistency: how closely the result must reproduce the measured "
+            "slices: off, to within the noise, or exactly.",
             choices=Consistency,
         ),
     )
     interval: bool = _option(
         False,
-        Setting(Group.RESULT, "Also write the half-width of a calibrated 90 % interval."),
+        Setting(
+            Group.RESULT,
+            "Also write the half-width of a calibrated 90 % interval as *_interval90.",
+        ),
     )
     null_space_map: bool = _option(
         False,
         Setting(
             Group.RESULT,
-            "Also write the part of the result that the scanner could not measure.",
+            "Also write the null-space component, the part of the result that the scan "
+            "did not measure, as *_null-space.",
             flag="--null-space",
         ),
     )
     force: bool = _option(
         False,
-        Setting(Group.RESULT, "Enhance a scan unlike all that the model has learned from."),
+        Setting(
+            Group.RESULT,
+            "Enhance the scan even if it is very unlike the training scans.",
+        ),
     )
     modality: Modality | None = _option(
         None,
-        Setting(Group.SCAN, "MR or CT, where the file does not say.", choices=Modality),
+        Setting(Group.SCAN, "MR or CT, if the file does not state it.", choices=Modality),
     )
     slice_thickness_mm: float | None = _option(
         None,
         Setting(
             Group.SCAN,
-            "Width of the slice profile, in place of the header's.",
+            "Slice thickness (width of the slice profile); overrides the header.",
             metavar="MM",
             above=0,
             flag="--slice-thickness",
@@ -142,7 +159,7 @@ class Options:
         None,
         Setting(
             Group.SCAN,
-            "Shape of the slice profile, in place of the sidecar's or gaussian.",
+            "Slice profile; overrides the sidecar. By default gaussian.",
             choices=Profile,
         ),
     )
@@ -150,14 +167,17 @@ class Options:
         None,
         Setting(
             Group.OUTPUT,
-            "By default a DICOM series becomes a DICOM series and NIfTI stays NIfTI; `enhance` "
-            "goes by the name of the output.",
+            "Output format. By default DICOM input gives DICOM and NIfTI gives NIfTI; "
+            "`enhance` decides by the name of the output.",
             choices=Format,
         ),
     )
     multi_frame: bool = _option(
         False,
-        Setting(Group.OUTPUT, "DICOM: one enhanced multi-frame file, not one file a slice."),
+        Setting(
+            Group.OUTPUT,
+            "DICOM: write one enhanced multi-frame file instead of one file per slice.",
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
+
+import psutil
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import NothingToDo, Refused, UsageError
@@ -103,7 +104,7 @@ def check_memory(acquisition: Acquisition, name: str) -> None:
     in_chunks = any(axis.is_identity for axis in acquisition.axes)
     bytes_each = BYTES_PER_VOXEL if in_chunks else BYTES_PER_VOXEL_AT_ONCE
     needed = math.prod(acquisition.fine_shape) * bytes_each
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = psutil.virtual_memory().total
     if needed > there:
         shape = " x ".join(str(n) for n in acquisition.fine_shape)
         raise Refused(

@@ -13,6 +13,7 @@ from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard
 from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
+from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.modality import Modality, guess_modality
 from medsr.volume.volume import Volume
 
@@ -68,12 +69,16 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         card: of the model.
 
     Raises:
-        Refused: the scan is of another modality than the model, is unlike all that the model has
-            learned from (without `force`), or is too large for this machine.
+        Refused: the scan does not show anatomy, is of another modality than the model, is unlike
+            all that the model has learned from (without `force`), or is too large for this
+            machine.
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
+    if not options.force:
+        check_is_anatomy(volume.kind, volume.name)
     volume, remarks = of_known_modality(volume, options)
+    remarks = (*volume.remarks, *remarks)
     if volume.modality != card.modality:
         raise Refused(
             f"{volume.name}: is {volume.modality}, but model {card.name} is for "

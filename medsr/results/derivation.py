@@ -9,7 +9,7 @@ from dataclasses import replace
 from medsr.restore.record import Record
 from medsr.results.names import MAPS
 from medsr.volume.dicom.dataset import text
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.derive import Derivation, Kind
 from medsr.volume.volume import Volume
 
@@ -45,7 +45,7 @@ def with_thickness(volume: Volume, scan: Volume, record: Record) -> Volume:
     return replace(volume, slice_thickness_mm=thickness)
 
 
-def derivation_of(kind: Kind, scan: Volume, source: SourceSeries, record: Record) -> Derivation:
+def derivation_of(kind: Kind, scan: Volume, source: DicomSeries, record: Record) -> Derivation:
     """What the headers of a derived series say of it.
 
     Args:
@@ -75,7 +75,7 @@ def derivation_of(kind: Kind, scan: Volume, source: SourceSeries, record: Record
     )
 
 
-def _identity(scan: Volume, source: SourceSeries, facts: dict[str, object]) -> str:
+def _identity(scan: Volume, source: DicomSeries, facts: dict[str, object]) -> str:
     """A digest of the input, the model, the settings and the seed; of no path and no clock."""
     total = hashlib.sha256(scan.voxels.tobytes() + scan.affine.tobytes())
     for header in source.files:

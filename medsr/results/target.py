@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medsr.errors import OutputError, UsageError
+from medsr.extras import need
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.results.names import MAPS, in_other_format, map_path
 from medsr.volume.atomic import check_target, check_writable
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN
 from medsr.volume.formats import Scan, is_nifti, open_scan
 from medsr.volume.sidecar import read_own_record, sidecar_path
@@ -44,7 +44,7 @@ class Target:
 
     image: Path
     format: Format
-    source: SourceSeries | None = None
+    source: DicomSeries | None = None
     multi_frame: bool = False
     page: Path | None = None
     picture: Path | None = None
@@ -66,8 +66,8 @@ def format_of(output: Path, options: Options) -> Format:
             f"{output.name}: the output must end in .nii or .nii.gz, or be a folder (no ending) "
             "for a DICOM series."
         )
-    if dicom and options.multi_frame and importlib.util.find_spec("highdicom") is None:
-        raise UsageError("--multi-frame needs highdicom: pip install 'medsr[multiframe]'.")
+    if dicom and options.multi_frame:
+        need("highdicom", "multiframe", "--multi-frame")
     if not dicom and options.multi_frame:
         raise UsageError("--multi-frame belongs to DICOM output (a folder).")
     return Format.DICOM if dicom else Format.NIFTI
@@ -106,7 +106,7 @@ def with_context(target: Target, scan: Scan, template: Path | None = None) -> Ta
     return replace(target, source=_context(scan, template))
 
 
-def _context(scan: Scan, template: Path | None) -> SourceSeries:
+def _context(scan: Scan, template: Path | None) -> DicomSeries:
     """The series whose patient and study a DICOM output takes over."""
     if scan.series is not None:
         if template is not None:
@@ -154,6 +154,6 @@ def is_own(image: Path) -> bool:
 def stale(target: Target) -> list[Path]:
     """What a new version replaces: the old image in either format, its maps, their records."""
     images = [target.image, *(map_path(target.image, kind) for kind in MAPS)]
-    other = [in_other_format(image) for image in images] if target.format == Format.DICOM else []
+    other = [in_other_format(image) for image in images]
     old = [image for image in (*images[1:], *other) if image.exists() and is_own(image)]
     return [target.image, *old, *(sidecar_path(image) for image in old)]

@@ -1,1 +1,1 @@
-"""How are weights learned? Lightning around the house's loss."""
+"""How weights are learned, calibrated and released; Lightning around the denoising loss."""

@@ -1,4 +1,4 @@
-"""What does a model say of itself?"""
+"""The card of a model that has just been trained."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def model_card(config: TrainConfig, module: RestorationModule, seconds: float) -
             "validate": [{"scan": c.path, "person": c.person} for c in config.data.validate_],
         },
         training={
-            "steps": config.trainer.steps,
+            "steps": module.trainer.global_step,
             "seconds_of_last_run": round(seconds),
             "parameters": parameter_count(module.denoiser),
             "seed": config.seed,

@@ -7,6 +7,7 @@ A case is one scan of one person. A fine case has real resolution in all three a
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tarfile
 import tempfile
@@ -25,7 +26,10 @@ from medsr.volume.modality import Modality
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 
-__all__ = ["load_case", "load_cases", "unpack_tar"]
+__all__ = ["cache_key", "content_digest", "load_case", "load_cases", "unpack_tar"]
+
+#: Version of the preparation: raise it when a scan is read or prepared otherwise than before.
+PREPARATION = 1
 
 #: An archive of one series is far smaller than this when unpacked.
 MAX_UNPACKED_BYTES = 4 * 1024**3
@@ -40,7 +44,7 @@ def load_case(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
     """Read one scan (NIfTI, DICOM folder, or a tar archive of a series) and prepare it.
 
     Preparation: keep a range of slices, average blocks of voxels, raise voxels to a floor. The
-    result is cached under `data.cache`, keyed by the case and the file's size.
+    result is cached under `data.cache`; see `cache_key`.
 
     Raises:
         InputError: the file is missing or the archive is not safe to unpack.
@@ -51,12 +55,47 @@ def load_case(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
             f"{case.path}: not found in the data folder. Set `data.root=FOLDER` to the folder "
             "that holds the training scans."
         )
-    key = hashlib.sha256(f"{case.model_dump_json()} {source.stat().st_size}".encode())
-    cached = Path(data.cache) / f"{key.hexdigest()[:16]}.nii"
+    kind: Modality = case.modality or modality
+    cached = Path(data.cache) / f"{cache_key(source, case, kind)}.nii"
     if not cached.exists():
-        volume = prepare(_read_source(source), case)
-        write_nifti(volume, cached, {"Modality": case.modality or modality})
+        write_nifti(prepare(_read_source(source), case), cached, {"Modality": kind})
     return read(cached)
+
+
+def cache_key(source: Path, case: CaseConfig, modality: Modality) -> str:
+    """What a prepared scan follows from: the files' content, how it is prepared, by which version.
+
+    Args:
+        source: file or folder of the scan; its name and place do not matter.
+        case: how it is prepared; who it is and how often it is drawn do not matter.
+        modality: of the scan.
+
+    Returns:
+        32 hex digits.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    prepared = case.model_dump(mode="json", include={"average", "keep", "floor"})
+    facts = [PREPARATION, modality, prepared, content_digest(source)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def content_digest(source: Path) -> str:
+    """SHA-256, hex, of a file, or of the names and contents of all files below a folder.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    try:
+        if source.is_file():
+            with source.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        files = sorted(p for p in source.rglob("*") if p.is_file())
+        digests = [(p.relative_to(source).as_posix(), content_digest(p)) for p in files]
+    except OSError as fault:
+        raise InputError(f"{source.name}: cannot be read ({fault.strerror}).") from None
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def prepare(volume: Volume, case: CaseConfig) -> Volume:

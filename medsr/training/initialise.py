@@ -1,4 +1,4 @@
-"""What a training begins with: the weights of another model."""
+"""A training that starts from the weights of another model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from medsr.training.scenes import Fine
 
 __all__ = ["begin_with"]
 
-#: Batches that the channels of a wider network are measured on.
-LOOKS = 6
+#: Batches on which the importance of channels of a wider network is measured.
+MEASURED_BATCHES = 6
 
 
 def begin_with(
     denoiser: Denoiser, path: Path, config: TrainConfig, train: Sequence[Fine]
 ) -> float:
-    """Give a denoiser the weights of a model; of a wider one, its strongest channels.
+    """Give a denoiser the weights of a model; of a wider one, its most important channels.
 
     Where the posterior mean gets a network of its own that the model lacks, both begin alike.
 
@@ -40,7 +40,7 @@ def begin_with(
     batches = Batches(train, config, 0, Share())
 
     def run() -> None:
-        for k in range(LOOKS):
+        for k in range(MEASURED_BATCHES):
             batch = batches.batch(k * config.reuse)
             noise = batch["sigma"].reshape(-1, 1, 1, 1) * batch["noise"]
             noisy = batch["residual"] / card.residual_std + noise

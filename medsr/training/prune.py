@@ -1,9 +1,9 @@
-"""A narrower U-Net that begins close to a trained one: the channels that tell least are left out.
+"""A narrower U-Net that begins close to a trained one: the least important channels are left out.
 
-What a layer's input channel tells is its variance times the sum of the squared weights that read
-it, over the same of all channels of that layer (after Luo et al. 2017, ThiNet, arXiv:1707.06342,
-whose greedy search this replaces by a sort). What a left-out channel says on average goes into the
-biases. A short training mends the rest (docs/experiments.md, A narrower network).
+The importance of a layer's input channel is its variance times the sum of the squared weights that
+read it, over the same of all channels of that layer (after Luo et al. 2017, ThiNet,
+arXiv:1707.06342, whose greedy search this replaces by a sort). The mean of a channel that is left
+out goes into the biases. A short training makes up for the rest.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ __all__ = ["narrow"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What a convolution was given: mean and variance of each input channel, [C]."""
+class _Inputs:
+    """Mean and variance of each input channel of a convolution, [C]."""
 
     mean: Tensor
     variance: Tensor
 
 
 def narrow(wide: UNet, narrower: UNet, run: Callable[[], None]) -> None:
-    """Fill `narrower` with the weights of the strongest channels of `wide`.
+    """Fill `narrower` with the weights of the most important channels of `wide`.
 
     Args:
         wide: a trained network.
         narrower: the same but for fewer channels at some levels; its weights are replaced.
-        run: lets `wide` see typical images, so that the strength of its channels can be measured.
+        run: passes typical images through `wide`, to measure the importance of its channels.
 
     Raises:
         UsageError: the networks differ in more than their widths, or a level gets wider.
     """
     _check(wide, narrower)
-    seen = _watch(wide, run)
+    inputs = _measure(wide, run)
     streams = [
-        _strongest(sum(_told(wide, seen, name) for name in _readers(wide, level)), width)
+        _strongest(sum(_importance(wide, inputs, name) for name in _readers(wide, level)), width)
         for level, width in enumerate(narrower.widths)
     ]
-    take = _Taker(dict(wide.named_modules()), dict(narrower.named_modules()), seen)
+    take = _Taker(dict(wide.named_modules()), dict(narrower.named_modules()), inputs)
     narrower.embed.load_state_dict(wide.embed.state_dict())
     take("stem", streams[0], None)
     take("head", None, streams[0])
@@ -57,7 +57,7 @@ def narrow(wide: UNet, narrower: UNet, run: Callable[[], None]) -> None:
         take(f"shrink.{k}", streams[k + 1], streams[k])
         take(f"grow.{k}", rows, streams[k + 1])
     for name, level in _blocks(wide):
-        inner = _strongest(_told(wide, seen, f"{name}.second"), narrower.widths[level])
+        inner = _strongest(_importance(wide, inputs, f"{name}.second"), narrower.widths[level])
         take(f"{name}.first", inner, streams[level])
         take(f"{name}.second", streams[level], inner)
         scale_and_shift = torch.cat([inner, inner + wide.widths[level]])
@@ -94,8 +94,8 @@ def _readers(net: UNet, level: int) -> list[str]:
     return names
 
 
-def _watch(net: UNet, run: Callable[[], None]) -> dict[str, _Seen]:
-    """Mean and variance of what each convolution was given during `run`."""
+def _measure(net: UNet, run: Callable[[], None]) -> dict[str, _Inputs]:
+    """Mean and variance of the inputs of each convolution during `run`."""
     sums: dict[str, list[Tensor]] = {}
 
     def note(name: str, x: Tensor) -> None:
@@ -118,20 +118,20 @@ def _watch(net: UNet, run: Callable[[], None]) -> dict[str, _Seen]:
     found = {}
     for name, (total, squares, count) in sums.items():
         mean = total / count
-        found[name] = _Seen(mean.float(), (squares / count - mean.square()).clamp(min=0).float())
+        found[name] = _Inputs(mean.float(), (squares / count - mean.square()).clamp(min=0).float())
     return found
 
 
-def _told(net: UNet, seen: dict[str, _Seen], name: str) -> Tensor:
-    """The share of each input channel in what a convolution says, [C]."""
+def _importance(net: UNet, inputs: dict[str, _Inputs], name: str) -> Tensor:
+    """The share of each input channel in the output of a convolution, [C]."""
     weight: Tensor = net.get_submodule(name).weight  # type: ignore[assignment]
-    told = seen[name].variance * weight.detach().square().movedim(1, 0).flatten(1).sum(dim=1)
-    return told / told.sum()
+    energy = inputs[name].variance * weight.detach().square().movedim(1, 0).flatten(1).sum(dim=1)
+    return energy / energy.sum()
 
 
-def _strongest(told: Tensor | int, count: int) -> Tensor:
-    """Indices of the strongest channels, ascending."""
-    return torch.as_tensor(told).argsort(descending=True)[:count].sort().values
+def _strongest(importance: Tensor | int, count: int) -> Tensor:
+    """Indices of the most important channels, ascending."""
+    return torch.as_tensor(importance).argsort(descending=True)[:count].sort().values
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,17 +140,18 @@ class _Taker:
 
     wide: dict[str, Any]
     narrower: dict[str, Any]
-    seen: dict[str, _Seen]
+    inputs: dict[str, _Inputs]
 
     @torch.no_grad()
-    def __call__(self, name: str, outputs: Tensor | None, inputs: Tensor | None) -> None:
-        """Rows `outputs` and columns `inputs` of layer `name`; None takes all."""
+    def __call__(self, name: str, rows: Tensor | None, columns: Tensor | None) -> None:
+        """Outputs `rows` and inputs `columns` of layer `name`; None takes all."""
         weight, bias = self.wide[name].weight, self.wide[name].bias
-        if inputs is not None:
-            gone = torch.ones(weight.shape[1], dtype=torch.bool).index_fill(0, inputs, value=False)
+        if columns is not None:
+            every = torch.ones(weight.shape[1], dtype=torch.bool)
+            gone = every.index_fill(0, columns, value=False)
             sums = weight[:, gone].flatten(2).sum(dim=2)
-            bias = bias + sums @ self.seen[name].mean[gone]
-            weight = weight[:, inputs]
-        rows = torch.arange(len(bias)) if outputs is None else outputs
+            bias = bias + sums @ self.inputs[name].mean[gone]
+            weight = weight[:, columns]
+        rows = torch.arange(len(bias)) if rows is None else rows
         self.narrower[name].weight.copy_(weight[rows])
         self.narrower[name].bias.copy_(bias[rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -13,12 +14,14 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from medsr.config import TrainConfig, TrainerConfig
 from medsr.errors import InputError, UsageError
+from medsr.network.checkpoint import save_model
 from medsr.network.device import half_is_fast
 from medsr.training.batches import fine_cases
+from medsr.training.card import averaged, model_card
 from medsr.training.cases import load_cases
 from medsr.training.module import RestorationModule
 
-__all__ = ["check_split", "chosen_precision", "train"]
+__all__ = ["check_split", "chosen_precision", "learn", "train"]
 
 
 def check_split(config: TrainConfig) -> None:
@@ -31,6 +34,25 @@ def check_split(config: TrainConfig) -> None:
     if both:
         names = ", ".join(sorted(both))
         raise UsageError(f"{config.name}: person {names} stands in both train and validate.")
+
+
+def learn(config: TrainConfig, *, resume: bool) -> Path:
+    """Train to the end, then write the averaged weights and their card.
+
+    Returns:
+        The path of the weights, `out/name/name.safetensors`.
+
+    Raises:
+        InputError, UsageError: see `train`.
+        OutputError: the run folder cannot be written.
+    """
+    began = time.monotonic()
+    module, folder = train(config, resume=resume)
+    path = folder / f"{config.name}.safetensors"
+    if module.global_rank == 0:
+        denoiser = averaged(module)
+        save_model(denoiser, model_card(config, module, time.monotonic() - began), path)
+    return path
 
 
 def train(config: TrainConfig, *, resume: bool) -> tuple[RestorationModule, Path]:
@@ -84,7 +106,7 @@ def _trainer(config: TrainConfig, folder: Path) -> pl.Trainer:
         num_nodes=settings.num_nodes,
         strategy=_strategy(config),
         precision=chosen_precision(settings),
-        max_steps=settings.steps,
+        max_steps=min(settings.steps, settings.stop_after or settings.steps),
         val_check_interval=settings.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,

@@ -112,7 +112,7 @@ def scene_from(
         low = rician(low, sigma, generator)
     elif sigma > 0:
         low = filtered_backprojection_noise(low, sigma, 2, generator)
-    seen = estimate_noise(low.numpy(), 2, above=scaling.offset + 0.1 * scaling.gain)
+    measured = estimate_noise(low.numpy(), 2, above=scaling.offset + 0.1 * scaling.gain)
     upsampled = (upsample(low, acquisition) - scaling.offset) / scaling.gain
     part = slice(window[0], window[0] + window[1])
     upsampled = upsampled[..., part].contiguous()
@@ -120,7 +120,7 @@ def scene_from(
     return Scene(
         residual=target - upsampled,
         upsampled=upsampled,
-        features=feature_vector(acquisition, 1, 2, seen / scaling.gain),
+        features=feature_vector(acquisition, 1, 2, measured / scaling.gain),
         phase=phase_channels(acquisition.axes[2])[:, part],
         single=single,
     )
@@ -148,7 +148,7 @@ def draw_acquisition(
 
 
 def _in_plane_axis(count: int, factor: float, profile: str) -> AxisSampling:
-    """An axis of unit voxels seen at about 1 / factor of its resolution."""
+    """An axis of unit voxels measured at about 1 / factor of its resolution."""
     low = max(4, round(count / factor))
     if low >= count:
         return AxisSampling(count, 1.0, count, 1.0)
@@ -203,7 +203,7 @@ def _foreground_voxel(
 
 
 def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
-    """NullSpace contrasts from seen ones: gamma, inversion of the tissue, a smooth bias field."""
+    """New contrasts from a real one: gamma, inversion of the tissue, a smooth bias field."""
     top = float(torch.quantile(block.ravel()[:: max(1, block.numel() // 100_000)], 0.995))
     if top <= 0:
         return block

@@ -60,7 +60,7 @@ def teachers_of(config: TrainConfig, unit: float) -> Teachers | None:
     """
     if config.teacher is None:
         if config.mean_teacher is not None:
-            raise UsageError("A mean_teacher helps a teacher: name one, too.")
+            raise UsageError("mean_teacher is averaged with a teacher: set teacher, too.")
         return None
     path = Path(config.teacher)
     every, card = load_model(path)

@@ -103,6 +103,7 @@ _IMAGE_TYPES: dict[str, Kind] = {
     **dict.fromkeys(
         ("MATERIAL", "MATERIAL_FRACTION", "EFFECTIVE_Z", "ELECTRON_DENSITY"), Kind.MAP
     ),
+    **dict.fromkeys(("INTERVAL90", "NULL_SPACE", "FAT_FRACTION", "PDFF"), Kind.MAP),
     **dict.fromkeys(("B0", "B0 MAP", "B1", "B1 MAP", "FIELD_MAP", "FIELD MAP"), Kind.FIELD_MAP),
     **dict.fromkeys(("FIELDMAP", "SHIM"), Kind.FIELD_MAP),
     **dict.fromkeys(("PERFUSION", "ASL", "RCBF", "RCBV", "RELCBF", "RELCBV"), Kind.PERFUSION),
@@ -133,7 +134,8 @@ def kind_of_image_type(values: Sequence[str]) -> Kind | None:
     for word in named:
         spaced = word.replace("_", " ")
         found = _IMAGE_TYPES.get(word) or _IMAGE_TYPES.get(spaced)
-        if found is None and word.endswith("_MAP") and word != "M_MAP":
+        found = found or _IMAGE_TYPES.get(spaced.replace(" ", "_"))
+        if found is None and spaced.endswith("MAP") and spaced != "M MAP":
             found = Kind.MAP
         if found is not None:
             return found

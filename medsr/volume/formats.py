@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from medsr.errors import InputError, UsageError
 from medsr.volume.nifti import read_nifti
-from medsr.volume.sidecar import SUFFIXES, sidecar_path
+from medsr.volume.sidecar import SUFFIXES, sidecar_files
 from medsr.volume.volume import Volume
 
 if TYPE_CHECKING:
-    from medsr.volume.dicom.read.series import SourceSeries
+    from medsr.volume.dicom.read.series import DicomSeries
 
 __all__ = ["Scan", "content_digest", "input_files", "is_nifti", "open_scan", "read"]
 
@@ -30,7 +30,7 @@ class Scan:
     """
 
     volume: Volume
-    series: SourceSeries | None = None
+    series: DicomSeries | None = None
 
 
 def is_nifti(path: Path) -> bool:
@@ -69,14 +69,11 @@ def open_scan(
         volume = read_nifti(path)
         yield Scan(replace(volume, digest=content_digest(input_files(path))))
         return
-    from medsr.volume.dicom.read import series as dicom  # a fifth of a second that NIfTI spares
+    from medsr.volume.dicom.read.series import open_series  # a fifth of a second NIfTI spares
 
-    if isinstance(source, str | Path):
-        volume = dicom.read_series(path, series_uid=series_uid)
-        yield Scan(volume, dicom.read_source(path, series_uid=series_uid))
-        return
-    label = name or path.parent.name
-    yield Scan(dicom.read_files(paths, label), dicom.read_source_files(paths, label))
+    found = path if isinstance(source, str | Path) else paths
+    with open_series(found, series_uid=series_uid, name=name) as series:
+        yield Scan(series.volume(), series)
 
 
 def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
@@ -102,8 +99,8 @@ def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
 
 
 def input_files(path: Path) -> list[Path]:
-    """The files that a NIfTI scan depends on: the image and its sidecar."""
-    return [path, *(side for side in [sidecar_path(path)] if side.is_file())]
+    """The files that a NIfTI scan depends on: the image and the sidecars that count for it."""
+    return [path, *sidecar_files(path)]
 
 
 def content_digest(files: Iterable[Path]) -> str:

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from medsr.volume import geometry
 from medsr.volume.anatomy import Kind, kind_of_name, kind_of_settings, kind_of_voxels
-from medsr.volume.modality import Modality, unit_of
+from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
 from medsr.volume.nifti_file import NiftiFile, faults_in_words, open_nifti
 from medsr.volume.nifti_header import kind_of_intent, shape_of
 from medsr.volume.nifti_place import Placement, place
 from medsr.volume.padding import (
-    AIR_HU,
     Padding,
     constant_padding,
     looks_like_ct,
@@ -169,8 +168,8 @@ def _without_padding(
     if padding is not None:
         voxels = voxels.copy(order="K")
         without_padding(voxels, padding.mask, "CT" if is_ct else "MR", name)
-    if is_ct and float(voxels.min()) < AIR_HU:
-        voxels = np.maximum(voxels, np.float32(AIR_HU))
+    if is_ct and float(voxels.min()) < CT_AIR_HU:
+        voxels = np.maximum(voxels, np.float32(CT_AIR_HU))
     return voxels, padding
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
+import psutil
 from isal import igzip
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
@@ -208,7 +209,7 @@ def _check_size(header: Any, size: int, packed: bool, name: str) -> None:
 def _check_memory(header: Any, name: str) -> None:
     stored = voxel_bytes(header)
     needed = stored + 4 * math.prod(int(n) for n in header.get_data_shape())
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = psutil.virtual_memory().total
     if needed > there:
         shape = " x ".join(str(n) for n in header.get_data_shape())
         raise Refused(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from medsr.errors import UsageError
 from medsr.volume.atomic import commit, output_faults, staging
-from medsr.volume.padding import AIR_HU, Padding, with_padding
+from medsr.volume.padding import with_padding
 from medsr.volume.sidecar import SUFFIXES, sidecar_path
 from medsr.volume.volume import Volume
 
@@ -70,7 +70,7 @@ def save_volume(volume: Volume, path: Path) -> Path:
 
 def to_nibabel(volume: Volume) -> Any:
     """The image that `save_image` writes, in memory."""
-    voxels: np.ndarray[Any, Any] = _padded_with_background(volume)
+    voxels: np.ndarray[Any, Any] = with_padding(volume.voxels, volume.padding)
     if volume.unit == "HU" and volume.stored_as_integers:
         voxels = np.clip(np.rint(voxels), -32768, 32767).astype(np.int16)
     image = nibabel.Nifti1Image(voxels, volume.affine)
@@ -96,11 +96,3 @@ def save_image(volume: Volume, path: Path) -> None:
             return
         with igzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
             image.to_stream(packed)
-
-
-def _padded_with_background(volume: Volume) -> NDArray[np.float32]:
-    """NIfTI has no value for padding: background stands there, and nothing that was restored."""
-    if volume.padding is None:
-        return volume.voxels
-    background = AIR_HU if volume.modality == "CT" else 0.0
-    return with_padding(volume.voxels, Padding(background, volume.padding.mask))

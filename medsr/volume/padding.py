@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from medsr.errors import Refused
 from medsr.volume.geometry import Affine
+from medsr.volume.modality import CT_AIR_HU, Modality, guess_modality
 
 __all__ = [
-    "AIR_HU",
     "Padding",
     "constant_padding",
     "in_range",
@@ -27,8 +27,8 @@ __all__ = [
     "without_padding",
 ]
 
-#: The lower end of the Hounsfield scale as scanners store it (12 bits from -1024).
-AIR_HU = -1024.0
+#: Noise in air reaches no lower; what lies below is padding.
+LOWEST_HU = -1100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def without_padding(
             "Give the original scan."
         )
     high = float(np.max(voxels, where=~mask, initial=-np.inf))
-    voxels[mask] = AIR_HU if modality == "CT" else min(max(0.0, low), high)
+    voxels[mask] = CT_AIR_HU if modality == "CT" else min(max(0.0, low), high)
 
 
 #: Padding that no header declares: so many voxels of one value, so far below all others.
@@ -95,9 +95,10 @@ FEWEST_PADDED, GAP = 8, 0.25
 
 
 def looks_like_ct(voxels: NDArray[np.float32]) -> bool:
-    """Whether a good part of the voxels is as dark as air in HU, padding left aside."""
-    dark = (voxels < -300) & (voxels > voxels.min())
-    return float(dark.mean()) > 0.02
+    """Whether intensities look like HU; a constant below all that CT measures is left aside."""
+    lowest = voxels.min()
+    rest = voxels if lowest >= LOWEST_HU else voxels[voxels > lowest]
+    return guess_modality(rest) == Modality.CT
 
 
 def constant_padding(voxels: NDArray[np.float32], *, is_ct: bool) -> Padding | None:
@@ -110,7 +111,7 @@ def constant_padding(voxels: NDArray[np.float32], *, is_ct: bool) -> Padding | N
         is_ct: whether they are Hounsfield units.
     """
     value = float(voxels.min())
-    if value >= (AIR_HU if is_ct else 0.0):
+    if value >= (CT_AIR_HU if is_ct else 0.0):
         return None
     mask = voxels == np.float32(value)
     if mask.sum() < FEWEST_PADDED or mask.all():

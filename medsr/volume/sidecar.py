@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ __all__ = [
     "read_own_record",
     "read_settings",
     "read_sidecar",
+    "sidecar_files",
     "sidecar_path",
     "strip_suffix",
 ]
@@ -74,13 +76,18 @@ def read_settings(path: Path) -> Sidecar:
     The file beside it, and in a BIDS dataset also those that it inherits; the nearest wins.
     A file that cannot be read is left out, with a remark.
     """
-    own = sidecar_path(path)
-    inherited = [file for file in inherited_sidecars(path, strip_suffix(path)) if file != own]
-    parts = [_parsed(file) for file in (*inherited, own)]
+    parts = [_parsed(file) for file in sidecar_files(path)]
     settings: dict[str, Any] = {}
     for part in parts:
         settings |= part.settings
     return Sidecar(settings, tuple(remark for part in parts for remark in part.remarks))
+
+
+def sidecar_files(path: Path) -> list[Path]:
+    """The files whose settings count for an image, the nearest last; only those that are there."""
+    own = Path(os.path.abspath(sidecar_path(path)))
+    inherited = inherited_sidecars(path, strip_suffix(path))
+    return [file for file in (*(f for f in inherited if f != own), own) if file.is_file()]
 
 
 def _parsed(file: Path) -> Sidecar:

@@ -52,7 +52,7 @@ def test_a_changed_model_says_so(again, tmp_path):
 def test_other_settings_in_a_models_card_say_so(again, tmp_path):
     other = Path(small_model(tmp_path / "other"))
     card = other.with_suffix(".json")
-    card.write_text(json.dumps({**json.loads(card.read_text()), "spread": 1.5}))
+    card.write_text(json.dumps({**json.loads(card.read_text()), "sigma_data": 1.5}))
     plan = again(model=str(other))
     assert {item.reason for item in plan.todo} == {"done again: the model changed"}
 

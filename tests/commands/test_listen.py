@@ -13,7 +13,7 @@ from medsr.network.checkpoint import save_model
 from tests.dicom_factory import SECRET, dicom_series
 from tests.dicom_tools import needs
 from tests.network.test_unet_and_checkpoint import card, small_denoiser
-from tests.orthanc import free_port, orthanc, send, wait_until
+from tests.orthanc import free_port, listening, orthanc, send, wait_until
 
 
 def in_a_study(k, dataset):
@@ -56,6 +56,24 @@ def test_listen_between_a_scanner_and_an_archive(tmp_path):
     assert sum("research use only" in one["SeriesDescription"] for one in tags) == 2
     assert "listening as MEDSR on 127.0.0.1" in log
     assert SECRET not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_without_a_traceback(tmp_path, number):
+    port = free_port()
+    words = ["--port", port, "--forward", f"A@127.0.0.1:{free_port()}", "--spool", tmp_path / "s"]
+    command = [sys.executable, "-m", "medsr", "listen", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: listening(port))
+        process.send_signal(number)
+        _, log = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert "Traceback" not in log
+    assert log.rstrip().endswith("stopped")
 
 
 @pytest.mark.parametrize("forward", ["ARCHIVE", "ARCHIVE@host", "A@host:port", "@host:104"])

@@ -16,7 +16,6 @@ from medsr.errors import Refused
 from medsr.node.forward import Destination
 from medsr.node.rules import NodeSettings
 from medsr.node.serve import Node, serve, stop_on_signals
-from medsr.volume.dicom.read.series import read_series, read_source
 from medsr.volume.dicom.write.single_frame import write_series
 from tests.dicom_tools import derivation
 from tests.orthanc import free_port
@@ -24,16 +23,16 @@ from tests.orthanc import free_port
 QUICK = {"quiet_seconds": 0.5, "retry_seconds": 0.3, "interrupted_seconds": 3.0}
 
 
-def copy_through(source, output, rule):
+def copy_through(series, output, rule):
     """A stand-in for the model: the scan as it is, as a derived series."""
-    scan = read_series(source)
-    write_series(scan, read_source(source), derivation(identity=str(scan.voxels.sum())), output)
+    scan = series.volume()
+    write_series(scan, series, derivation(identity=str(scan.voxels.sum())), output)
 
 
-def refuse_ct(source, output, rule):
-    if read_source(source).modality == "CT":
+def refuse_ct(series, output, rule):
+    if series.modality == "CT":
         raise Refused("scan: is CT, and this test refuses it.")
-    copy_through(source, output, rule)
+    copy_through(series, output, rule)
 
 
 def settings(**changes):
@@ -120,9 +119,9 @@ def main() -> None:
     """A node as a process: SPOOL PORT ARCHIVE_PORT SECONDS_FOR_AN_ENHANCEMENT."""
     spool, port, archive, seconds = sys.argv[1:]
 
-    def slow(source, output, rule):
+    def slow(series, output, rule):
         time.sleep(float(seconds))
-        copy_through(source, output, rule)
+        copy_through(series, output, rule)
 
     destination = Destination("ORTHANC", "127.0.0.1", int(archive))
     what = Node("MEDSR", "127.0.0.1", int(port), destination, Path(spool), settings())

@@ -135,7 +135,7 @@ def test_a_refused_series_is_kept_aside_and_the_rest_goes_on(spool, tmp_path, ca
 
 @needs("storescu")
 def test_a_bug_in_one_series_does_not_stop_the_next(spool, tmp_path, caplog):
-    def broken(source, output, rule):
+    def broken(series, output, rule):
         raise KeyError(SECRET)
 
     dicom_series(tmp_path / "in", uid="2.25.1")

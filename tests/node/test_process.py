@@ -2,7 +2,7 @@
 
 import pytest
 
-from medsr.errors import OutputError
+from medsr.errors import OutputError, Refused
 from medsr.node.process import MAX_TRIES, enhance_next
 from medsr.node.receive import Intake
 from medsr.node.spool import STAGES, keep_instance, key_of, open_spool
@@ -22,7 +22,7 @@ def intake(tmp_path):
 
 
 def test_a_full_disk_is_waited_for(intake):
-    def full(source, output, rule):
+    def full(series, output, rule):
         raise OutputError("enhanced: cannot be written (No space left on device).")
 
     for _ in range(MAX_TRIES + 1):  # such a failure does not count as a try
@@ -35,7 +35,7 @@ def test_a_full_disk_is_waited_for(intake):
 def test_a_series_that_takes_the_process_down_is_set_aside(intake):
     """Each start finds it in `work`, as a kill leaves it, until it is given up."""
 
-    def die(source, output, rule):
+    def die(series, output, rule):
         raise KeyboardInterrupt
 
     for _ in range(MAX_TRIES):
@@ -46,6 +46,24 @@ def test_a_series_that_takes_the_process_down_is_set_aside(intake):
         lock.release()
     assert enhance_next(intake, die) == 0
     assert "begun 3 times" in (intake.spool / "aside" / KEY / "reason.txt").read_text()
+
+
+def test_a_reason_may_quote_a_header_without_harm(intake, caplog):
+    def refuse(source, output, rule):
+        raise Refused("scan: 1.2\x1b[2J\r is no UID.")
+
+    enhance_next(intake, refuse)
+    reason = (intake.spool / "aside" / KEY / "reason.txt").read_text()
+    assert "is no UID" in reason
+    assert all(c.isprintable() or c == "\n" for c in reason + caplog.text)
+
+
+def test_too_little_memory_is_said(intake):
+    def greedy(source, output, rule):
+        raise MemoryError
+
+    enhance_next(intake, greedy)
+    assert "not enough memory" in (intake.spool / "aside" / KEY / "reason.txt").read_text()
 
 
 def test_an_instance_is_taken_once(tmp_path, intake):

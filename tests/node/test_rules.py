@@ -9,7 +9,7 @@ def test_settings_from_yaml(tmp_path):
     page.write_text("allow: [ARCHIVE]\nrules:\n  - {name: head, modality: MR, steps: 1}\n")
     settings = load_settings(page)
     assert settings.allow == ("ARCHIVE",)
-    assert settings.rules[0].steps == 1
+    assert settings.rules[0].options.steps == 1
     assert load_settings(None).rules[0].enhance
 
 

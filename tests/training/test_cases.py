@@ -1,6 +1,8 @@
 """Scans of a configuration: each with its own modality, where it says so."""
 
 import io
+import os
+import shutil
 import tarfile
 
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 
 from medsr.config import TrainConfig
 from medsr.errors import InputError
+from medsr.training import cases
 from medsr.training.batches import fine_cases
-from medsr.training.cases import load_cases, unpack_tar
+from medsr.training.cases import cache_key, load_case, load_cases, unpack_tar
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
@@ -68,3 +71,48 @@ def test_a_tar_that_points_outside_is_refused_whole(tmp_path, name):
     with pytest.raises(InputError, match="outside"):
         unpack_tar(source, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.tar.xz"]
+
+
+def test_the_cache_is_keyed_by_content(config, tmp_path):
+    """Another scan of the same size, under the same name and date, is prepared anew."""
+    data, case = config.data, config.data.train[0]
+    before = load_case(case, data, "CT").voxels.copy()
+    path = tmp_path / "ct.nii"
+    date = path.stat().st_mtime
+    content = bytearray(path.read_bytes())
+    content[-4:] = np.float32(7).tobytes()
+    path.write_bytes(content)
+    os.utime(path, (date, date))
+    after = load_case(case, data, "CT").voxels
+    assert after[-1, -1, -1] == 7
+    assert before[-1, -1, -1] != 7
+
+
+def test_the_same_scan_elsewhere_is_not_prepared_again(config, tmp_path):
+    data, case = config.data, config.data.train[0]
+    load_case(case, data, "CT")
+    shutil.copyfile(tmp_path / "ct.nii", tmp_path / "copy.nii")
+    other = case.model_copy(update={"path": "copy.nii", "person": "z", "weight": 3.0})
+    load_case(other, data, "CT")
+    assert len(list((tmp_path / "cache").glob("*.nii"))) == 1
+
+
+def test_what_changes_a_prepared_scan_changes_its_key(config, tmp_path, monkeypatch):
+    case, source = config.data.train[0], tmp_path / "ct.nii"
+    keys = {cache_key(source, case, "CT"), cache_key(source, case, "MR")}
+    for change in ({"floor": 0.0}, {"average": (2, 2, 1)}, {"keep": (0.0, 0.5)}):
+        keys.add(cache_key(source, case.model_copy(update=change), "CT"))
+    monkeypatch.setattr(cases, "PREPARATION", cases.PREPARATION + 1)
+    keys.add(cache_key(source, case, "CT"))
+    assert len(keys) == 6
+
+
+def test_the_key_of_a_folder_follows_names_and_contents(config, tmp_path):
+    case = config.data.train[0]
+    keys = set()
+    for name, content in (("1.dcm", b"a"), ("2.dcm", b"a"), ("1.dcm", b"b")):
+        folder = tmp_path / f"series{len(keys)}"
+        (folder / "in").mkdir(parents=True)
+        (folder / "in" / name).write_bytes(content)
+        keys.add(cache_key(folder, case, "CT"))
+    assert len(keys) == 3

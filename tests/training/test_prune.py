@@ -57,7 +57,7 @@ def test_the_same_widths_are_the_same_function():
     assert torch.allclose(wide(*images(2)), same(*images(2)), atol=1e-6)
 
 
-def test_channels_that_say_nothing_are_left_out():
+def test_channels_that_are_zero_are_left_out():
     wide, narrower = network((8, 12)), network((6, 9), seed=5)
     silence(wide, 0, [1, 4])
     silence(wide, 1, [0, 7, 8])
@@ -69,8 +69,8 @@ def test_channels_that_say_nothing_are_left_out():
     assert torch.allclose(wide(*images(2)), narrower(*images(2)), atol=1e-5)
 
 
-def test_what_is_left_out_says_its_mean():
-    """A channel that is one constant is told by the bias; the border sees zeros beside it."""
+def test_the_mean_of_what_is_left_out_is_kept():
+    """A channel that is constant goes into the bias; the border has zeros beside it."""
     wide, narrower = network((8, 12)), network((7, 12), seed=5)
     silence(wide, 0, [3])
     wide.stem.bias.data[3] = 2.0

@@ -11,10 +11,10 @@ import pytest
 
 from medsr.errors import OutputError
 from medsr.volume.atomic import atomic_folder, check_target
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write.single_frame import FILE_PATTERN, write_series
 from tests.dicom_factory import dicom_series
-from tests.dicom_tools import derivation
+from tests.dicom_tools import derivation, read_source
 
 SLOW_WRITER = """
 import sys, time
@@ -50,7 +50,7 @@ def test_a_full_disk_leaves_nothing_of_a_series(tmp_path):
         "from pathlib import Path\n"
         "from medsr.errors import OutputError\n"
         "from medsr.volume.dicom.read.series import read_series\n"
-        "from medsr.volume.dicom.read.series import read_source\n"
+        "from tests.dicom_tools import read_source\n"
         "from medsr.volume.dicom.write.single_frame import write_series\n"
         "from tests.dicom_tools import derivation\n"
         "place = Path(sys.argv[1])\n"

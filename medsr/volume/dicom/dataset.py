@@ -14,7 +14,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, TypeVar
 
 import pydicom
@@ -31,12 +33,17 @@ __all__ = [
     "DICOM_SUFFIXES",
     "START_BYTES",
     "begins_like_dicom",
+    "check_regular",
+    "guard",
+    "is_dicom",
     "items",
     "looks_like_dicom",
     "number",
     "numbers",
     "open_dataset",
+    "parse_header",
     "parse_quietly",
+    "raw_bytes",
     "text",
     "texts",
 ]
@@ -47,8 +54,11 @@ START_BYTES = 132
 #: Endings under which a file is surely meant to be DICOM.
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 
-#: A deflated data set that unpacks to more than this is refused (8192 slices of 512 x 512).
-MAX_INFLATED_BYTES = 4 * 1024**3
+#: A deflated data set that unpacks to more than this is refused (2048 slices of 512 x 512).
+MAX_INFLATED_BYTES = 1024**3
+
+#: So is one that unpacks to more than the first of these and the second times its own size.
+INFLATED_BYTES, MAX_INFLATION = 1 << 26, 200
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 
@@ -83,7 +93,15 @@ def looks_like_dicom(path: Path) -> bool:
     Raises:
         InputError: no permission, unreadable, or a file that is named like DICOM but is not.
     """
-    start = _guard(path, lambda: _read_start(path))
+    return is_dicom(path, guard(path, lambda: _read_start(path)))
+
+
+def is_dicom(path: Path, start: bytes) -> bool:
+    """Whether a file that starts so is DICOM.
+
+    Raises:
+        InputError: it is named like DICOM and is not.
+    """
     if begins_like_dicom(start):
         return True
     if path.suffix.lower() in DICOM_SUFFIXES:
@@ -92,26 +110,46 @@ def looks_like_dicom(path: Path) -> bool:
     return False
 
 
-def open_dataset(path: Path, tags: list[str] | None = None, *, pixels: bool = False) -> Dataset:
+def open_dataset(path: Path, tags: list[Any] | None = None, *, pixels: bool = False) -> Dataset:
     """Parse one file.
 
     Args:
         path: a file that looks like DICOM.
-        tags: the attributes wanted; None for all.
+        tags: keywords or tags of the attributes wanted; None for all.
         pixels: whether to read the pixel data too.
 
     Raises:
         InputError: missing, no permission, or damaged.
     """
-    return _guard(path, lambda: _parse(path, tags, pixels))
+    return guard(path, lambda: _parse(path, tags, pixels))
 
 
-def _parse(path: Path, tags: list[str] | None, pixels: bool) -> Dataset:
+def parse_header(path: Path, content: bytes) -> Dataset:
+    """Parse the bytes of a file up to its pixels.
+
+    Raises:
+        InputError: damaged.
+    """
+    return guard(
+        path, lambda: pydicom.dcmread(BytesIO(content), stop_before_pixels=True, force=True)
+    )
+
+
+def _parse(path: Path, tags: list[Any] | None, pixels: bool) -> Dataset:
+    check_regular(path)
     _check_inflated(path)
     return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels, force=True)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse a pipe, socket or device, on which opening or reading would wait for ever."""
+    mode = path.stat().st_mode
+    if not S_ISREG(mode) and not S_ISDIR(mode):
+        raise InputError(f"{path.name}: is a pipe, socket or device, not a file.")
+
+
 def _read_start(path: Path) -> bytes:
+    check_regular(path)
     with path.open("rb") as stream:
         return stream.read(START_BYTES)
 
@@ -129,24 +167,31 @@ def _check_inflated(path: Path) -> None:
     with path.open("rb") as stream:
         if DEFLATED not in stream.read(2048):
             return
+        limit = max(INFLATED_BYTES, MAX_INFLATION * path.stat().st_size)
+        limit = min(limit, MAX_INFLATED_BYTES)
         inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
         stream.seek(132)
         length_element = stream.read(12)
         if length_element[:4] != b"\x02\x00\x00\x00":
             return
         stream.seek(144 + struct.unpack("<I", length_element[8:])[0])
-        while block := stream.read(1 << 20):
-            while block and total <= MAX_INFLATED_BYTES:
+        while (block := stream.read(1 << 20)) and total <= limit:
+            while block and total <= limit:
                 total += len(inflater.decompress(block, 1 << 24))
                 block = inflater.unconsumed_tail
-    if total > MAX_INFLATED_BYTES:
+    if total > limit:
         raise Refused(
-            f"{path.name}: unpacks to more than {MAX_INFLATED_BYTES >> 30} GiB, which is not "
+            f"{path.name}: unpacks to more than {limit >> 20} MiB, which is not "
             "believable for one file. Export it again without compression."
         )
 
 
-def _guard(path: Path, work: Callable[[], T]) -> T:
+def guard(path: Path, work: Callable[[], T]) -> T:
+    """Do something with a file; whatever fails becomes a sentence that names the file.
+
+    Raises:
+        InputError: missing, no permission, or damaged.
+    """
     try:
         return work()
     except MedsrError:
@@ -172,7 +217,7 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     if plain is not None:
         return tuple(word.strip() for word in plain.split("\\")) if plain else ()
     value = _value(dataset, keyword)
-    if value is None or value == "":
+    if value is None or isinstance(value, Sequence | Dataset) or value == "":
         return ()
     many = isinstance(value, MultiValue | list | tuple)
     return tuple(str(v).strip() for v in (value if many else [value]))
@@ -189,6 +234,13 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
         return None
     finite = all(abs(v) < float("inf") for v in values)
     return values if len(values) == count and finite else None
+
+
+def raw_bytes(dataset: Dataset, tag: int) -> bytes:
+    """The bytes of an element as they were written; none when it is absent or converted."""
+    element = dataset.get_item(tag)
+    value = element.value if isinstance(element, RawDataElement) else b""
+    return value if isinstance(value, bytes) else b""
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:

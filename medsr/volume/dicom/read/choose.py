@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from pathlib import Path
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
-from medsr.volume.dicom.read.discover import Group, group_heads, heads_of, opened
-from medsr.volume.dicom.read.header import IMAGE, head_of, why_not
+from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
+from medsr.volume.dicom.read.header import IMAGE, read_header, why_not
 
-__all__ = ["SeriesSummary", "chosen_group", "known_group", "list_series", "pick_group"]
+__all__ = ["SeriesSummary", "chosen_group", "known_group", "list_series", "name_of", "pick_group"]
 
 #: A folder may hold hundreds of series; a message names this many.
 MAX_LISTED = 20
@@ -23,7 +24,8 @@ class SeriesSummary:
     """What `list_series` says of the files of one series, modality and kind.
 
     Attributes:
-        uid: SeriesInstanceUID; "" when the files have none.
+        uid: SeriesInstanceUID; "" when the files have none, a number in the list when theirs is
+            no UID: it may name a person.
         modality: "MR", "CT", or another code.
         kind: "image", "localizer", "colour", "mosaic", "screen capture", "other modality" or
             "not an image"; only an "image" can be read.
@@ -49,17 +51,18 @@ def list_series(path: Path) -> list[SeriesSummary]:
     """
     path = Path(path)
     with parse_quietly(), opened(path) as place:
-        return [_summary(group) for group in group_heads(heads_of(place, path.name))]
+        groups = group_headers(headers_at(place, name_of(path)))
+        return [_summary(group, k) for k, group in enumerate(groups, 1)]
 
 
-def _summary(group: Group) -> SeriesSummary:
-    shapes = {head.shape for head in group.heads}
+def _summary(group: Group, number: int) -> SeriesSummary:
+    shapes = {header.shape for header in group.headers}
     shape = shapes.pop() if len(shapes) == 1 else None
     return SeriesSummary(
-        uid=group.uid,
+        uid=_shown_uid(group, number),
         modality=group.modality,
         kind=group.kind,
-        files=len(group.heads),
+        files=len(group.headers),
         slices=group.slices,
         shape=(shape[1], shape[0], group.slices) if shape else None,
     )
@@ -74,21 +77,32 @@ def chosen_group(path: Path, series_uid: str | None) -> Iterator[Group]:
     """
     path = Path(path)
     with parse_quietly(), opened(path) as place:
-        yield pick_group(group_heads(heads_of(place, path.name)), series_uid, path.name)
+        name = name_of(path)
+        yield pick_group(group_headers(headers_at(place, name)), series_uid, name)
 
 
-def known_group(paths: Sequence[Path], name: str) -> Group:
+def name_of(path: Path) -> str:
+    """What to call a file or folder; "." has the name of the folder that it stands for."""
+    if path.name not in ("", ".."):
+        return path.name
+    try:
+        return path.resolve().name or str(path)
+    except OSError:  # the folder was removed
+        return str(path)
+
+
+def known_group(paths: Sequence[Path], name: str, series_uid: str | None = None) -> Group:
     """The one image series that known files are.
 
     Raises:
         InputError, Refused: as `read_files`, but for faults in the pixels.
     """
-    heads = [head for head in map(head_of, paths) if head is not None]
-    if len(heads) < len(paths):
+    headers = [header for header in map(read_header, paths) if header is not None]
+    if len(headers) < len(paths):
         raise InputError(
-            f"{name}: {len(paths) - len(heads)} of its {len(paths)} files are no longer DICOM."
+            f"{name}: {len(paths) - len(headers)} of its {len(paths)} files are no longer DICOM."
         )
-    return pick_group(group_heads(heads), None, name)
+    return pick_group(group_headers(headers), series_uid, name)
 
 
 def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Group:
@@ -119,9 +133,15 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
 
 def _listing(groups: Sequence[Group]) -> str:
     listed = [
-        f"{group.uid or '(no UID)'} ({group.modality or 'no modality'} {group.kind}, "
+        f"{_shown_uid(group, k) or '(no UID)'} ({group.modality or 'no modality'} {group.kind}, "
         f"{group.slices} slices)"
-        for group in groups[:MAX_LISTED]
+        for k, group in enumerate(groups[:MAX_LISTED], 1)
     ]
     more = len(groups) - len(listed)
     return "; ".join(listed) + (f"; and {more} more" if more else "")
+
+
+def _shown_uid(group: Group, number: int) -> str:
+    """A UID (PS3.5 9.1); what is none is not shown, since it may name a person."""
+    is_uid = re.fullmatch(r"[0-9][0-9.]{0,63}", group.uid) or not group.uid
+    return group.uid if is_uid else f"number {number} (its UID is no UID)"

@@ -1,29 +1,48 @@
 """Pixels: stored numbers out of every transfer syntax.
 
-pydicom decodes (native, deflated, RLE, and through its plugins JPEG, JPEG-LS, JPEG 2000); this
-module guards it. A header may announce any size, so the size is held against the file before
-memory is taken. JPEG codecs return a picture with a blank end for a codestream that was cut, so
-the end marker (FFD9 in all of JPEG, JPEG-LS and JPEG 2000) is looked for first.
+A header may announce any size, so the size is compared with the file before memory is taken.
+
+Native pixels are decoded where they are needed. Compressed ones are not: the codecs are C
+libraries, which a damaged codestream can end together with their process. `decode_compressed` is
+called in the worker processes of `decode_pool`, and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder, pixel_array
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGExtended12Bit,
+    JPEGLSTransferSyntaxes,
+    RLELossless,
+)
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import number, open_dataset
-from medsr.volume.dicom.read.header import Head
+from medsr.volume.dicom.read.encapsulated import (
+    Damaged,
+    Picture,
+    codestreams,
+    picture_of,
+    rle_length,
+)
+from medsr.volume.dicom.read.header import FileHeader
 
-__all__ = ["check_size", "decode"]
+__all__ = ["Announced", "announced", "check_size", "decode_compressed", "decode_native", "faulty"]
 
 #: No scan is larger (1600 x 1600 x 1600); a header that says so is wrong.
 MAX_VOXELS = 4_000_000_000
@@ -31,8 +50,16 @@ MAX_VOXELS = 4_000_000_000
 #: An image that packs better than this is a wrong header: an empty slice reaches about 1000.
 MAX_COMPRESSION = 5000
 
-#: All that decoding needs of a file.
-PIXEL_TAGS = [
+#: Transfer syntaxes that NumPy reads alone. Whatever is not among them counts as compressed.
+NATIVE = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+)
+
+#: All that decoding needs of a file, besides the pixels.
+HEADER_TAGS = [
     "Rows",
     "Columns",
     "NumberOfFrames",
@@ -43,86 +70,259 @@ PIXEL_TAGS = [
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
-    "PixelData",
 ]
+PIXEL_TAGS = [*HEADER_TAGS, "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"]
+
+#: What a codec's refusal means.
+NOT_DECODED = "cannot be decoded; it is shorter than the header says or damaged"
 
 
-def check_size(head: Head) -> None:
+@dataclass(frozen=True)
+class Announced:
+    """What a header says of the pixels.
+
+    Attributes:
+        shape: [frames, rows, columns].
+        bits: in which a value is kept (BitsAllocated).
+        bits_stored: of them that mean something.
+        is_signed: whether values are two's complement.
+        syntax: the transfer syntax.
+    """
+
+    shape: tuple[int, int, int]
+    bits: int
+    bits_stored: int
+    is_signed: bool
+    syntax: UID
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether a codec is needed."""
+        return self.syntax not in NATIVE
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the stored numbers of a compressed file, once they are decoded."""
+        size = 1 if self.bits <= 8 else 2 if self.bits <= 16 else 4
+        return np.dtype(f"<{'i' if self.is_signed else 'u'}{size}")
+
+    @property
+    def nbytes(self) -> int:
+        """Of all stored numbers together."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def check_size(head: FileHeader) -> None:
     """Refuse a size that the file cannot hold, before anything is allocated for it."""
-    rows, columns = head.shape or (0, 0)
-    voxels = rows * columns * head.frames
+    shape = (head.frames, *(head.shape or (0, 0)))
+    bits = int(number(head.dataset, "BitsAllocated") or 16)
+    _check_size(head.path, shape, bits, MAX_COMPRESSION if head.is_packed else 1)
+
+
+def _check_size(path: Path, shape: tuple[int, ...], bits: int, factor: int) -> None:
+    voxels = math.prod(min(count, 2**40) for count in shape)
     if voxels > MAX_VOXELS:
+        frames, rows, columns = shape
         raise Refused(
-            f"{head.path.name}: the header gives {rows} x {columns} x {head.frames} = {voxels:.3g}"
+            f"{path.name}: the header gives {rows} x {columns} x {frames} = {voxels:.3g}"
             f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
         )
-    expected = voxels * int(number(head.header, "BitsAllocated") or 16) // 8
-    factor = MAX_COMPRESSION if head.is_packed else 1
-    size = head.path.stat().st_size
+    expected = voxels * min(max(bits, 1), 64) // 8
+    try:
+        size = path.stat().st_size
+    except OSError:
+        raise InputError(f"{path.name}: can no longer be read.") from None
     if expected > size * factor:
         raise InputError(
-            f"{head.path.name}: the header announces {expected} bytes of pixels and the whole file"
+            f"{path.name}: the header announces {expected} bytes of pixels and the whole file"
             f" has {size}; it is cut. Copy or export it again."
         )
 
 
-def decode(path: Path) -> NDArray[Any]:
-    """Stored values of one file, [frames, rows, columns], before rescaling.
-
-    Call it inside `parse_quietly()`.
+def announced(path: Path) -> Announced:
+    """Read what a file's header says of its pixels. Call it inside `parse_quietly()`.
 
     Raises:
-        InputError: no pixel data, cut, or damaged.
-        Refused: a transfer syntax without a decoder.
+        InputError: damaged, or a size that the file cannot hold.
+        Refused: an absurd size.
     """
-    dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
-    if not dataset.get("PixelData"):
-        raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
-    _name_syntax(dataset)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    _check_decoder(syntax, path.name)
-    try:
-        whole = _is_whole(dataset)
-        pixels = pixel_array(dataset) if whole else None
-    except Exception:  # decoders in four languages; also MemoryError for a damaged size
-        pixels = None
-    shape = tuple(int(number(dataset, k) or 1) for k in ("NumberOfFrames", "Rows", "Columns"))
-    if pixels is None or pixels.size != math.prod(shape):
-        raise InputError(
-            f"{path.name}: the pixel data ({syntax.name}) cannot be "
-            "decoded; it is shorter than the header says or damaged. Copy or export it again."
-        )
-    return np.asarray(pixels).reshape(shape)
+    found = _announced(open_dataset(path, HEADER_TAGS))
+    deflated = found.syntax == DeflatedExplicitVRLittleEndian
+    factor = MAX_COMPRESSION if found.is_compressed or deflated else 1
+    _check_size(path, found.shape, found.bits, factor)
+    return found
 
 
-def _name_syntax(dataset: Dataset) -> None:
+def _announced(dataset: Dataset) -> Announced:
+    frames, rows, columns = (
+        max(int(number(dataset, keyword) or 1), 1)
+        for keyword in ("NumberOfFrames", "Rows", "Columns")
+    )
+    bits = int(number(dataset, "BitsAllocated") or 16)
+    return Announced(
+        shape=(frames, rows, columns),
+        bits=bits,
+        bits_stored=int(number(dataset, "BitsStored") or bits),
+        is_signed=number(dataset, "PixelRepresentation") == 1,
+        syntax=_syntax(dataset),
+    )
+
+
+def _syntax(dataset: Dataset) -> UID:
     """A file without a meta group is native; its parsing has shown in which of two ways."""
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = (
             ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
         )
+    return UID(str(dataset.file_meta.TransferSyntaxUID))
 
 
-def _check_decoder(syntax: UID, name: str) -> None:
+def decode_native(path: Path) -> NDArray[Any]:
+    """Stored values of an uncompressed file, [frames, rows, columns], before rescaling.
+
+    Call it inside `parse_quietly()`.
+
+    Raises:
+        InputError: no pixel data, cut, damaged, or compressed after all.
+    """
+    dataset, said = _open(path)
+    if said.is_compressed or dataset["PixelData"].is_undefined_length:
+        raise InputError(
+            f"{path.name}: has compressed pixels where its header says that they are not. Export "
+            "it again."
+        )
+    pixels = _pixels(dataset)
+    if pixels is None or pixels.size != math.prod(said.shape):
+        raise faulty(path, said, NOT_DECODED)
+    return pixels.reshape(said.shape)
+
+
+def decode_compressed(path: Path) -> NDArray[Any]:
+    """Stored values of a compressed file, before rescaling; a codec may end this process.
+
+    Call it inside `parse_quietly()`.
+
+    Returns:
+        NDArray: of the announced shape and dtype.
+
+    Raises:
+        InputError: no pixel data, cut, damaged, or not as the header announces them.
+        Refused: a transfer syntax without a decoder.
+    """
+    dataset, said = _open(path)
+    _check_decoder(said, path.name)
     try:
-        able = get_decoder(syntax).is_available
+        pictures = _pictures(dataset, said)
+    except Damaged as fault:
+        raise faulty(path, said, str(fault)) from None
+    wide = any(picture.bits > said.bits_stored for picture in pictures)
+    pixels = _pixels(dataset, correct_unused_bits=not wide)
+    if pixels is None or pixels.size != math.prod(said.shape):
+        raise faulty(path, said, NOT_DECODED)
+    if wide:
+        pixels = _narrowed(pixels, said.bits_stored)
+    if pixels is None or not np.can_cast(pixels.dtype, said.dtype, "safe"):
+        raise faulty(path, said, "holds values outside the range that the header announces")
+    return pixels.reshape(said.shape).astype(said.dtype, copy=False)
+
+
+def faulty(path: Path, said: Announced, fault: str) -> InputError:
+    """The sentence about a file's pixel data; `fault` is the rest of it."""
+    return InputError(
+        f"{path.name}: the pixel data ({_name(said.syntax)}) {fault}. Copy or export it again."
+    )
+
+
+def _name(syntax: UID) -> str:
+    return syntax.name if re.fullmatch(r"[0-9.]+", syntax) else "unknown transfer syntax"
+
+
+def _open(path: Path) -> tuple[Dataset, Announced]:
+    dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
+    said = _announced(dataset)
+    if not _bytes(dataset, "PixelData"):
+        raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
+    return dataset, said
+
+
+def _bytes(dataset: Dataset, keyword: str) -> bytes:
+    """An element's bytes; none when it is absent, unreadable, or something else."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # pydicom converts a value only now, and fails in any way
+        return b""
+    return value if isinstance(value, bytes) else b""
+
+
+def _pixels(dataset: Dataset, **options: bool) -> NDArray[Any] | None:
+    try:
+        return np.asarray(pixel_array(dataset, **options))
+    except Exception:  # decoders in four languages; also MemoryError for a damaged size
+        return None
+
+
+def _check_decoder(said: Announced, name: str) -> None:
+    try:
+        decoder = get_decoder(said.syntax)
+        able = decoder.is_available
+        if said.syntax == JPEGExtended12Bit and said.bits_stored > 8:
+            able = "pylibjpeg" in decoder.available_plugins  # the others take 8 bits only
     except NotImplementedError:
         able = False
     if not able:
         raise Refused(
-            f"{name}: is compressed as {syntax.name}, for which there is no decoder here. Export "
-            "the scan without compression, or in JPEG 2000, JPEG-LS or RLE."
+            f"{name}: is compressed as {_name(said.syntax)}, for which there is no decoder here."
+            " Export the scan without compression, or in JPEG 2000, JPEG-LS or RLE."
         )
 
 
-def _is_whole(dataset: Dataset) -> bool:
-    """Whether each frame's codestream reaches its end marker; always true of other syntaxes."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated or syntax == RLELossless:
-        return True
-    count = int(number(dataset, "NumberOfFrames") or 1)
-    frames = generate_frames(dataset.PixelData, number_of_frames=count)
-    return all(frame.rstrip(b"\x00")[-2:] == b"\xff\xd9" for frame in frames)
+def _pictures(dataset: Dataset, said: Announced) -> list[Picture]:
+    """What each frame says of itself, checked against the header; nothing in RLE.
+
+    Raises:
+        Damaged: a frame is not there, not whole, or not as announced.
+    """
+    is_rle = said.syntax == RLELossless
+    count, rows, columns = said.shape
+    offsets, lengths = (
+        _bytes(dataset, f"ExtendedOffsetTable{which}") for which in ("", "Lengths")
+    )
+    extended = (offsets, lengths) if offsets or lengths else None
+    frames = codestreams(_bytes(dataset, "PixelData"), count, extended, is_rle=is_rle)
+    if is_rle:
+        if any(rle_length(frame.bytes) - rows * columns >= columns for frame in frames):
+            raise Damaged(
+                f"holds more than the {rows} x {columns} pixels that the header announces"
+            )
+        return []
+    pictures = [picture_of(frame.bytes) for frame in frames]
+    for picture in pictures:
+        if (picture.rows, picture.columns, picture.components) != (rows, columns, 1):
+            raise Damaged(
+                f"holds pictures of {picture.rows} x {picture.columns} x {picture.components}, "
+                f"and the header announces {rows} x {columns} x 1"
+            )
+        shows_sign = said.syntax in (*JPEG2000TransferSyntaxes, *JPEGLSTransferSyntaxes)
+        lost_sign = said.is_signed and picture.bits < said.bits_stored and not shows_sign
+        if picture.bits > said.bits or lost_sign:
+            raise Damaged(
+                f"has {picture.bits} bits a value, and the header announces "
+                f"{said.bits_stored} of {said.bits}"
+            )
+    return pictures
+
+
+def _narrowed(pixels: NDArray[Any], bits: int) -> NDArray[Any] | None:
+    """Values kept in more bits than announced; None where the announced ones do not suffice.
+
+    Args:
+        pixels: as the codec gave them; negative ones with or without their upper bits set.
+        bits: announced.
+    """
+    unused = pixels.dtype.itemsize * 8 - bits
+    if unused <= 0:
+        return pixels
+    narrow = np.right_shift(np.left_shift(pixels, unused), unused)
+    fits = (narrow == pixels) | ((pixels >= 0) & (pixels < 2**bits))
+    return narrow if fits.all() else None

@@ -1,11 +1,12 @@
-"""Compressed files, decoded on every core.
+"""Compressed files, decoded in other processes: a codec may die of a file, medsr does not.
 
-gdcm, pyjpegls, Pillow and pydicom's own RLE hold Python's lock while they decode, so that threads
-gain nothing. A worker here is a process that takes names of files and gives back their stored
-numbers, over pipes; this process decodes too, whenever no answer waits for it. A worker is no
-child of `multiprocessing`, which would run the caller's own script again in every one. It says
-nothing about faults: where it has no answer, the file is decoded in this process, which then says
-what is wrong.
+Each thread here has a worker process (`decode_worker`): it names a file and takes back the stored
+numbers, over pipes. A worker that dies, takes too long or too much memory, or answers with
+anything but what the file's header announces is ended, and the fault is the file's; the next file
+gets a new worker. Nothing compressed is ever decoded in this process, also when no worker can be
+started. Several workers are as many cores: most codecs hold Python's lock while they decode.
+
+A worker is no child of `multiprocessing`, which would run the caller's own script again in each.
 """
 
 from __future__ import annotations
@@ -13,40 +14,43 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import struct
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import FileIO
-from multiprocessing import connection
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.errors import MedsrError
-from medsr.volume.dicom.dataset import parse_quietly
-from medsr.volume.dicom.read.decode import decode
+from medsr.errors import InputError, MedsrError, Refused
+from medsr.volume.dicom.read.decode import Announced, announced, decode_native, faulty
+from medsr.volume.dicom.read.decode_worker import ANSWER, FAULTS, MAX_WORDS, READY
 
-__all__ = ["decode_each", "serve"]
+__all__ = ["decode_each"]
 
-#: Fewer voxels than this are decoded before a worker has begun (64 slices of 512 x 512).
-MIN_VOXELS = 64 * 512 * 512
+#: Another worker pays from so many voxels on (64 slices of 512 x 512), up to so many workers.
+VOXELS_A_WORKER = 32 * 512 * 512
+MAX_WORKERS = 8
 
-#: More processes than this wait for the one that rescales what they decode.
-MAX_PROCESSES = 8
+#: A file may take so long, and a worker to start: many times what a busy machine needs.
+SECONDS = START_SECONDS = 60.0
+BYTES_A_SECOND = 1 << 20
 
-#: Files that a worker knows of: one that it decodes, and the next.
-AHEAD = 2
+#: A worker may take so much memory: for itself, and for each byte of the pixels and of the file.
+MEMORY = 4 << 30
+MEMORY_A_BYTE = 12
 
-#: A slice passes through a pipe in one piece, where the system allows it (Linux).
-PIPE_BYTES = 1 << 20
-
-#: Before stored numbers: NumPy's name of their type, then their shape; zeros when there are none.
-ANSWER = struct.Struct("<4s3Q")
+#: What a worker runs. The keyboard's interruption is for the process that started it.
+WORKER = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "from medsr.volume.dicom.read.decode_worker import serve; serve()"
+)
 
 Use = Callable[[Path, NDArray[Any]], None]
 
@@ -58,104 +62,216 @@ def decode_each(paths: Sequence[Path], voxels: int, use: Use) -> None:
         paths: of files, each once.
         voxels: in all compressed files among them.
         use: what to do with a file's stored values, [frames, rows, columns]; files come in any
-            order.
+            order, one at a time, from any thread.
 
     Raises:
-        InputError, Refused: as `dicom_pixels.decode` and `use`, of the first file at fault.
+        InputError, Refused: a file cannot be decoded, or as `use`; of the first file at fault.
     """
-    todo, faults = deque(paths), dict[Path, MedsrError]()
+    if not paths:
+        return
+    todo, faults, one_at_a_time = deque(paths), dict[Path, MedsrError](), threading.Lock()
 
-    def finish(path: Path, pixels: NDArray[Any] | None) -> None:
+    def work(worker: _Worker) -> None:
+        with worker.ended():
+            while not faults and (path := _next(todo)):
+                try:
+                    pixels = _decode(path, worker)
+                    with one_at_a_time:
+                        use(path, pixels)
+                except _NoWorkerError:
+                    todo.appendleft(path)
+                    return
+                except MedsrError as fault:
+                    faults[path] = fault
+
+    workers = [_Worker() for _ in range(_worker_count(len(paths), voxels))]
+    with ThreadPoolExecutor(len(workers)) as threads:
         try:
-            use(path, decode(path) if pixels is None else pixels)
-        except MedsrError as fault:
-            faults[path] = fault
+            for job in [threads.submit(work, worker) for worker in workers]:
+                job.result()
+        except BaseException:
             todo.clear()
-
-    with _started(_process_count(len(paths), voxels) - 1) as workers:
-        while todo or any(worker.asked for worker in workers):
-            answering = _answering(workers, wait=not todo)
-            for worker in answering:
-                finish(*worker.answer())
             for worker in workers:
-                while todo and len(worker.asked) < AHEAD:
-                    worker.ask(todo.popleft())
-            if todo and not answering:
-                finish(todo.popleft(), None)
+                worker.kill()
+            raise
     for path in paths:
         if path in faults:
             raise faults[path]
+    if todo:
+        raise Refused(
+            f"{todo[0].name}: is compressed, and the separate process in which medsr decodes such "
+            "files cannot be started here. Export the scan without compression."
+        )
 
 
-def _process_count(files: int, voxels: int) -> int:
+def _next(todo: deque[Path]) -> Path | None:
+    try:
+        return todo.popleft()
+    except IndexError:  # another thread took the last
+        return None
+
+
+def _worker_count(files: int, voxels: int) -> int:
     """One where more do not pay: few voxels, or this process is itself one of several."""
-    if voxels < MIN_VOXELS or multiprocessing.parent_process() is not None:
+    if multiprocessing.parent_process() is not None:
         return 1
-    if os.name != "posix" or getattr(sys, "frozen", False) or not sys.executable:
-        return 1  # no pipes that can be waited for, or no interpreter to start
     able = getattr(os, "sched_getaffinity", None)
     cores = len(able(0)) if able else os.cpu_count() or 1
-    return min(cores, files, MAX_PROCESSES)
+    return max(min(cores, files, MAX_WORKERS, voxels // VOXELS_A_WORKER), 1)
 
 
-@contextmanager
-def _started(count: int) -> Iterator[list[_Worker]]:
-    workers: list[_Worker] = []
-    try:
-        with suppress(OSError):  # fewer are as good
-            workers.extend(_Worker() for _ in range(count))
-        yield workers
-    finally:
-        for worker in workers:
-            worker.stop()
+def _decode(path: Path, worker: _Worker) -> NDArray[Any]:
+    said = announced(path)
+    return worker.decode(path, said) if said.is_compressed else decode_native(path)
 
 
-def _answering(workers: list[_Worker], *, wait: bool) -> list[_Worker]:
-    """The workers that have an answer or have died; with `wait` there is at least one."""
-    busy = [worker for worker in workers if worker.asked]
-    ready = connection.wait([worker.output.fileno() for worker in busy], None if wait else 0)
-    return [worker for worker in busy if worker.output.fileno() in ready]
+class _NoWorkerError(Exception):
+    """No process can be started."""
 
 
 class _Worker:
-    """A process that decodes; `asked` are the files whose answers are due, in their order."""
+    """A process that decodes for one thread: started when there is work, again when it died."""
 
     def __init__(self) -> None:
-        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
+        self._lock = threading.Lock()
+
+    def decode(self, path: Path, said: Announced) -> NDArray[Any]:
+        """Stored values of a compressed file, [frames, rows, columns].
+
+        Raises:
+            InputError, Refused: the file cannot be decoded.
+        """
+        seconds = SECONDS + said.nbytes / BYTES_A_SECOND
+        memory = MEMORY + MEMORY_A_BYTE * (said.nbytes + _size(path))
+        request = {"path": str(path.absolute()), "seconds": seconds + 5, "bytes": memory}
+        process = self._started()
+        answer: NDArray[Any] | MedsrError | None = None
+        try:
+            with self._within(seconds) as late, suppress(OSError, ValueError):
+                cast(FileIO, process.stdin).write(json.dumps(request).encode() + b"\n")
+                answer = _answer(cast(FileIO, process.stdout), said)
+        except MemoryError:
+            self._end()
+            raise Refused(
+                f"{path.name}: does not fit into memory. Crop the scan or use a larger machine."
+            ) from None
+        if answer is None or late.is_set():
+            self._end()
+        if answer is None:
+            fault = f"did not finish in {seconds:.0f} s" if late.is_set() else "stopped"
+            raise faulty(path, said, f"cannot be decoded: the decoder {fault}")
+        if isinstance(answer, MedsrError):
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        """End the process and start no other; from any thread."""
+        with self._lock:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """Leave no process behind."""
+        try:
+            yield
+        finally:
+            self._end()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._end()
+        with self._lock:
+            if self._killed:
+                raise _NoWorkerError
+            self._process = process = _start()
+        ready = bytearray(len(READY))
+        with self._within(START_SECONDS):
+            _fill(ready, cast(FileIO, process.stdout))
+        if ready != READY:
+            self._end()
+            raise _NoWorkerError
+        return process
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[threading.Event]:
+        """End the process when this lasts longer; the event says whether it did."""
+        late, process = threading.Event(), self._process
+
+        def expire() -> None:
+            late.set()
+            if process is not None:
+                process.kill()
+
+        timer = threading.Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _end(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    cast(FileIO, pipe).close()
+            process.wait()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise _NoWorkerError  # no interpreter to start
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", WORKER],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            pipesize=PIPE_BYTES,
-            env={**os.environ, "PYTHONPATH": paths},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         )
-        self._input = cast(FileIO, self._process.stdin)
-        self.output = cast(FileIO, self._process.stdout)
-        self.asked: deque[Path] = deque()
+    except OSError:
+        raise _NoWorkerError from None
 
-    def ask(self, path: Path) -> None:
-        """Give it a file."""
-        self.asked.append(path)
-        with suppress(OSError):  # it died: the answer will say so
-            self._input.write(json.dumps(str(path)).encode() + b"\n")
 
-    def answer(self) -> tuple[Path, NDArray[Any] | None]:
-        """Wait for the next file's stored values, None when it has no answer."""
-        path, told = self.asked.popleft(), bytearray(ANSWER.size)
-        if not _fill(told, self.output):
-            return path, None
-        kind, *shape = ANSWER.unpack(told)
-        if not any(shape):
-            return path, None
-        pixels = np.empty(shape, kind.rstrip(b"\0").decode())
-        return path, pixels if _fill(pixels.data.cast("B"), self.output) else None
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        raise InputError(f"{path.name}: can no longer be read.") from None
 
-    def stop(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.communicate()
+
+def _answer(source: FileIO, said: Announced) -> NDArray[Any] | MedsrError | None:
+    """What a worker says to a request; None when it is not what was announced.
+
+    Raises:
+        ValueError: words that are not its own.
+    """
+    start = bytearray(ANSWER.size)
+    if not _fill(start, source):
+        return None
+    kind, *shape, count = ANSWER.unpack(start)
+    if 0 < count <= MAX_WORDS:
+        words = bytearray(count)
+        fault = json.loads(words) if _fill(words, source) else None
+        if not isinstance(fault, list) or len(fault) != 2 or str(fault[0]) not in FAULTS:
+            return None
+        return FAULTS[str(fault[0])](str(fault[1]))
+    if count or tuple(shape) != said.shape or kind.rstrip(b"\0") != said.dtype.str.encode():
+        return None
+    pixels = np.empty(said.shape, said.dtype)
+    return pixels if _fill(pixels.data.cast("B"), source) else None
 
 
 def _fill(target: bytearray | memoryview, source: FileIO) -> bool:
@@ -167,22 +283,3 @@ def _fill(target: bytearray | memoryview, source: FileIO) -> bool:
             return False
         left = left[count:]
     return True
-
-
-def serve() -> None:
-    """Be a worker: read names of files, one a line in JSON, until there are no more.
-
-    To each the answer is an ANSWER and then the stored numbers, if there are any. What a decoder
-    prints goes nowhere.
-    """
-    with os.fdopen(os.dup(1), "wb") as answers, parse_quietly():
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        for line in sys.stdin.buffer:
-            try:
-                pixels = np.ascontiguousarray(decode(Path(json.loads(line))))
-            except Exception:  # whatever it is, the other process meets it too
-                answers.write(ANSWER.pack(b"", 0, 0, 0))
-            else:
-                answers.write(ANSWER.pack(pixels.dtype.str.encode(), *pixels.shape))
-                answers.write(pixels.data)
-            answers.flush()

@@ -20,9 +20,10 @@ from pathlib import Path, PurePosixPath
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
-from medsr.volume.dicom.read.header import Head, head_of
+from medsr.volume.dicom.read.header import FileHeader, read_header
+from medsr.volume.missing import is_pointer, why_not_here
 
-__all__ = ["Group", "group_heads", "heads_of", "opened"]
+__all__ = ["Group", "group_headers", "headers_at", "opened"]
 
 #: More files than this are an archive, not a scan; a whole study has a few thousand.
 MAX_FILES = 50_000
@@ -33,6 +34,9 @@ MAX_ZIP_BYTES = 8 * 1024**3
 #: Resource forks that macOS scatters beside the real files, under the real files' names.
 FORK_PREFIX, FORK_FOLDER = "._", "__MACOSX"
 
+#: Folders that hold no scan of their own.
+CLOSED_FOLDERS = {FORK_FOLDER, ".git", ".datalad"}
+
 
 @dataclass(frozen=True)
 class Group:
@@ -41,12 +45,12 @@ class Group:
     uid: str
     modality: str
     kind: str
-    heads: tuple[Head, ...]
+    headers: tuple[FileHeader, ...]
 
     @property
     def slices(self) -> int:
         """Number of images: frames, summed over files."""
-        return sum(head.frames for head in self.heads)
+        return sum(header.frames for header in self.headers)
 
 
 @contextmanager
@@ -62,7 +66,9 @@ def opened(path: Path) -> Iterator[Path]:
     except PermissionError:
         raise InputError(f"{path.name}: no permission to look into its folder.") from None
     if not there:
-        raise InputError(f"{path.name}: there is no such file or folder.")
+        if path.is_symlink():
+            raise InputError(why_not_here(path))
+        raise InputError(f"{path.name or path}: there is no such file or folder.")
     if path.is_dir() or path.suffix.lower() != ".zip":
         yield path
         return
@@ -87,8 +93,12 @@ def opened(path: Path) -> Iterator[Path]:
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
-    """Write the members that look like DICOM into numbered folders, under harmless names."""
+    """Write the members that look like DICOM into numbered folders, under harmless names.
+
+    The numbers follow the members' own names, so that a zip and a folder have one order.
+    """
     members = [member for member in archive.infolist() if not member.is_dir()]
+    members.sort(key=lambda member: PurePosixPath(member.filename.replace("\\", "/")).parts)
     if len(members) > MAX_FILES:
         raise Refused(f"{name}: holds {len(members)} files; the limit is {MAX_FILES}.")
     allowance, unpacked = MAX_ZIP_BYTES, 0
@@ -134,7 +144,7 @@ def _unpack_one(
     return written
 
 
-def heads_of(path: Path, name: str) -> list[Head]:
+def headers_at(path: Path, name: str) -> list[FileHeader]:
     """The DICOM headers at a folder (searched to the bottom) or of one file's series.
 
     Args:
@@ -146,71 +156,120 @@ def heads_of(path: Path, name: str) -> list[Head]:
         Refused: too many files.
     """
     if path.is_dir():
-        files = _walk(path, name)
-        if not files:
+        found = _walk(path, name)
+        if not (found.files or found.dangling):
             raise InputError(f"{name}: is an empty folder; expected a DICOM series.")
-        heads = [head for head in map(head_of, files) if head is not None]
-        if not heads:
+        headers = [header for header in map(read_header, found.files) if header is not None]
+        _check_all_here(found, headers, name)
+        if not headers:
             raise InputError(
-                f"{name}: holds no DICOM ({len(files)} other files). Give the folder of one scan."
+                f"{name}: holds no DICOM ({len(found.files)} other files). Give the folder of one "
+                "scan."
             )
-        return heads
-    head = head_of(path)
-    if head is None:
+        return headers
+    header = read_header(path)
+    if header is None:
+        if is_pointer(path):
+            raise InputError(why_not_here(path))
         raise InputError(
             f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
             "or a NIfTI file (.nii, .nii.gz)."
         )
-    if head.frames > 1:
-        return [head]
-    return sorted([head, *_siblings(head)], key=lambda one: one.path)
+    if header.frames > 1:
+        return [header]
+    return sorted([header, *_siblings(header)], key=lambda one: one.path)
 
 
-def _siblings(head: Head) -> list[Head]:
+def _siblings(header: FileHeader) -> list[FileHeader]:
     """The other files of the same series, modality and kind in the same folder."""
-    beside = [
-        path
-        for path in _list_files(head.path.parent, head.path.parent.name)
-        if path.name != head.path.name
-    ]
-    heads = [other for other in map(head_of, beside) if other is not None]
+    folder = header.path.parent
+    found = _list_files(folder, folder.name)
+    beside = [path for path in found.files if path.name != header.path.name]
+    headers = [other for other in map(read_header, beside) if other is not None]
+    _check_all_here(found, [header], folder.name)
     return [
         other
-        for other in heads
-        if (other.uid, other.modality, other.kind) == (head.uid, head.modality, head.kind)
+        for other in headers
+        if (other.uid, other.modality, other.kind) == (header.uid, header.modality, header.kind)
     ]
 
 
-def _walk(folder: Path, name: str) -> list[Path]:
+@dataclass(frozen=True)
+class _Found:
+    """What a folder holds: files, and links to files that are not here."""
+
+    files: list[Path]
+    dangling: list[Path]
+
+
+def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> None:
+    """Refuse files that are here by name and not by content, where they may be slices."""
+    endings = {"", *DICOM_SUFFIXES, *(header.path.suffix.lower() for header in headers)}
+    read = {header.path for header in headers}
+    absent = [path for path in found.dangling if not headers or path.suffix.lower() in endings]
+    absent += [
+        path
+        for path in found.files
+        if path not in read and path.suffix.lower() in endings and is_pointer(path)
+    ]
+    if absent:
+        files = "1 file is" if len(absent) == 1 else f"{len(absent)} files are"
+        raise InputError(
+            f"{name}: {files} here by name only: links or pointers to content that was not "
+            f"fetched (the first is {absent[0].name}). Fetch it first (datalad get, or git lfs "
+            "pull)."
+        )
+
+
+def _walk(folder: Path, name: str) -> _Found:
+    """Everything below a folder; links to folders are followed, but for loops."""
+
     def fail(fault: OSError) -> None:
         where = Path(str(fault.filename or folder)).name
         raise InputError(f"{name}: no permission to read the folder {where}.") from None
 
-    files: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = sorted(f for f in folders if f != FORK_FOLDER)
-        files += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
-        if len(files) > MAX_FILES:
+    paths: list[Path] = []
+    entered = {os.path.realpath(folder)}
+    for place, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = sorted(f for f in folders if _enter(os.path.join(place, f), entered))
+        paths += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
+        if len(paths) > MAX_FILES:
             raise Refused(
                 f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan."
             )
-    return [file for file in files if file.is_file()]
+    return _sorted_out(paths)
 
 
-def _list_files(folder: Path, name: str) -> list[Path]:
+def _enter(folder: str, entered: set[str]) -> bool:
+    """Whether to go into a folder: once, and into none of macOS or a version control."""
+    place = os.path.realpath(folder)
+    if os.path.basename(folder) in CLOSED_FOLDERS or place in entered:
+        return False
+    entered.add(place)
+    return True
+
+
+def _sorted_out(paths: Sequence[Path]) -> _Found:
+    """Pipes, sockets and devices are no files: opening one may wait for ever."""
+    files = [path for path in paths if path.is_file()]
+    dangling = [path for path in paths if path.is_symlink() and not path.exists()]
+    return _Found(files, dangling)
+
+
+def _list_files(folder: Path, name: str) -> _Found:
     try:
         entries = sorted(folder.iterdir())
     except PermissionError:
         raise InputError(f"{name}: no permission to read this folder.") from None
     if len(entries) > MAX_FILES:
         raise Refused(f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan.")
-    return [e for e in entries if not e.name.startswith(FORK_PREFIX) and e.is_file()]
+    return _sorted_out([e for e in entries if not e.name.startswith(FORK_PREFIX)])
 
 
-def group_heads(heads: Sequence[Head]) -> list[Group]:
+def group_headers(headers: Sequence[FileHeader]) -> list[Group]:
     """Sort headers into series, the largest first."""
-    found: dict[tuple[str, str, str], list[Head]] = {}
-    for head in heads:
-        found.setdefault((head.uid, head.modality, head.kind), []).append(head)
+    found: dict[tuple[str, str, str], list[FileHeader]] = {}
+    for header in headers:
+        found.setdefault((header.uid, header.modality, header.kind), []).append(header)
     groups = [Group(*key, tuple(members)) for key, members in found.items()]
     return sorted(groups, key=lambda group: (-group.slices, group.uid, group.kind))

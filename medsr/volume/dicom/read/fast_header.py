@@ -22,9 +22,17 @@ from pydicom.dataelem import RawDataElement, empty_value_for_VR
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.tag import BaseTag
 
-from medsr.volume.dicom.dataset import text
+from medsr.volume.dicom.dataset import START_BYTES, text
 
-__all__ = ["Place", "Quick", "quick_header"]
+__all__ = [
+    "FastHeader",
+    "FileScan",
+    "PixelPosition",
+    "Stamp",
+    "read_fast_header",
+    "scan_file",
+    "stamp_of",
+]
 
 #: Read at once; holds most headers whole.
 READ_BYTES = 1 << 15
@@ -52,6 +60,9 @@ LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 PIXELS, ITEM, ITEM_END, SEQUENCE_END = 0x7FE00010, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
 
+#: PerFrameFunctionalGroupsSequence.
+PER_FRAME_GROUPS = 0x52009230
+
 _HEAD, _LENGTH = struct.Struct("<HH2sH").unpack_from, struct.Struct("<I").unpack_from
 
 #: Tag, VR (b"" where the encoding does not say it), where the value starts, its length.
@@ -61,7 +72,7 @@ Found = dict[BaseTag, RawDataElement]
 
 
 @dataclass(frozen=True)
-class Place:
+class PixelPosition:
     """Where a file's uncompressed pixels lie, all of them within the file: bytes."""
 
     offset: int
@@ -69,35 +80,78 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class Quick:
-    """The wanted elements, and where the pixels are, or None when they are not plain."""
+class FastHeader:
+    """The wanted elements of a header, and where it ends.
 
-    header: Dataset
-    pixels: Place | None
+    Attributes:
+        dataset: the wanted elements.
+        pixels: where uncompressed pixels lie, or None.
+        length: bytes before the pixels, or None where the header is not all before them.
+        content: these bytes, of a file whose frames are described in functional groups.
+        stray: bytes after uncompressed pixels that belong to no element, zeros left aside.
+    """
+
+    dataset: Dataset
+    pixels: PixelPosition | None
+    length: int | None = None
+    content: bytes | None = None
+    stray: int = 0
+
+
+#: Size and time of change of a file; another version of it has another.
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class FileScan:
+    """What one opening of a file shows.
+
+    Attributes:
+        start: its first START_BYTES.
+        stamp: to notice a change.
+        header: the wanted elements, or None where the full parser has to read them.
+    """
+
+    start: bytes
+    stamp: Stamp
+    header: FastHeader | None
 
 
 class _Doubt(Exception):
     """The file is not plain."""
 
 
-def quick_header(path: Path, wanted: Collection[int]) -> Quick | None:
-    """The wanted elements of one file as pydicom would give them, or None.
+def scan_file(path: Path, wanted: Collection[int]) -> FileScan:
+    """Open a file once and read the wanted elements as pydicom would give them.
 
     Args:
-        path: a DICOM file.
+        path: any regular file.
         wanted: tags as numbers, none of them a sequence's content.
 
     Raises:
         OSError: the file cannot be read.
     """
     with path.open("rb", buffering=0) as stream:
+        pages = _Pages(stream)
+        start, stamp = pages.take(0, START_BYTES), stamp_of(stream.fileno())
         try:
-            return _look(_Pages(stream), wanted)
+            return FileScan(start, stamp, _look(pages, wanted))
         except _Doubt:
-            return None
+            return FileScan(start, stamp, None)
 
 
-def _look(pages: _Pages, wanted: Collection[int]) -> Quick:
+def read_fast_header(path: Path, wanted: Collection[int]) -> FastHeader | None:
+    """The wanted elements of one file; see `scan_file`."""
+    return scan_file(path, wanted).header
+
+
+def stamp_of(file: int | Path) -> Stamp:
+    """Size and time of change of an open file, or of one at a path."""
+    facts = os.stat(file)
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _look(pages: _Pages, wanted: Collection[int]) -> FastHeader:
     preamble = pages.take(0, 128)
     if pages.take(128, 4) != b"DICM":
         raise _Doubt
@@ -109,9 +163,31 @@ def _look(pages: _Pages, wanted: Collection[int]) -> Quick:
     if implicit and pages.take(start, 6)[4:].isalpha():
         raise _Doubt  # it is explicit, whatever it says
     found: Found = {}
-    pixels = _walk(pages, start, implicit, wanted, found)
-    header = FileDataset("", Dataset(found), preamble=preamble, file_meta=file_meta)
-    return Quick(header, pixels if syntax in (IMPLICIT, EXPLICIT) else None)
+    end, pixels, groups = _walk(pages, start, implicit, wanted, found)
+    dataset = FileDataset("", Dataset(found), preamble=preamble, file_meta=file_meta)
+    return FastHeader(
+        dataset=dataset,
+        pixels=pixels if syntax in (IMPLICIT, EXPLICIT) else None,
+        length=end,
+        content=pages.whole(end) if groups else None,
+        stray=_stray(pages, pixels.offset + pixels.length, implicit) if pixels else 0,
+    )
+
+
+def _stray(pages: _Pages, at: int, implicit: bool) -> int:
+    """Bytes from an offset on that are neither elements nor zeros, which fill up blocks."""
+    before = PIXELS
+    while at < pages.size:
+        try:
+            tag, _, start, length = _element_at(pages, at, implicit)
+        except _Doubt:
+            break
+        if tag <= before or start + length > pages.size:
+            break
+        before, at = tag, start + length
+    return sum(any(pages.take(k, 1 << 12)) for k in range(at, pages.size, 1 << 12)) and (
+        pages.size - at
+    )
 
 
 class _Pages:
@@ -120,6 +196,11 @@ class _Pages:
     def __init__(self, stream: FileIO) -> None:
         self._stream, self._start, self._page = stream, 0, stream.read(READ_BYTES)
         self.size = os.fstat(stream.fileno()).st_size
+
+    def whole(self, count: int) -> bytes:
+        """The first bytes, read again at once."""
+        self._stream.seek(0)
+        return self._stream.read(count)
 
     def take(self, at: int, count: int) -> bytes:
         """Bytes from an offset on; fewer at the file's end."""
@@ -146,16 +227,23 @@ def _meta(pages: _Pages) -> tuple[FileMetaDataset, int]:
 
 def _walk(
     pages: _Pages, at: int, implicit: bool, wanted: Collection[int], found: Found
-) -> Place | None:
-    """Collect elements up to the pixels; the place of those when they are all there."""
-    before = -1
+) -> tuple[int, PixelPosition | None, bool]:
+    """Collect elements up to the pixels.
+
+    Returns:
+        Where the pixels' element begins; where they lie, when they are all there; whether there
+        are functional groups.
+    """
+    before, groups = -1, False
     while at < pages.size:
         element = _element_at(pages, at, implicit)
         tag, kind, start, length = element
         if tag <= before or tag > PIXELS:
             raise _Doubt
         if tag == PIXELS:
-            return Place(start, length) if start + length <= pages.size else None
+            whole = start + length <= pages.size
+            return at, PixelPosition(start, length) if whole else None, groups
+        groups |= tag == PER_FRAME_GROUPS
         if tag in wanted:
             if length > MAX_VALUE_BYTES or _is_sequence(tag, kind):
                 raise _Doubt
@@ -164,7 +252,7 @@ def _walk(
         at = start + length if length != UNDEFINED else _end_of(pages, element, implicit, 0)
     if at > pages.size:
         raise _Doubt
-    return None
+    return at, None, groups
 
 
 def _element_at(pages: _Pages, at: int, implicit: bool) -> Element:

@@ -18,11 +18,24 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import items, number, numbers, open_dataset, text, texts
-from medsr.volume.dicom.read.header import Head
-from medsr.volume.dicom.read.raw_pixels import Plain, plain_frame
+from medsr.volume.dicom.dataset import (
+    items,
+    numbers,
+    open_dataset,
+    parse_header,
+    text,
+)
+from medsr.volume.dicom.read.governing import classic_marks, enhanced_marks, governing_marks
+from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.kinds import kind_of_component, why_not
+from medsr.volume.dicom.read.pixel_cells import check_cells, padding_range
+from medsr.volume.dicom.read.raw_pixels import RawPixels, raw_pixels_of
+from medsr.volume.dicom.read.rescale import rescaling
 
 __all__ = ["Frame", "frames_of"]
+
+#: No slice lies farther from the origin, and no distance between pixels is smaller or larger.
+FARTHEST_MM, FINEST_MM, COARSEST_MM = 1e4, 1e-3, 100.0
 
 
 @dataclass(frozen=True)
@@ -39,8 +52,9 @@ class Frame:
         slope, intercept: of this frame.
         rescale_type: what the rescaled values are ("HU", "US" for unspecified, ...), or "".
         marks: time, echo and contrast, as far as the header says.
-        plain: how to read it without a parser, or None.
+        raw: where it lies in an uncompressed file, or None.
         packed: whether its file is compressed.
+        padding: PixelPaddingValue and PixelPaddingRangeLimit, both stored numbers, or None.
     """
 
     path: Path
@@ -54,42 +68,62 @@ class Frame:
     intercept: float
     rescale_type: str
     marks: dict[str, object]
-    plain: Plain | None
+    raw: RawPixels | None
     packed: bool
+    padding: tuple[float, float | None] | None = None
 
 
-def frames_of(head: Head) -> list[Frame]:
+def frames_of(file: FileHeader) -> list[Frame]:
     """The frames of one file, each with its place.
 
     Raises:
         InputError: the file is damaged.
         Refused: a field that places or scales the image is missing, or the size is absurd.
     """
-    if head.shape is None:
-        raise InputError(f"{head.path.name}: holds no image.")
-    if head.frames == 1 and numbers(head.header, "ImagePositionPatient", 3) is not None:
-        return [_frame(head, 0, [head.header], _classic_marks(head.header))]
-    header = open_dataset(head.path)
+    if file.shape is None:
+        raise InputError(f"{file.path.name}: holds no image.")
+    check_cells(file)
+    governing = governing_marks(file.dataset, file.modality)
+    if file.frames == 1 and numbers(file.dataset, "ImagePositionPatient", 3) is not None:
+        marks = {**classic_marks(file.dataset), **governing}
+        return [_frame(file, 0, [file.dataset], marks)]
+    header = _full_header(file)
     groups = items(header, _PER_FRAME)
-    if len(groups) != head.frames:
-        fault = f"describes {len(groups)} of its {head.frames} frames" if groups else "is missing"
-        missing = "ImagePositionPatient" if head.frames == 1 else _PER_FRAME
-        fault = "is missing" if head.frames == 1 and not groups else fault
-        raise Refused(f"{head.path.name}: {missing} {fault}, so {_NO_PLACE}")
-    _check_one_stack(groups, head.path.name)
+    if len(groups) != file.frames:
+        fault = f"describes {len(groups)} of its {file.frames} frames" if groups else "is missing"
+        missing = "ImagePositionPatient" if file.frames == 1 else _PER_FRAME
+        fault = "is missing" if file.frames == 1 and not groups else fault
+        raise Refused(f"{file.path.name}: {missing} {fault}, so {_NO_PLACE}")
+    _check_one_stack(groups, file.path.name)
     shared = [
         macro
         for group in items(header, "SharedFunctionalGroupsSequence")[:1]
         for macro in _macros(group)
     ]
-    return [
-        _frame(head, index, [*_macros(group), *shared, header], _enhanced_marks(group))
-        for index, group in enumerate(groups)
-    ]
+    frames = []
+    for index, group in enumerate(groups):
+        marks = {**enhanced_marks(group), **governing}
+        _check_component(marks, file.path.name)
+        frames.append(_frame(file, index, [*_macros(group), *shared, header], marks))
+    return frames
+
+
+def _check_component(marks: dict[str, object], name: str) -> None:
+    """Refuse a frame that says of itself that it shows something else than the file says."""
+    component, image_type = marks.get("component", ()), marks.get("image type", ())
+    if isinstance(component, tuple) and isinstance(image_type, tuple):
+        kind = kind_of_component("".join(component[:1]), image_type)
+        if kind is not None:
+            raise Refused(f"{name}: {why_not(kind.value, '')}")
+
+
+def _full_header(file: FileHeader) -> Dataset:
+    content = file.fast.content
+    return open_dataset(file.path) if content is None else parse_header(file.path, content)
 
 
 def _check_one_stack(groups: Sequence[Dataset], name: str) -> None:
-    stacks = {_enhanced_marks(group).get("stack") for group in groups}
+    stacks = {enhanced_marks(group).get("stack") for group in groups}
     if len(stacks) > 1:
         raise Refused(
             f"{name}: holds {len(stacks)} stacks of slices; medsr takes one volume. Export each "
@@ -117,37 +151,39 @@ _MACROS = (
 )
 
 
-def _frame(head: Head, index: int, sources: list[Dataset], marks: dict[str, object]) -> Frame:
-    name, header = head.path.name, head.header
-    if items(header, "ModalityLUTSequence"):
+def _frame(
+    file: FileHeader, index: int, sources: list[Dataset], marks: dict[str, object]
+) -> Frame:
+    name = file.path.name
+    if items(file.dataset, "ModalityLUTSequence"):
         raise Refused(
             f"{name}: its values pass through a Modality LUT (a table), which medsr does not "
             "apply. Export the scan with RescaleSlope and RescaleIntercept instead."
         )
-    slope, intercept = _first(sources, "RescaleSlope", 1), _first(sources, "RescaleIntercept", 1)
-    if head.modality == "CT" and intercept is None:
-        raise Refused(
-            f"{name}: RescaleIntercept is missing, so the stored numbers cannot be turned into "
-            "Hounsfield units. Export the scan again with full headers."
-        )
-    if slope is not None and slope[0] == 0:
-        raise Refused(f"{name}: RescaleSlope is 0, so every voxel would have one value.")
-    thickness = _first(sources, "SliceThickness", 1)
+    slope, intercept = rescaling(sources, file.modality, name)
     types = [text(source, "RescaleType") for source in sources]
+    unit = next((word.upper() for word in types if word), "")
+    position = _needed(sources, "ImagePositionPatient", 3, name)
+    if max(map(abs, position)) > FARTHEST_MM:
+        raise Refused(
+            f"{name}: ImagePositionPatient lies more than {FARTHEST_MM / 1000:g} m away, which is "
+            "not believable. Export the scan again from the original DICOM."
+        )
     return Frame(
-        path=head.path,
+        path=file.path,
         index=index,
-        shape=head.shape or (0, 0),
-        position=_needed(sources, "ImagePositionPatient", 3, name),
+        shape=file.shape or (0, 0),
+        position=position,
         orientation=_needed(sources, "ImageOrientationPatient", 6, name),
-        pixel_spacing=_positive(_needed(sources, "PixelSpacing", 2, name), name),
-        thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
-        slope=slope[0] if slope else 1.0,
-        intercept=intercept[0] if intercept else 0.0,
-        rescale_type=next((word.upper() for word in types if word), ""),
-        marks=marks,
-        plain=plain_frame(head, index),
-        packed=head.is_packed,
+        pixel_spacing=_believable(_needed(sources, "PixelSpacing", 2, name), name),
+        thickness_mm=_thickness(sources, name),
+        slope=1.0 if slope is None else slope,
+        intercept=intercept or 0.0,
+        rescale_type=unit,
+        marks={**marks, "unit of the values": unit or None, "rescaling": slope is not None},
+        raw=raw_pixels_of(file, index),
+        packed=file.is_packed,
+        padding=padding_range(file.dataset),
     )
 
 
@@ -166,44 +202,23 @@ def _needed(sources: list[Dataset], keyword: str, count: int, name: str) -> tupl
     return values
 
 
-def _positive(spacing: tuple[float, ...], name: str) -> tuple[float, ...]:
+def _believable(spacing: tuple[float, ...], name: str) -> tuple[float, ...]:
     if min(spacing) <= 0:
         raise Refused(f"{name}: PixelSpacing {spacing} mm must be positive. Correct the header.")
+    if min(spacing) < FINEST_MM or max(spacing) > COARSEST_MM:
+        raise Refused(
+            f"{name}: PixelSpacing {spacing[0]:.4g} x {spacing[1]:.4g} mm is not believable. "
+            "Correct the header (spacing in millimetres) and try again."
+        )
     return spacing
 
 
-def _classic_marks(header: Dataset) -> dict[str, object]:
-    found: dict[str, object] = {
-        words: number(header, keyword) for keyword, words in _CLASSIC_MARKS.items()
-    }
-    return {**found, "image type": texts(header, "ImageType")}
-
-
-_CLASSIC_MARKS = {
-    "TemporalPositionIdentifier": "temporal position",
-    "EchoTime": "echo time",
-    "InversionTime": "inversion time",
-    "DiffusionBValue": "b-value",
-    "TriggerTime": "trigger time",
-    "AcquisitionNumber": "acquisition number",
-}
-
-
-def _enhanced_marks(group: Dataset) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for words, sequence_keyword, keyword in _ENHANCED_MARKS:
-        for macro in items(group, sequence_keyword)[:1]:
-            found[words] = texts(macro, keyword)
-    return found
-
-
-_ENHANCED_MARKS = (
-    ("temporal position", "FrameContentSequence", "TemporalPositionIndex"),
-    ("echo time", "MREchoSequence", "EffectiveEchoTime"),
-    ("b-value", "MRDiffusionSequence", "DiffusionBValue"),
-    ("cardiac phase", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    ("image type", "MRImageFrameTypeSequence", "FrameType"),
-    ("image type", "CTImageFrameTypeSequence", "FrameType"),
-    ("component", "MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("stack", "FrameContentSequence", "StackID"),
-)
+def _thickness(sources: list[Dataset], name: str) -> float | None:
+    """SliceThickness, mm; None when it is absent or 0."""
+    found = _first(sources, "SliceThickness", 1)
+    if found is not None and not 0 <= found[0] <= COARSEST_MM:
+        raise Refused(
+            f"{name}: SliceThickness {found[0]:.4g} mm is not believable. Correct the header "
+            "(thickness in millimetres) and try again."
+        )
+    return found[0] or None if found else None

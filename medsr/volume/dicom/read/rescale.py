@@ -1,71 +1,86 @@
-"""Values out of stored numbers: a series' frames become one array.
+"""Values out of stored numbers: x = RescaleSlope * v + RescaleIntercept (PS3.3 C.11.1).
 
-Stored numbers v become x = RescaleSlope * v + RescaleIntercept (PS3.3 C.11.1), each frame with its
-own. Frames of uncompressed files are read where they lie (`dicom_plain`), the others are decoded.
+In MR both may be absent and are then 1 and 0; in CT both must be there. What is there and cannot
+be read is never replaced by a guess.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
-from medsr.errors import InputError, Refused
-from medsr.volume.dicom.read.decode_pool import decode_each
-from medsr.volume.dicom.read.frames import Frame
-from medsr.volume.dicom.read.raw_pixels import read_plain
+from medsr.errors import Refused
+from medsr.volume.dicom.dataset import numbers
 
-__all__ = ["read_values"]
+if TYPE_CHECKING:
+    from medsr.volume.dicom.read.frames import Frame
+
+__all__ = ["rescale", "rescaling"]
+
+#: Slopes and intercepts beyond these are no scanner's.
+SMALLEST_SLOPE, LARGEST_SLOPE, LARGEST_INTERCEPT = 1e-12, 1e6, 1e7
 
 
-def read_values(frames: Sequence[Frame], *, lowest: float | None = None) -> NDArray[np.float32]:
-    """Rescaled values of frames, [frames, rows, columns] float32, in the order given.
+def rescale(pixels: NDArray[Any], frame: Frame, out: NDArray[np.float32]) -> None:
+    """Values of one frame, with its own slope and intercept.
 
     Args:
-        frames: of one shape.
-        lowest: values below it become it; None for no such limit.
-
-    Raises:
-        InputError: no pixel data, cut, or damaged.
-        Refused: a transfer syntax without a decoder, or more than fits into memory.
+        pixels: [rows, columns] stored numbers.
+        frame: gives slope and intercept.
+        out: [rows, columns], filled.
     """
-    try:
-        values = np.empty((len(frames), *frames[0].shape), dtype=np.float32)
-    except MemoryError:
-        raise Refused(
-            f"{frames[0].path.name}: {len(frames)} slices of this size do not fit into memory. "
-            "Crop the scan or use a larger machine."
-        ) from None
-    left: dict[Path, list[int]] = {}
-    for place, frame in enumerate(frames):
-        pixels = read_plain(frame.path, frame.plain, frame.shape) if frame.plain else None
-        if pixels is None:
-            left.setdefault(frame.path, []).append(place)
-        else:
-            _rescale(pixels, frame, values[place], lowest)
-
-    def fill(path: Path, pixels: NDArray[Any]) -> None:
-        for place in left[path]:
-            frame = frames[place]
-            if pixels.shape[1:] != frame.shape or frame.index >= len(pixels):
-                raise InputError(f"{path.name}: the pixels and the header differ in shape.")
-            _rescale(pixels[frame.index], frame, values[place], lowest)
-
-    packed = sum(math.prod(frame.shape) for frame in frames if frame.packed)
-    decode_each(list(left), packed, fill)
-    return values
-
-
-def _rescale(
-    pixels: NDArray[Any], frame: Frame, out: NDArray[np.float32], lowest: float | None
-) -> None:
     if frame.slope == 1 and frame.intercept.is_integer() and pixels.dtype.itemsize <= 2:
         np.add(pixels, np.float32(frame.intercept), out=out)  # exact, and half the time
     else:
         out[:] = pixels * np.float64(frame.slope) + frame.intercept
-    if lowest is not None:
-        np.maximum(out, lowest, out=out)
+
+
+def rescaling(
+    sources: Sequence[Dataset], modality: str, name: str
+) -> tuple[float | None, float | None]:
+    """RescaleSlope and RescaleIntercept; None where they are absent.
+
+    Args:
+        sources: of the headers of a frame, the first that has them counts.
+        modality: of the series.
+        name: of the file.
+
+    Raises:
+        Refused: one is there and no number, not believable, or missing where it is needed.
+    """
+    slope = _declared(sources, "RescaleSlope", name)
+    intercept = _declared(sources, "RescaleIntercept", name)
+    for value, keyword in ((slope, "RescaleSlope"), (intercept, "RescaleIntercept")):
+        if modality == "CT" and value is None:
+            raise Refused(
+                f"{name}: {keyword} is missing, so the stored numbers cannot be turned into "
+                "Hounsfield units. Export the scan again with full headers."
+            )
+    if slope == 0:
+        raise Refused(f"{name}: RescaleSlope is 0, so every voxel would have one value.")
+    if slope is not None and not SMALLEST_SLOPE <= abs(slope) <= LARGEST_SLOPE:
+        raise Refused(f"{name}: RescaleSlope {slope:.4g} is not believable. {_AGAIN}")
+    if intercept is not None and abs(intercept) > LARGEST_INTERCEPT:
+        raise Refused(f"{name}: RescaleIntercept {intercept:.4g} is not believable. {_AGAIN}")
+    return slope, intercept
+
+
+_AGAIN = "Export the scan again from the original DICOM."
+
+
+def _declared(sources: Sequence[Dataset], keyword: str, name: str) -> float | None:
+    for source in sources:
+        if keyword not in source:
+            continue
+        found = numbers(source, keyword, 1)
+        if found is not None:
+            return found[0]
+        raise Refused(
+            f"{name}: {keyword} is there but is not a number, so the stored numbers cannot be "
+            f"turned into values. {_AGAIN}"
+        )
+    return None

@@ -1,22 +1,23 @@
-"""DICOM in: a folder, a zip or one file becomes a Volume, or the reason why not.
+"""DICOM in: a folder, a zip, one file or known files become one series, or the reason why not.
 
-The road: `dicom_find` lists the DICOM files at a path and sorts them into series, this module
-picks the one that is an MR or CT scan, `dicom_frames` says where each frame lies, `series` checks
-that the frames are one volume and orders them, `dicom_values` reads them. Geometry comes from
+The road: `discover` lists the DICOM files at a path and sorts them into series, `choose` picks the
+one that is an MR or CT scan, `frames` says where each frame lies, `stack` checks that the frames
+are one volume and orders them, `content` reads every file once. Geometry comes from
 ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone (PS3.3 C.7.6.2.1.1) and
 leaves as a RAS+ affine over voxels [X = columns, Y = rows, Z = slices].
 
-CT values are Hounsfield units. Outside the reconstructed circle some makers store a padding value
-(GE: -2000 or -3024 HU); nothing is thinner than air, so voxels below -1024 HU become -1024.
-MR values are the scanner's own. Messages hold file names and UIDs, never a header's words.
+CT values are Hounsfield units, MR values the scanner's own. Padding (PixelPaddingValue) becomes
+background, and the volume says where it was; nothing is thinner than air, so voxels of a CT scan
+below -1024 HU become -1024. Messages hold file names and UIDs, never a header's words.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,78 +25,194 @@ import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import open_dataset, parse_quietly
-from medsr.volume.dicom.read.choose import (
-    chosen_group,
-    known_group,
+from medsr.errors import Refused
+from medsr.volume.dicom.dataset import parse_quietly
+from medsr.volume.dicom.read.choose import known_group, name_of, pick_group
+from medsr.volume.dicom.read.content import (
+    Content,
+    fill_decoded,
+    full_headers,
+    padding_of,
+    read_content,
 )
+from medsr.volume.dicom.read.copies import without_copies
 from medsr.volume.dicom.read.decode import check_size
-from medsr.volume.dicom.read.discover import Group
+from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
 from medsr.volume.dicom.read.frames import Frame, frames_of
-from medsr.volume.dicom.read.header import Head
-from medsr.volume.dicom.read.rescale import read_values
+from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.remarks import remarks_on, thickness_of
 from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
-from medsr.volume.geometry import Affine
-from medsr.volume.modality import CT_AIR_HU, Modality
+from medsr.volume.geometry import Affine, spacing_mm
+from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
+from medsr.volume.padding import without_padding
 from medsr.volume.volume import Volume
 
 __all__ = [
-    "AIR_HU",
-    "SourceSeries",
+    "DicomSeries",
     "common_element",
+    "open_series",
     "read_files",
     "read_series",
-    "read_source",
-    "read_source_files",
+    "series_of",
     "stacked_frames",
 ]
-
-AIR_HU = CT_AIR_HU
-
 
 #: RescaleType of CT values that are Hounsfield units; "US" means unspecified (PS3.3 C.11.1.1.2).
 HU_TYPES = {"", "HU", "HU_MOD", "US"}
 
 
-def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
-    """Read one MR or CT series as a volume.
+@dataclass(frozen=True, eq=False)
+class DicomSeries:
+    """One MR or CT series, read once: values, headers and digest are of the same bytes.
+
+    Values, headers and digest are read when the first of them is asked for; of a zip that must be
+    before `open_series` ends.
+
+    Attributes:
+        modality: MR or CT.
+        frames: one a slice, in the order of position along the normal: where it lies, how its
+            numbers are scaled.
+        affine: [4, 4] voxel (column, row, slice) -> RAS+ mm.
+        name: the file's or folder's name, for messages.
+        remarks: what a reader of the result should know, as sentences.
+        sources: one a file that is read, in the order of the names.
+    """
+
+    modality: Modality
+    frames: tuple[Frame, ...]
+    affine: Affine
+    name: str
+    remarks: tuple[str, ...]
+    sources: tuple[FileHeader, ...]
+
+    @cached_property
+    def _content(self) -> Content:
+        with parse_quietly():
+            return read_content(self.sources, self.frames)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the SHA-256 of each file that is read, in the order of their names.
+
+        Raises:
+            InputError: a file is gone or has changed.
+        """
+        return self._content.digest
+
+    @cached_property
+    def headers(self) -> tuple[Dataset, ...]:
+        """One a frame; frames of a multi-frame file share theirs. Pixels are left out.
+
+        Raises:
+            InputError: a file is gone, has changed, or is damaged.
+        """
+        with parse_quietly():
+            headers = full_headers(self._content)
+        return tuple(headers[frame.path] for frame in self.frames)
+
+    @property
+    def files(self) -> list[Dataset]:
+        """The headers, one a file."""
+        return list({id(header): header for header in self.headers}.values())
+
+    def volume(self) -> Volume:
+        """The voxels with their place in the patient.
+
+        Returns:
+            Volume: voxels [columns, rows, slices] float32 in HU or scanner units, RAS+ affine in
+            mm, slices along axis 2.
+
+        Raises:
+            InputError: a file is gone, has changed, is cut, or its pixels are damaged.
+            Refused: a transfer syntax without a decoder, or more than fits into memory.
+        """
+        return self._volume
+
+    @cached_property
+    def _volume(self) -> Volume:
+        with parse_quietly():
+            fill_decoded(self._content, self.frames)
+        voxels = self._content.values.transpose(2, 1, 0)
+        padding = padding_of(self._content, self.frames)
+        if padding is not None:
+            without_padding(voxels, padding.mask, self.modality, self.name)
+        if self.modality == "CT":
+            np.maximum(voxels, CT_AIR_HU, out=voxels)
+        return Volume(
+            voxels=voxels,
+            affine=self.affine,
+            modality=self.modality,
+            unit=unit_of(self.modality),
+            slice_axis=2,
+            slice_thickness_mm=thickness_of(self.frames, spacing_mm(self.affine)[2]),
+            stored_as_integers=all(
+                frame.slope.is_integer() and frame.intercept.is_integer() for frame in self.frames
+            ),
+            name=self.name,
+            padding=padding,
+            digest=self.digest,
+            remarks=self.remarks,
+        )
+
+
+@contextmanager
+def open_series(
+    source: Path | Sequence[Path], *, series_uid: str | None = None, name: str | None = None
+) -> Iterator[DicomSeries]:
+    """Find, check and stack one MR or CT series.
 
     Args:
-        path: a folder (searched to the bottom), a .zip, or one file: of a classic series it
-            stands for all files of that series beside it, of a multi-frame series for itself.
+        source: a folder (searched to the bottom), a .zip, one file (of a classic series it stands
+            for all files of that series beside it, of a multi-frame series for itself), or all
+            files of the series and no others.
         series_uid: SeriesInstanceUID to pick where there are several.
-
-    Returns:
-        Volume: voxels [columns, rows, slices] float32 in HU or scanner units, RAS+ affine in mm,
-        slices along axis 2.
+        name: what to call the series in messages; by default the name of the file or folder.
 
     Raises:
         InputError: missing, empty, no permission, no DICOM inside, damaged, or cut.
         Refused: several series, no MR or CT image, or an image that is not one regular volume;
             the sentence names the fault, the file and what to do.
     """
-    with chosen_group(path, series_uid) as group:
-        return _volume(group, Path(path).name)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        shown = name or name_of(path)
+        with opened(path) as place:
+            with parse_quietly():
+                groups = group_headers(headers_at(place, shown))
+                series = series_of(pick_group(groups, series_uid, shown), shown)
+            yield series
+        return
+    shown = name or "the series"
+    with parse_quietly():
+        series = series_of(known_group(source, shown, series_uid), shown)
+    yield series
+
+
+def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
+    """One MR or CT series as a volume; see `open_series` and `DicomSeries.volume`."""
+    with open_series(path, series_uid=series_uid) as series:
+        return series.volume()
 
 
 def read_files(paths: Sequence[Path], name: str) -> Volume:
-    """Read one MR or CT series whose files are known.
+    """One MR or CT series whose files are known; see `open_series`."""
+    with open_series(paths, name=name) as series:
+        return series.volume()
 
-    Args:
-        paths: all files of the series, and no others.
-        name: what to call the series in messages.
 
-    Returns:
-        Volume: as `read_series`.
-
-    Raises:
-        InputError: a file is missing, damaged, cut, or no longer DICOM.
-        Refused: the files are not one regular volume.
-    """
-    with parse_quietly():
-        return _volume(known_group(paths, name), name)
+def series_of(group: Group, name: str) -> DicomSeries:
+    """The series that a group of headers is; raises as `open_series`."""
+    files = without_copies(group.headers)
+    frames, stack = _stacked(files, group.modality, name)
+    return DicomSeries(
+        modality=Modality(group.modality),
+        frames=tuple(frames),
+        affine=stack.affine,
+        name=name,
+        remarks=remarks_on(frames, stack.step_mm),
+        sources=tuple(sorted(files, key=lambda file: file.path.parts)),
+    )
 
 
 def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
@@ -105,70 +222,45 @@ def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
         InputError: a file is damaged.
         Refused: the frames are not one regular volume.
     """
-    heads = _without_copies(group.heads)
-    for head in heads:
-        check_size(head)
-    frames = [frame for head in heads for frame in frames_of(head)]
-    if group.modality == "CT":
+    return _stacked(without_copies(group.headers), group.modality, name)
+
+
+def _stacked(files: Sequence[FileHeader], modality: str, name: str) -> tuple[list[Frame], Stack]:
+    for file in files:
+        check_size(file)
+    frames = [frame for file in files for frame in frames_of(file)]
+    if modality == "CT":
         _check_hounsfield(frames)
     stack = stack_slices(_slices(frames), name)
     return [frames[i] for i in stack.order], stack
 
 
-def _volume(group: Group, name: str) -> Volume:
-    frames, stack = stacked_frames(group, name)
-    values = read_values(frames, lowest=AIR_HU if group.modality == "CT" else None)
-    return Volume(
-        voxels=values.transpose(2, 1, 0),
-        affine=stack.affine,
-        modality=Modality(group.modality),
-        unit="HU" if group.modality == "CT" else "scanner units",
-        slice_axis=2,
-        slice_thickness_mm=_thickness(frames),
-        stored_as_integers=all(
-            frame.slope.is_integer() and frame.intercept.is_integer() for frame in frames
-        ),
-        name=name,
-    )
-
-
-def _thickness(frames: Sequence[Frame]) -> float | None:
-    """The slices' common thickness, mm; None when they say none or disagree by over 1 percent."""
-    said = [frame.thickness_mm or 0.0 for frame in frames]
-    return said[0] if min(said) > 0 and max(said) <= 1.01 * min(said) else None
-
-
 def _slices(frames: Sequence[Frame]) -> Slices:
-    many = len({frame.path for frame in frames}) < len(frames)
     return Slices(
         positions=np.array([frame.position for frame in frames]),
         orientations=np.array([frame.orientation for frame in frames]),
         pixel_spacings=np.array([frame.pixel_spacing for frame in frames]),
         shapes=[frame.shape for frame in frames],
-        names=[
-            f"frame {frame.index + 1} of {frame.path.name}" if many else frame.path.name
-            for frame in frames
-        ],
+        names=_names(frames),
         marks=[frame.marks for frame in frames],
     )
 
 
-def _without_copies(heads: Sequence[Head]) -> list[Head]:
-    """Leave out files that are byte for byte copies of another with the same SOPInstanceUID."""
-    times = Counter(head.instance for head in heads)
-    kept: dict[tuple[str, bytes | Path], Head] = {}
-    for head in heads:
-        twice = bool(head.instance) and times[head.instance] > 1
-        kept.setdefault((head.instance, _digest(head.path) if twice else head.path), head)
-    return list(kept.values())
-
-
-def _digest(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        raise InputError(f"{path.name}: can no longer be read.") from None
+def _names(frames: Sequence[Frame]) -> list[str]:
+    """A name for each slice: no folder, which may name a patient, and none twice."""
+    paths = list(dict.fromkeys(frame.path for frame in frames))
+    times = Counter(path.name for path in paths)
+    before: Counter[str] = Counter()
+    shown = {}
+    for path in paths:
+        before[path.name] += 1
+        more = f" ({before[path.name]} of {times[path.name]} of that name)"
+        shown[path] = path.name + (more if times[path.name] > 1 else "")
+    many = len(paths) < len(frames)
+    return [
+        f"frame {frame.index + 1} of {shown[frame.path]}" if many else shown[frame.path]
+        for frame in frames
+    ]
 
 
 def _check_hounsfield(frames: Sequence[Frame]) -> None:
@@ -180,68 +272,7 @@ def _check_hounsfield(frames: Sequence[Frame]) -> None:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class SourceSeries:
-    """Headers in the order of position along the slice normal.
-
-    Attributes:
-        modality: MR or CT.
-        frames: one a slice: where it lies, how its numbers are scaled.
-        headers: one a slice; frames of a multi-frame file share theirs. Pixels are left out.
-        affine: [4, 4] voxel (column, row, slice) -> RAS+ mm.
-        name: the file's or folder's name, for messages.
-    """
-
-    modality: Modality
-    frames: tuple[Frame, ...]
-    headers: tuple[Dataset, ...]
-    affine: Affine
-    name: str
-
-    @property
-    def files(self) -> list[Dataset]:
-        """The headers, one a file."""
-        return list({id(header): header for header in self.headers}.values())
-
-
-def read_source(path: Path, *, series_uid: str | None = None) -> SourceSeries:
-    """The headers of one MR or CT series.
-
-    Args:
-        path: a folder, zip or file, as for `read_series`.
-        series_uid: SeriesInstanceUID to pick where there are several.
-
-    Raises:
-        InputError, Refused: as `dicom_read.read_series`, but for faults in the pixels.
-    """
-    with chosen_group(path, series_uid) as group:
-        return _source(group, Path(path).name)
-
-
-def read_source_files(paths: Sequence[Path], name: str) -> SourceSeries:
-    """The headers of one MR or CT series whose files are known.
-
-    Args:
-        paths: all files of the series, and no others.
-        name: what to call the series in messages.
-
-    Raises:
-        InputError, Refused: as `dicom_read.read_files`, but for faults in the pixels.
-    """
-    with parse_quietly():
-        return _source(known_group(paths, name), name)
-
-
-def _source(group: Group, name: str) -> SourceSeries:
-    frames, stack = stacked_frames(group, name)
-    headers = {file: open_dataset(file) for file in dict.fromkeys(f.path for f in frames)}
-    return SourceSeries(
-        modality=Modality(group.modality),
-        frames=tuple(frames),
-        headers=tuple(headers[frame.path] for frame in frames),
-        affine=stack.affine,
-        name=name,
-    )
+#: Former names, until their callers are switched to `open_series`.
 
 
 def common_element(headers: Sequence[Dataset], keyword: str) -> DataElement | None:

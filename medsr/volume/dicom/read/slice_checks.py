@@ -21,9 +21,13 @@ __all__ = [
     "POSITION_TOLERANCE_MM",
     "Floats",
     "Slices",
+    "check_agreement",
     "check_alike",
+    "check_announced",
     "check_count",
+    "check_one_space",
     "check_repeats",
+    "check_scout",
 ]
 
 Floats = NDArray[np.float64]
@@ -40,6 +44,29 @@ PIXEL_TOLERANCE = 1e-4
 
 #: Marks that may also differ between doubled slices: two CT passes that overlap by a slice.
 WEAK_MARKS = {"acquisition number", "trigger time"}
+
+#: Marks without which positions of two slices cannot be compared.
+SPACE_MARKS = ("patient", "study", "frame of reference", "patient position")
+
+#: Of these an anonymiser may have written a new one into every file; then they say nothing.
+RANDOM_MARKS = {"study", "frame of reference"}
+
+#: Marks without which values of two slices cannot be compared.
+VALUE_MARKS = (
+    "photometric interpretation",
+    "unit of the values",
+    "rescaling",
+    "echo number",
+    "contrast",
+    "scan options",
+    "convolution kernel",
+)
+
+#: Marks that count the whole; they say nothing about the moment of a slice.
+COUNTING_MARKS = {"announced images", "announced slices", "concatenation"}
+
+#: Planes of a scout lie at more than 60 degrees to each other (cosine of the angle).
+SCOUT_COSINE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +103,85 @@ def check_count(slices: Slices, name: str) -> None:
         raise Refused(
             f"{name}: holds {count} slices; medsr needs at least {MIN_SLICES}, because with fewer "
             "a missing slice cannot be noticed. Give the whole series."
+        )
+
+
+def check_one_space(slices: Slices, name: str) -> None:
+    """Refuse slices of two patients, studies or frames of reference."""
+    for mark in SPACE_MARKS:
+        _check_mark(slices, mark, name, "so their positions cannot be compared")
+
+
+def check_agreement(slices: Slices, name: str) -> None:
+    """Refuse slices whose values do not mean the same."""
+    for mark in VALUE_MARKS:
+        _check_mark(slices, mark, name, "so their values cannot be compared")
+
+
+def _check_mark(slices: Slices, mark: str, name: str, consequence: str) -> None:
+    declared = {
+        k: m[mark] for k, m in enumerate(slices.marks) if m.get(mark) not in (None, (), ("",))
+    }
+    distinct = list(dict.fromkeys(declared.values()))
+    every_slice_its_own = mark in RANDOM_MARKS and len(distinct) == len(slices.names)
+    if len(distinct) < 2 or every_slice_its_own:
+        return
+    first, other = (next(k for k, v in declared.items() if v == value) for value in distinct[:2])
+    raise Refused(
+        f"{name}: {slices.names[first]} and {slices.names[other]} differ in {mark} "
+        f"({len(distinct)} in one series), {consequence}. {_ONE_VOLUME}"
+    )
+
+
+def check_announced(slices: Slices, name: str) -> None:
+    """Refuse a series that is smaller than its headers announce."""
+    count = len(slices.names)
+    for mark in ("announced slices", "announced images"):
+        declared = {m.get(mark) for m in slices.marks}
+        total = declared.pop() if len(declared) == 1 else None
+        if not isinstance(total, int | float) or total <= count:
+            continue
+        if mark == "announced images" and total % count == 0:
+            continue  # one acquisition may make several images a position: echoes, phase
+        raise Refused(
+            f"{name}: its headers announce {total:.0f} slices and {count} are here. Copy or "
+            "export the series again, complete."
+        )
+    parts: dict[object, dict[object, object]] = {}
+    for mark_of_slice in slices.marks:
+        part = mark_of_slice.get("concatenation")
+        if isinstance(part, tuple):
+            parts.setdefault(part[0], {})[part[1]] = part[2]
+    for found in parts.values():
+        totals = [total for total in found.values() if isinstance(total, int | float)]
+        highest = max([0.0, *(k for k in found if isinstance(k, int | float))])
+        total = max([highest, *totals])
+        if len(found) < total:
+            raise Refused(
+                f"{name}: was cut into {total:.0f} parts (a concatenation), of which {len(found)} "
+                "are here. Copy or export the series again, complete."
+            )
+
+
+def check_scout(slices: Slices, name: str) -> None:
+    """Recognise a scout by its planes: three that cross, or two of about equally many slices.
+
+    Raises:
+        SeveralVolumes: it is one.
+    """
+    planes = np.unique(np.round(slices.orientations, 2), axis=0, return_counts=True)
+    directions, counts = planes
+    if len(counts) < 2:
+        return
+    normals = np.cross(directions[:, :3], directions[:, 3:])
+    chosen: list[int] = []
+    for k in np.argsort(-counts):
+        if all(abs(normals[k] @ normals[j]) < SCOUT_COSINE for j in chosen):
+            chosen.append(int(k))
+    if len(chosen) >= 3 or (len(chosen) == 2 and counts[chosen[0]] <= 2 * counts[chosen[1]]):
+        raise SeveralVolumes(
+            f"{name}: is a localizer (scout): its {len(slices.names)} slices lie in "
+            f"{len(chosen)} planes that cross. Give the scan that was planned on it."
         )
 
 
@@ -146,7 +252,8 @@ def _same_position_mm(along: Floats) -> float:
 
 def _differing_marks(groups: Sequence[Sequence[Mapping[str, object]]]) -> list[str]:
     """The marks whose values differ within every group of slices at one position."""
-    keys = dict.fromkeys(key for group in groups for mark in group for key in mark)
+    found = dict.fromkeys(key for group in groups for mark in group for key in mark)
+    keys = [key for key in found if key not in COUNTING_MARKS]
     return [
         key
         for key in keys

@@ -28,9 +28,13 @@ from medsr.volume.dicom.read.slice_checks import (
     POSITION_TOLERANCE_MM,
     Floats,
     Slices,
+    check_agreement,
     check_alike,
+    check_announced,
     check_count,
+    check_one_space,
     check_repeats,
+    check_scout,
 )
 from medsr.volume.geometry import AXIS_TOLERANCE, Affine
 
@@ -72,15 +76,21 @@ def stack_slices(slices: Slices, name: str) -> Stack:
         name: the series' folder or file name, for messages.
 
     Raises:
-        Refused: too few slices; mixed shape, orientation or pixel spacing; repeated positions
+        SeveralVolumes: a scout of several planes, or 4-D.
+        Refused: too few slices; slices of two spaces or of values that cannot be compared; fewer
+            than announced; mixed shape, orientation or pixel spacing; repeated positions
             (4-D or doubled); sheared (gantry tilt); a missing slice; variable spacing.
     """
     check_count(slices, name)
+    check_one_space(slices, name)
+    check_scout(slices, name)
     check_alike(slices, name)
     row, column, normal = _frame(slices.orientations[0], slices.names[0])
     along = slices.positions @ normal
     order = np.argsort(along, kind="stable")
     check_repeats(slices, along, order, name)
+    check_agreement(slices, name)
+    check_announced(slices, name)
     positions, names = slices.positions[order], [slices.names[i] for i in order]
     step_vector = _step(positions, normal, names, name)
     affine = np.eye(4)

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from medsr.volume.dicom.dataset import items, text
-from medsr.volume.dicom.read.series import SourceSeries, common_element
+from medsr.volume.dicom.read.series import DicomSeries, common_element
 from medsr.volume.dicom.write import kept_attributes as tags
 from medsr.volume.modality import Modality
 
@@ -48,7 +48,7 @@ def new_item(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def scan_facts(source: SourceSeries) -> Dataset:
+def scan_facts(source: DicomSeries) -> Dataset:
     """The attributes of `dicom_tags` on which the source's slices agree."""
     kept = [keyword for module in tags.KEPT.values() for keyword in module]
     kept += tags.KEPT_CT if source.modality == "CT" else tags.KEPT_MR
@@ -81,7 +81,7 @@ def _may_have_a_side(header: Dataset, kept: Dataset) -> bool:
 
 
 def source_items(
-    source: SourceSeries, places_mm: Sequence[float], along_mm: float
+    source: DicomSeries, places_mm: Sequence[float], along_mm: float
 ) -> list[Dataset]:
     """SourceImageSequence: the measured slice at a place, or the two on its sides.
 
@@ -100,7 +100,7 @@ def source_items(
     ]
 
 
-def _source_item(source: SourceSeries, k: int) -> Dataset:
+def _source_item(source: DicomSeries, k: int) -> Dataset:
     header, frame = source.headers[k], source.frames[k]
     item = Dataset()
     item.ReferencedSOPClassUID = text(header, "SOPClassUID") or CLASSES[source.modality]
@@ -112,7 +112,7 @@ def _source_item(source: SourceSeries, k: int) -> Dataset:
 
 
 def equipment_items(
-    source: SourceSeries, *, model: str, digest: str, version: str, device_uid: str
+    source: DicomSeries, *, model: str, digest: str, version: str, device_uid: str
 ) -> list[Dataset]:
     """ContributingEquipmentSequence: what the source lists, its scanner, then medsr.
 
@@ -140,7 +140,7 @@ def equipment_items(
     return [*listed, own]
 
 
-def _scanner(source: SourceSeries) -> Dataset:
+def _scanner(source: DicomSeries) -> Dataset:
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [new_item(*ACQUISITION)]
     for keyword in tags.SCANNER:

@@ -26,7 +26,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from medsr.errors import Refused
 from medsr.volume.dicom.dataset import text
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.read.stack import LPS_TO_RAS
 from medsr.volume.dicom.write.context import (
     CLASSES,
@@ -35,7 +35,13 @@ from medsr.volume.dicom.write.context import (
     scan_facts,
     source_items,
 )
-from medsr.volume.dicom.write.encoding import Encoding, choose_encoding, encode, source_encoding
+from medsr.volume.dicom.write.encoding import (
+    Encoding,
+    choose_encoding,
+    encode,
+    source_encoding,
+    with_room_for_padding,
+)
 from medsr.volume.dicom.write.naming import (
     LONGEST_LO,
     Kind,
@@ -87,7 +93,7 @@ def uid_of(*words: object) -> str:
 
 
 def derive_series(
-    volume: Volume, source: SourceSeries, derivation: Derivation
+    volume: Volume, source: DicomSeries, derivation: Derivation
 ) -> Iterator[Dataset]:
     """One data set a slice, in the order of position along the source's slice normal.
 
@@ -101,7 +107,10 @@ def derive_series(
         Refused: volume and source are of two modalities, or lie apart in space.
     """
     check_belongs(volume, source)
-    pixels, affine = _as_slices(volume, source)
+    pixels, affine = _as_slices(volume.voxels, volume, source)
+    padded = None
+    if volume.padding is not None and derivation.kind == "enhanced":
+        padded, _ = _as_slices(volume.padding.mask, volume, source)
     whole_numbers = derivation.kind == "enhanced" and volume.stored_as_integers
     encoding = choose_encoding(
         float(pixels.min()),
@@ -109,16 +118,37 @@ def derive_series(
         _start(source, derivation),
         whole_numbers=whole_numbers,
     )
+    empty = None
+    if volume.padding is not None and padded is not None and padded.any():
+        low, high = float(pixels.min()), float(pixels.max())
+        encoding, empty = with_room_for_padding(volume.padding.value, low, high, encoding)
     common = _common(volume, source, derivation, encoding, pixels)
-    return _slices(pixels, affine, common, source, derivation, encoding)
+    if empty is not None:
+        common.PixelPaddingValue = empty
+    planes = _encoded(pixels, encoding, padded, empty)
+    return _slices(planes, affine, common, source, derivation)
 
 
-def _start(source: SourceSeries, derivation: Derivation) -> Encoding:
+def _encoded(
+    pixels: NDArray[np.float32],
+    encoding: Encoding,
+    padded: NDArray[np.bool_] | None,
+    empty: int | None,
+) -> Iterator[bytes]:
+    """The stored numbers of each slice."""
+    for k, plane in enumerate(pixels):
+        stored = encode(plane, encoding).astype(encoding_dtype(encoding))
+        if padded is not None and empty is not None:
+            stored[padded[k]] = empty
+        yield stored.tobytes()
+
+
+def _start(source: DicomSeries, derivation: Derivation) -> Encoding:
     encoding = source_encoding(source)
     return encoding if derivation.kind == "enhanced" else Encoding(encoding.slope, 0.0, False, 16)
 
 
-def check_belongs(volume: Volume, source: SourceSeries) -> None:
+def check_belongs(volume: Volume, source: DicomSeries) -> None:
     """Refuse a volume that cannot come from a source.
 
     Raises:
@@ -141,26 +171,25 @@ def check_belongs(volume: Volume, source: SourceSeries) -> None:
 
 
 def _as_slices(
-    volume: Volume, source: SourceSeries
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """[slices, rows, columns] and the LPS affine of (column, row, slice)."""
+    values: NDArray[Any], volume: Volume, source: DicomSeries
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Values of each voxel as [slices, rows, columns]; the LPS affine of (column, row, slice)."""
     lps = LPS_TO_RAS @ volume.affine
     frame = LPS_TO_RAS @ source.affine
     directions = np.eye(4)
     directions[:3, :3] = frame[:3, :3] / spacing_mm(frame)
     turn = io_orientation(np.linalg.inv(directions) @ lps)
-    turned = apply_orientation(volume.voxels, turn)
+    turned = apply_orientation(values, turn)
     affine = lps @ inv_ornt_aff(turn, volume.shape)
     return np.asarray(turned.transpose(2, 1, 0)), np.asarray(affine)
 
 
 def _slices(
-    pixels: NDArray[np.float32],
+    planes: Iterator[bytes],
     affine: NDArray[np.float64],
     common: Dataset,
-    source: SourceSeries,
+    source: DicomSeries,
     derivation: Derivation,
-    encoding: Encoding,
 ) -> Iterator[Dataset]:
     steps = spacing_mm(affine)
     row, column, across = (affine[:3, k] / steps[k] for k in range(3))
@@ -171,7 +200,7 @@ def _slices(
     if "SliceThickness" not in common:
         common.SliceThickness = _ds(steps[2])
     common.ImageOrientationPatient = [_ds(v) for v in (*row, *column)]
-    for k, plane in enumerate(pixels):
+    for k, plane in enumerate(planes):
         dataset = copy.deepcopy(common)
         position = affine[:3, 3] + k * steps[2] * across
         along = float(position @ normal)
@@ -182,7 +211,7 @@ def _slices(
         came_from = source_items(source, places, along)
         if came_from:
             dataset.SourceImageSequence = came_from
-        dataset.PixelData = encode(plane, encoding).astype(encoding_dtype(encoding)).tobytes()
+        dataset.PixelData = plane
         yield dataset
 
 
@@ -197,7 +226,7 @@ def _position(frame: Any) -> NDArray[np.float64]:
 
 def _common(
     volume: Volume,
-    source: SourceSeries,
+    source: DicomSeries,
     derivation: Derivation,
     encoding: Encoding,
     pixels: NDArray[np.float32],
@@ -236,7 +265,7 @@ def _common(
 
 def _describe_pixels(
     dataset: Dataset,
-    source: SourceSeries,
+    source: DicomSeries,
     kind: Kind,
     encoding: Encoding,
     pixels: NDArray[np.float32],
@@ -244,8 +273,8 @@ def _describe_pixels(
     """Image Pixel, Modality LUT and VOI LUT (C.7.6.3, C.11.1, C.11.2)."""
     dataset.Rows, dataset.Columns = pixels.shape[1:]
     dataset.SamplesPerPixel = 1
-    said = text(source.headers[0], "PhotometricInterpretation")
-    inverted = said == "MONOCHROME1" and kind == "enhanced"
+    declared = text(source.headers[0], "PhotometricInterpretation")
+    inverted = declared == "MONOCHROME1" and kind == "enhanced"
     dataset.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored = 16, encoding.bits
     dataset.HighBit = encoding.bits - 1

@@ -8,15 +8,21 @@ the step until its range spans MIN_LEVELS of them, so that little is lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsr.volume.dicom.dataset import number
-from medsr.volume.dicom.read.series import SourceSeries, common_element
+from medsr.volume.dicom.read.series import DicomSeries, common_element
 
-__all__ = ["Encoding", "choose_encoding", "encode", "source_encoding"]
+__all__ = [
+    "Encoding",
+    "choose_encoding",
+    "encode",
+    "source_encoding",
+    "with_room_for_padding",
+]
 
 #: Real numbers are resolved into at least so many steps.
 MIN_LEVELS = 16384
@@ -49,7 +55,7 @@ class Encoding:
         return bool(smallest <= first and last <= largest)
 
 
-def source_encoding(source: SourceSeries) -> Encoding:
+def source_encoding(source: DicomSeries) -> Encoding:
     """How a source is stored, where its slices agree; slope 1 and 16 bits elsewhere."""
     slopes = {frame.slope for frame in source.frames}
     intercepts = {frame.intercept for frame in source.frames}
@@ -86,6 +92,38 @@ def choose_encoding(low: float, high: float, source: Encoding, *, whole_numbers:
             if choice.holds(low, high):
                 return choice
         step *= 2
+
+
+def with_room_for_padding(
+    value: float, low: float, high: float, encoding: Encoding
+) -> tuple[Encoding, int]:
+    """The stored number for padding: the source's own, or one that no value has.
+
+    Args:
+        value: of the padding.
+        low, high: smallest and largest value that is no padding.
+        encoding: of the values.
+
+    Returns:
+        The encoding, widened where there is no such number in it, and the number.
+
+    >>> with_room_for_padding(-2000, -1024, 3000, Encoding(1, 0, True, 16))[1]
+    -2000
+    >>> with_room_for_padding(-2000, -1024, 3071, Encoding(1, -1024, False, 12))
+    (Encoding(slope=1, intercept=-1024, signed=False, bits=16), 65535)
+    """
+    own, first, last = (
+        int(np.rint((v - encoding.intercept) / encoding.slope)) for v in (value, low, high)
+    )
+    for wider in (encoding, replace(encoding, bits=WIDEST)):
+        smallest, largest = wider.limits
+        if smallest <= own <= largest:
+            return wider, own
+        if last < largest:
+            return wider, largest
+        if smallest < first:
+            return wider, smallest
+    return encoding, encoding.limits[0]
 
 
 def encode(values: NDArray[np.float32], encoding: Encoding) -> NDArray[np.int16 | np.uint16]:

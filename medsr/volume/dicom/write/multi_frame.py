@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from medsr.volume.atomic import atomic_folder
 from medsr.volume.dicom.dataset import items, parse_quietly, text
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.derive import Derivation, derive_series, uid_of
 from medsr.volume.dicom.write.single_frame import add_meta_group
 from medsr.volume.volume import Volume
@@ -31,7 +31,7 @@ NO_DATE, NO_TIME = "19000101", "000000"
 
 
 def write_multi_frame(
-    volume: Volume, source: SourceSeries, derivation: Derivation, folder: Path
+    volume: Volume, source: DicomSeries, derivation: Derivation, folder: Path
 ) -> None:
     """Write a volume as one multi-frame file in a folder of its own.
 
@@ -50,7 +50,7 @@ def write_multi_frame(
 
 
 def fill_multi_frame(
-    volume: Volume, source: SourceSeries, derivation: Derivation, folder: Path
+    volume: Volume, source: DicomSeries, derivation: Derivation, folder: Path
 ) -> None:
     """The one file into an empty folder, in place; see `write_multi_frame`.
 
@@ -92,7 +92,7 @@ def _fix_what_changes(whole: Dataset, first: Dataset) -> None:
             item.DimensionOrganizationUID = uid_of("dimensions", whole.SOPInstanceUID)
 
 
-def _evidence(classic: Sequence[Dataset], source: SourceSeries) -> list[Dataset]:
+def _evidence(classic: Sequence[Dataset], source: DicomSeries) -> list[Dataset]:
     """The source slices that the frames name, by study and series (PS3.3 table C.17-3)."""
     named = {
         text(item, "ReferencedSOPInstanceUID"): text(item, "ReferencedSOPClassUID")

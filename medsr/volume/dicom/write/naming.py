@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.volume.dicom.dataset import number, text, texts
-from medsr.volume.dicom.read.series import SourceSeries, common_element
+from medsr.volume.dicom.read.series import DicomSeries, common_element
 from medsr.volume.volume import Volume
 
 __all__ = ["LONGEST_LO", "Kind", "image_type", "series_description", "series_number", "window"]
@@ -35,7 +35,7 @@ KINDS: dict[Kind, tuple[int, str, str]] = {
 LONGEST_LO, LARGEST_IS = 64, 2**31 - 1
 
 
-def window(source: SourceSeries, kind: Kind, pixels: NDArray[np.float32]) -> tuple[float, float]:
+def window(source: DicomSeries, kind: Kind, pixels: NDArray[np.float32]) -> tuple[float, float]:
     """The source's first window where its slices agree, else one that shows all but the rarest."""
     centre, width = (_agreed(source, k) for k in ("WindowCenter", "WindowWidth"))
     if kind == Kind.ENHANCED and centre is not None and width is not None and width >= 1:
@@ -44,7 +44,7 @@ def window(source: SourceSeries, kind: Kind, pixels: NDArray[np.float32]) -> tup
     return round(float(low + high) / 2, 3), max(round(float(high - low), 3), 1.0)
 
 
-def _agreed(source: SourceSeries, keyword: str) -> float | None:
+def _agreed(source: DicomSeries, keyword: str) -> float | None:
     """The first of an attribute's numbers, where all slices have the same."""
     first = texts(source.headers[0], keyword)[:1]
     if not first or common_element(source.files, keyword) is None:
@@ -56,14 +56,14 @@ def _agreed(source: SourceSeries, keyword: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def series_number(source: SourceSeries, kind: Kind) -> int:
+def series_number(source: DicomSeries, kind: Kind) -> int:
     """A hundred times the source's, plus 1 for the image and more for its maps."""
-    said = number(source.headers[0], "SeriesNumber") or 0
-    base = int(said) if 0 <= said <= LARGEST_IS // 100 - 1 else 0
+    declared = number(source.headers[0], "SeriesNumber") or 0
+    base = int(declared) if 0 <= declared <= LARGEST_IS // 100 - 1 else 0
     return 100 * base + KINDS[kind][0]
 
 
-def series_description(source: SourceSeries, volume: Volume, kind: Kind) -> str:
+def series_description(source: DicomSeries, volume: Volume, kind: Kind) -> str:
     """The source's, cut, and what this is; at most 64 characters."""
     what = KINDS[kind][1]
     mm = max(volume.spacing_mm)
@@ -72,13 +72,13 @@ def series_description(source: SourceSeries, volume: Volume, kind: Kind) -> str:
     return f"{head} {tail}".strip()
 
 
-def image_type(source: SourceSeries, kind: Kind) -> list[str]:
+def image_type(source: DicomSeries, kind: Kind) -> list[str]:
     """DERIVED, SECONDARY, and the source's further values (C.7.6.1.1.2)."""
-    said = texts(source.headers[0], "ImageType")[2:]
+    declared = texts(source.headers[0], "ImageType")[2:]
     if source.modality == "CT":
-        kept = ["AXIAL", *said[1:]]
+        kept = ["AXIAL", *declared[1:]]
     else:
-        kept = list(said) if said and said[0] else ["OTHER"]
+        kept = list(declared) if declared and declared[0] else ["OTHER"]
     if kind != "enhanced":
         kept = [kept[0] if source.modality == "CT" else "OTHER", KINDS[kind][2]]
     return ["DERIVED", "SECONDARY", *kept]

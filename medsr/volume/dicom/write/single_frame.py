@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from medsr.volume.atomic import atomic_folder
 from medsr.volume.dicom.dataset import parse_quietly
-from medsr.volume.dicom.read.series import SourceSeries
+from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.write.derive import Derivation, derive_series, uid_of
 from medsr.volume.volume import Volume
 
@@ -26,7 +26,7 @@ IMPLEMENTATION_UID = uid_of("medsr implementation")
 
 
 def write_series(
-    volume: Volume, source: SourceSeries, derivation: Derivation, folder: Path
+    volume: Volume, source: DicomSeries, derivation: Derivation, folder: Path
 ) -> None:
     """Write a volume as a derived series of its source.
 
@@ -44,9 +44,7 @@ def write_series(
         fill_series(volume, source, derivation, partial)
 
 
-def fill_series(
-    volume: Volume, source: SourceSeries, derivation: Derivation, folder: Path
-) -> None:
+def fill_series(volume: Volume, source: DicomSeries, derivation: Derivation, folder: Path) -> None:
     """The files of a derived series into an empty folder, in place; see `write_series`.
 
     Raises:

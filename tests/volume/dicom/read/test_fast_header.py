@@ -13,8 +13,8 @@ from medsr.volume.dicom.dataset import (
     parse_quietly,
     texts,
 )
-from medsr.volume.dicom.read.fast_header import READ_BYTES, quick_header
-from medsr.volume.dicom.read.header import TAG_NUMBERS, TAGS, head_of
+from medsr.volume.dicom.read.fast_header import READ_BYTES, read_fast_header
+from medsr.volume.dicom.read.header import TAG_NUMBERS, TAGS, read_header
 from tests.dicom_factory import dicom_series, edit, encoded, enhanced_file
 from tests.real_data import REAL_DATA, needs_real_data
 
@@ -26,10 +26,10 @@ def plainly(dataset, keyword):
 
 def same_as_full_parser(path):
     """Whether the quick header was taken; fails when it differs."""
-    found, full = quick_header(path, TAG_NUMBERS), open_dataset(path, TAGS)
+    found, full = read_fast_header(path, TAG_NUMBERS), open_dataset(path, TAGS)
     if found is None:
         return False
-    quick = found.header
+    quick = found.dataset
     for keyword in TAGS:
         unconverted = plainly(quick, keyword)
         assert quick.get(keyword) == full.get(keyword), (path.name, keyword)
@@ -55,7 +55,7 @@ def test_plain_files_are_taken(tmp_path):
 def test_implicit_files_are_taken(tmp_path):
     (file, *_) = dicom_series(tmp_path)
     assert same_as_full_parser(encoded(file, ImplicitVRLittleEndian))
-    assert quick_header(file, TAG_NUMBERS).pixels.length == 160
+    assert read_fast_header(file, TAG_NUMBERS).pixels.length == 160
     enhanced = encoded(enhanced_file(tmp_path / "enhanced.dcm"), ImplicitVRLittleEndian)
     assert same_as_full_parser(enhanced)
 
@@ -63,8 +63,8 @@ def test_implicit_files_are_taken(tmp_path):
 def test_other_encodings_are_left_to_the_full_parser(tmp_path):
     (file, *_) = dicom_series(tmp_path)
     encoded(file, ExplicitVRBigEndian)
-    assert quick_header(file, TAG_NUMBERS) is None
-    assert head_of(file).shape == (8, 10)
+    assert read_fast_header(file, TAG_NUMBERS) is None
+    assert read_header(file).shape == (8, 10)
 
 
 @pytest.mark.parametrize("implicit", [False, True])
@@ -76,8 +76,8 @@ def test_a_file_that_lies_about_its_encoding_is_left_to_the_full_parser(tmp_path
         said, true = true[:18], said[:18]  # implicit, and the group says "1.2.840.10008.1.2."
     file.write_bytes(file.read_bytes().replace(true, said))
     with parse_quietly():
-        assert quick_header(file, TAG_NUMBERS) is None
-        assert head_of(file).shape == (8, 10)
+        assert read_fast_header(file, TAG_NUMBERS) is None
+        assert read_header(file).shape == (8, 10)
 
 
 def nested(depth):
@@ -107,15 +107,15 @@ def test_sequences_of_undefined_length_are_stepped_over(tmp_path, before):
         if before[0] == 0x7FE0:
             element = struct.pack("<H", 0x0040) + element[2:]
         assert same_as_full_parser(with_element(file, element, before))
-        assert quick_header(file, TAG_NUMBERS).pixels is not None
+        assert read_fast_header(file, TAG_NUMBERS).pixels is not None
 
 
 def test_sequences_without_end_are_left_to_the_full_parser(tmp_path):
     first, second, *_ = dicom_series(tmp_path)
-    assert quick_header(with_element(first, nested(20), (0x0020, 0x000D)), TAG_NUMBERS) is None
+    assert read_fast_header(with_element(first, nested(20), (0x0020, 0x000D)), TAG_NUMBERS) is None
     endless = struct.pack("<HH2sHI", 0x0040, 0x1002, b"SQ", 0, 0xFFFFFFFF)
     with_element(second, endless, (0x7FE0, 0x0010))
-    assert quick_header(second, TAG_NUMBERS) is None
+    assert read_fast_header(second, TAG_NUMBERS) is None
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
@@ -124,7 +124,7 @@ def test_a_cut_file_has_no_plain_pixels(tmp_path, syntax):
     whole = file.read_bytes()
     for length in range(0, len(whole), 7):
         file.write_bytes(whole[:length])
-        found = quick_header(file, TAG_NUMBERS)
+        found = read_fast_header(file, TAG_NUMBERS)
         assert found is None or found.pixels is None
 
 
@@ -135,13 +135,13 @@ def test_long_elements_are_stepped_over(tmp_path):
     assert same_as_full_parser(with_element(first, element, (0x0020, 0x000D)))
     element = struct.pack("<HH2sHI", 0x0029, 0x1001, b"OB", 0, len(long)) + long
     assert same_as_full_parser(with_element(second, element, (0x7FE0, 0x0010)))
-    assert quick_header(second, TAG_NUMBERS).pixels is not None
+    assert read_fast_header(second, TAG_NUMBERS).pixels is not None
 
 
 def test_a_wanted_value_beyond_belief_is_left_to_the_full_parser(tmp_path):
     (file, *_) = dicom_series(tmp_path)
     edit(file, EchoTime=["1"] * 10000)
-    assert quick_header(file, TAG_NUMBERS) is None
+    assert read_fast_header(file, TAG_NUMBERS) is None
 
 
 @needs_real_data
@@ -157,7 +157,7 @@ def test_real_files_of_every_kind():
             except MedsrError:
                 continue  # the full parser refuses it too
             taken += same_as_full_parser(path)
-            found = quick_header(path, TAG_NUMBERS)
+            found = read_fast_header(path, TAG_NUMBERS)
             plain += found is not None and found.pixels is not None
     assert taken > 120
     assert plain > 70

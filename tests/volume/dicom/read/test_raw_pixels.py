@@ -16,12 +16,12 @@ from pydicom.uid import (
 from medsr.errors import MedsrError
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import frames
-from medsr.volume.dicom.read.decode import decode
+from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.frames import frames_of
-from medsr.volume.dicom.read.header import IMAGE, head_of
-from medsr.volume.dicom.read.raw_pixels import plain_frame, read_plain
-from medsr.volume.dicom.read.rescale import read_values
-from medsr.volume.dicom.read.series import read_series
+from medsr.volume.dicom.read.header import IMAGE, read_header
+from medsr.volume.dicom.read.raw_pixels import raw_pixels_of
+from medsr.volume.dicom.read.raw_pixels import stored_values as values_at
+from medsr.volume.dicom.read.series import open_series, read_series
 from tests.dicom_factory import dicom_series, edit, encoded, enhanced_file, stored_values
 from tests.real_data import REAL_DATA, needs_real_data
 
@@ -29,12 +29,12 @@ from tests.real_data import REAL_DATA, needs_real_data
 def plain_frames(path):
     """How many frames of a file are read plainly; fails where they differ from pydicom's."""
     with parse_quietly():
-        head = head_of(path)
-        plain = [plain_frame(head, index) for index in range(head.frames)]
+        header = read_header(path)
+        plain = [raw_pixels_of(header, index) for index in range(header.frames)]
         if not any(plain):
             return 0
-        for one, expected in zip(plain, decode(path), strict=True):
-            found = read_plain(path, one, head.shape)
+        for one, expected in zip(plain, decode_native(path), strict=True):
+            found = values_at(path.read_bytes(), one, header.shape)
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
     return len(plain)
@@ -51,7 +51,7 @@ def outcome(path):
 
 def outcome_of_the_general_road(path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(frames, "plain_frame", lambda head, index: None)
+        patch.setattr(frames, "raw_pixels_of", lambda header, index: None)
         return outcome(path)
 
 
@@ -74,7 +74,7 @@ def test_every_width_and_sign_is_that_of_the_general_road(tmp_path, syntax, sign
 def test_frames_of_a_multi_frame_file_are_read_one_by_one(tmp_path):
     path = enhanced_file(tmp_path / "one.dcm")
     assert plain_frames(path) == 5
-    assert all(frame.plain for frame in frames_of(head_of(path)))
+    assert all(frame.raw for frame in frames_of(read_header(path)))
     np.testing.assert_array_equal(read_series(path).voxels, stored_values().transpose(2, 1, 0))
 
 
@@ -92,7 +92,6 @@ def test_other_syntaxes_are_left_to_the_general_road(tmp_path, syntax):
 @pytest.mark.parametrize(
     "change",
     [
-        {"HighBit": 15},
         {"BitsStored": None},
         {"BitsStored": 17},
         {"PixelRepresentation": None},
@@ -138,17 +137,52 @@ def test_cut_pixels_are_named(tmp_path):
         read_series(tmp_path / "scan")
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("bits", "high"), [(12, 15), (12, 13), (8, 15), (16, 15)])
+def test_values_are_read_from_the_bits_that_the_header_names(tmp_path, bits, high, signed):
+    """What lies in the other bits, such as an overlay, is no value."""
+    rng = np.random.default_rng(0)
+    cells = rng.integers(0, 1 << 16, (5, 8, 10), dtype=np.uint16)
+
+    def change(k, dataset):
+        dataset.BitsStored, dataset.HighBit = bits, high
+        dataset.PixelRepresentation, dataset.PixelData = int(signed), cells[k].tobytes()
+
+    dicom_series(tmp_path / "scan", change=change)
+    expected = (cells.astype(np.int64) >> (high + 1 - bits)) & ((1 << bits) - 1)
+    if signed:
+        expected -= (expected >> (bits - 1)) << bits
+    np.testing.assert_array_equal(
+        read_series(tmp_path / "scan").voxels, expected.transpose(2, 1, 0)
+    )
+
+
+def test_upper_bits_of_compressed_files_are_refused(tmp_path):
+    for file in dicom_series(tmp_path / "scan"):
+        edit(encoded(file, RLELossless), HighBit=15)
+    with pytest.raises(MedsrError, match=r"IMG0000\.dcm: keeps its values in the upper bits"):
+        read_series(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("change", [{"BitsStored": 17}, {"HighBit": 16}, {"HighBit": 10}])
+def test_bits_that_contradict_each_other_are_refused(tmp_path, change):
+    for file in dicom_series(tmp_path / "scan"):
+        edit(file, **change)
+    with pytest.raises(MedsrError, match="contradict each other"):
+        read_series(tmp_path / "scan")
+
+
 @pytest.mark.parametrize("left", [0, 300])
 def test_a_file_that_changes_after_its_header_was_read_is_an_input_error(tmp_path, left):
     files = dicom_series(tmp_path / "scan", shape=(64, 64))
-    frames = [frame for file in files for frame in frames_of(head_of(file))]
-    assert all(frame.plain for frame in frames)
-    files[3].write_bytes(files[3].read_bytes()[:left])
-    with parse_quietly(), pytest.raises(MedsrError, match=r"^IMG0003\.dcm: "):
-        read_values(frames)
-    files[3].unlink()
-    with parse_quietly(), pytest.raises(MedsrError, match=r"^IMG0003\.dcm: there is no such file"):
-        read_values(frames)
+    with open_series(tmp_path / "scan") as series:
+        assert all(frame.raw for frame in series.frames)
+        files[3].write_bytes(files[3].read_bytes()[:left])
+        with pytest.raises(MedsrError, match=r"^IMG0003\.dcm: has changed"):
+            series.volume()
+        files[3].unlink()
+        with pytest.raises(MedsrError, match=r"^IMG0003\.dcm: there is no such file"):
+            series.volume()
 
 
 def test_plain_and_compressed_files_make_one_series(tmp_path):
@@ -167,7 +201,7 @@ def test_every_frame_of_real_files_is_that_of_the_general_road():
     with parse_quietly():
         for path in sorted((REAL_DATA / "robustness_dicom").rglob("*")):
             try:
-                head = head_of(path) if path.is_file() else None
+                head = read_header(path) if path.is_file() else None
             except MedsrError:
                 continue
             if head is not None and head.kind == IMAGE:

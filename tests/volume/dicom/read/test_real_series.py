@@ -11,7 +11,7 @@ from medsr.errors import InputError, MedsrError, Refused
 from medsr.training.cases import unpack_tar
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.choose import list_series
-from medsr.volume.dicom.read.decode import decode
+from medsr.volume.dicom.read.decode_pool import decode_each
 from medsr.volume.dicom.read.series import read_series
 from tests.real_data import REAL_DATA, needs_real_data
 
@@ -31,12 +31,19 @@ def rows():
     return [row for row in named if (REAL_DATA / row[0]).exists()]
 
 
+def decoded(files):
+    """Stored numbers of each file."""
+    found = {}
+    with parse_quietly():
+        decode_each(files, 0, found.__setitem__)
+    return [found[file] for file in files]
+
+
 def test_one_image_in_nine_transfer_syntaxes_has_one_set_of_pixels():
     """Written by dcm_qa_ts, read with three codecs and pydicom's own."""
     files = sorted((REAL_DATA / "robustness_dicom" / "dcm_qa_ts").glob("*.dcm"))
     assert len({pydicom.dcmread(f).file_meta.TransferSyntaxUID for f in files}) >= 6
-    with parse_quietly():
-        first, *others = [decode(file) for file in files]
+    first, *others = decoded(files)
     assert first.shape == (1, 384, 384)
     assert (first.min(), first.max()) == (0, 2362)
     for other in others:
@@ -48,14 +55,13 @@ def test_one_image_in_nine_transfer_syntaxes_has_one_set_of_pixels():
 def test_an_enhanced_file_in_five_transfer_syntaxes_has_one_set_of_pixels():
     files = sorted((REAL_DATA / "robustness_dicom" / "pydicom-data").glob("emri_small*.dcm"))
     whole = [file for file in files if "too_short" not in file.name]
-    with parse_quietly():
-        first, *others = [decode(file) for file in whole]
-        assert first.shape == (10, 64, 64)
-        for other in others:
-            np.testing.assert_array_equal(first, other)
-        (cut,) = set(files) - set(whole)
-        with pytest.raises(InputError, match="too_short"):
-            decode(cut)
+    first, *others = decoded(whole)
+    assert first.shape == (10, 64, 64)
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+    (cut,) = set(files) - set(whole)
+    with pytest.raises(InputError, match="too_short"):
+        decoded([cut])
 
 
 @pytest.mark.parametrize(("path", "outcome", "words"), rows())

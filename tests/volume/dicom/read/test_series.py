@@ -4,30 +4,38 @@ import logging
 import os
 import re
 import shutil
+import sys
 import zipfile
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLSLossless,
     RLELossless,
     generate_uid,
 )
 
+from medsr.batch.resume import content_digest
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom import dataset
-from medsr.volume.dicom.read import decode, discover
+from medsr.volume.dicom.read import discover
+from medsr.volume.dicom.read import header as file_header
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
-from medsr.volume.dicom.read.series import read_series
+from medsr.volume.dicom.read.series import open_series, read_series
 from tests.dicom_factory import (
     ORIENTATIONS,
     SECRET,
     dicom_series,
     edit,
+    encoded,
     enhanced_file,
     slice_positions,
     stored_values,
@@ -169,7 +177,7 @@ def test_transfer_syntaxes_that_can_be_written_here(tmp_path, syntax):
         if big:
             header.PixelData = np.frombuffer(header.PixelData, "<u2").astype(">u2").tobytes()
         implicit = syntax == ImplicitVRLittleEndian
-        pydicom.dcmwrite(file, dataset, implicit_vr=implicit, little_endian=not big)
+        pydicom.dcmwrite(file, header, implicit_vr=implicit, little_endian=not big)
     np.testing.assert_array_equal(
         read_series(tmp_path / "scan").voxels, stored_values().transpose(2, 1, 0)
     )
@@ -358,11 +366,40 @@ def test_a_second_image_at_one_position_is_named(tmp_path):
     refused(tmp_path / "scan", "IMG0002.dcm and NEW0002.dcm lie at the same position")
 
 
-def test_one_instance_with_two_contents_is_a_second_image(tmp_path):
+def sent_again(file, target, **attributes):
+    target.parent.mkdir(exist_ok=True)
+    shutil.copy(file, target)
+    edit(target, RetrieveAETitle="PACS2", **attributes)
+    return target
+
+
+@pytest.mark.parametrize("syntax", [None, RLELossless, ExplicitVRBigEndian])
+def test_an_image_sent_again_with_another_header_is_taken_once(tmp_path, syntax):
+    for file in dicom_series(tmp_path / "scan"):
+        again = sent_again(file, tmp_path / "scan" / "again" / file.name)
+        if syntax is not None:
+            encoded(again, syntax)
+    np.testing.assert_array_equal(
+        read_series(tmp_path / "scan").voxels, stored_values().transpose(2, 1, 0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"PixelData": bytes(160)}, "their pixels"),
+        ({"ImagePositionPatient": [0, 0, 99]}, "place, scaling or kind"),
+        ({"RescaleSlope": 2, "RescaleIntercept": 0}, "place, scaling or kind"),
+    ],
+)
+def test_one_instance_with_two_contents_is_refused(tmp_path, change, what):
     files = dicom_series(tmp_path / "scan")
-    shutil.copy(files[1], tmp_path / "scan" / "edited.dcm")
-    edit(tmp_path / "scan" / "edited.dcm", PixelData=bytes(160))
-    refused(tmp_path / "scan", "IMG0001.dcm and edited.dcm lie at the same position")
+    sent_again(files[1], tmp_path / "scan" / "edited.dcm", **change)
+    refused(
+        tmp_path / "scan",
+        "IMG0001.dcm and edited.dcm have one SOPInstanceUID, which belongs to a single image, but "
+        f"differ in {what}",
+    )
 
 
 def test_gantry_tilt_is_refused(tmp_path):
@@ -555,16 +592,13 @@ def test_missing_pixel_data_is_an_input_error(tmp_path):
     refused(tmp_path / "scan", "IMG0001.dcm: has no pixel data", InputError)
 
 
-def test_a_syntax_without_a_decoder_is_refused_by_name(tmp_path, monkeypatch):
-    def none(_):
-        raise NotImplementedError
-
+def test_a_syntax_without_a_decoder_is_refused_by_name(tmp_path):
     for file in dicom_series(tmp_path / "scan"):
         header = pydicom.dcmread(file)
         header.compress(RLELossless, generate_instance_uid=False)
+        header.file_meta.TransferSyntaxUID = MPEG2MPML
         header.save_as(file)
-    monkeypatch.setattr(decode, "get_decoder", none)
-    refused(tmp_path / "scan", "is compressed as RLE Lossless, for which there is no")
+    refused(tmp_path / "scan", "is compressed as MPEG2 Main Profile / Main Level, for which there")
 
 
 def test_a_deflated_file_without_bound_is_refused(tmp_path, monkeypatch):
@@ -581,21 +615,21 @@ def test_no_permission_is_an_input_error(tmp_path, monkeypatch):
     if os.geteuid():
         files[1].chmod(0)
     else:
-        genuine = dataset._read_start
+        genuine = file_header.scan_file
 
-        def read_start(path):
+        def scan_file(path, wanted):
             if path.name == "IMG0001.dcm":
                 raise PermissionError(13, "Permission denied")
-            return genuine(path)
+            return genuine(path, wanted)
 
-        monkeypatch.setattr(dataset, "_read_start", read_start)
+        monkeypatch.setattr(file_header, "scan_file", scan_file)
     refused(tmp_path / "scan", "IMG0001.dcm: no permission to read this file", InputError)
 
 
 def test_a_folder_without_permission_is_an_input_error(tmp_path, monkeypatch):
     dicom_series(tmp_path / "scan" / "closed")
 
-    def walk(folder, onerror):
+    def walk(folder, onerror, followlinks):
         onerror(PermissionError(13, "Permission denied", str(tmp_path / "scan" / "closed")))
 
     monkeypatch.setattr(os, "walk", walk)
@@ -657,6 +691,95 @@ def test_damaged_foreign_and_locked_zips(tmp_path):
             at = data.find(mark, at + 1)
     path.write_bytes(data)
     refused(path, "locked.zip: is locked with a password", InputError)
+
+
+# One open
+
+
+def opens_of(work):
+    """How often each file is opened for reading while something is done."""
+    _opened.clear()
+    _listening.append(True)
+    try:
+        work()
+    finally:
+        _listening.clear()
+    return Counter(_opened)
+
+
+_opened, _listening = [], []
+
+
+def _hear(event, args):
+    if _listening and event == "open" and isinstance(args[0], str) and args[0].endswith(".dcm"):
+        _opened.append(Path(args[0]).name)
+
+
+sys.addaudithook(_hear)
+
+
+def all_of(source):
+    with open_series(source) as series:
+        series.volume()
+        series.digest  # noqa: B018
+    assert len(series.headers) == 5
+    assert series.headers[0].PatientBirthDate == "19640812"
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_plain_file_is_opened_twice_for_voxels_headers_and_digest(tmp_path, syntax):
+    files = [encoded(file, syntax) for file in dicom_series(tmp_path / "scan")]
+    for source in (tmp_path / "scan", files):
+        assert opens_of(lambda source=source: all_of(source)) == {f.name: 2 for f in files}
+    one = encoded(enhanced_file(tmp_path / "one.dcm"), syntax)
+    assert opens_of(lambda: all_of(one)) == {"one.dcm": 2}
+
+
+def test_a_zip_is_unpacked_once(tmp_path, monkeypatch):
+    dicom_series(tmp_path / "scan")
+    unpacked = []
+    genuine = discover._unpack
+    monkeypatch.setattr(discover, "_unpack", lambda *a: unpacked.append(1) or genuine(*a))
+    all_of(zipped(tmp_path / "scan", tmp_path / "scan.zip"))
+    assert unpacked == [1]
+
+
+def digest_of(source):
+    with open_series(source) as series:
+        return series.digest
+
+
+def test_one_content_has_one_digest_by_every_road(tmp_path):
+    """Folders come between files as names do, whatever the order in the zip."""
+    files = dicom_series(tmp_path / "scan")
+    (tmp_path / "scan" / "IMG0001").mkdir()
+    files[3] = files[3].rename(tmp_path / "scan" / "IMG0001" / "z.dcm")
+    files = [files[k] for k in (0, 3, 1, 2, 4)]
+    expected = content_digest(files)
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
+        for file in reversed(files):
+            archive.write(file, file.relative_to(tmp_path / "scan"))
+    for source in (tmp_path / "scan", tmp_path / "scan.zip", files, files[::-1]):
+        assert digest_of(source) == expected
+    edit(files[0], PatientAge="050Y")
+    assert digest_of(files) != expected
+
+
+def test_a_copy_does_not_count_in_the_digest(tmp_path):
+    files = dicom_series(tmp_path / "scan")
+    before = digest_of(tmp_path / "scan")
+    shutil.copy(files[1], tmp_path / "scan" / "z.dcm")
+    assert digest_of(tmp_path / "scan") == before
+
+
+def test_headers_are_those_of_the_full_parser(tmp_path):
+    files = dicom_series(tmp_path / "scan")
+    encoded(files[1], RLELossless)
+    encoded(files[2], ExplicitVRBigEndian)
+    encoded(files[3], DeflatedExplicitVRLittleEndian)
+    with open_series(tmp_path / "scan") as series:
+        for header, file in zip(series.headers, files, strict=True):
+            assert header == pydicom.dcmread(file, stop_before_pixels=True)
 
 
 # Quiet

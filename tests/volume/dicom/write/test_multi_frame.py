@@ -7,10 +7,17 @@ import numpy as np
 import pydicom
 import pytest
 
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write.multi_frame import write_multi_frame
 from tests.dicom_factory import SECRET, dicom_series
-from tests.dicom_tools import derivation, needs, new_errors, same_grid_mm, with_dcm2niix
+from tests.dicom_tools import (
+    derivation,
+    needs,
+    new_errors,
+    read_source,
+    same_grid_mm,
+    with_dcm2niix,
+)
 from tests.volume.dicom.write.test_single_frame import refined, rich
 
 

@@ -11,12 +11,20 @@ import pytest
 
 from medsr.errors import Refused
 from medsr.volume import geometry
-from medsr.volume.dicom.read.series import read_series, read_source
+from medsr.volume.dicom.read.series import read_series
 from medsr.volume.dicom.write import kept_attributes
 from medsr.volume.dicom.write.single_frame import write_series
+from medsr.volume.padding import Padding
 from medsr.volume.volume import Volume
 from tests.dicom_factory import ORIENTATIONS, SECRET, dicom_series, enhanced_file
-from tests.dicom_tools import derivation, needs, new_errors, same_grid_mm, with_dcm2niix
+from tests.dicom_tools import (
+    derivation,
+    needs,
+    new_errors,
+    read_source,
+    same_grid_mm,
+    with_dcm2niix,
+)
 
 
 def refined(volume, factor=2):
@@ -25,7 +33,10 @@ def refined(volume, factor=2):
     affine, shape = geometry.refined_grid(volume.affine, volume.shape, (x, y, z / factor))
     voxels = np.repeat(volume.voxels, factor, axis=2)
     assert voxels.shape == shape
-    return replace(volume, voxels=voxels, affine=affine, slice_thickness_mm=z / factor)
+    padding = volume.padding and volume.padding.on_grid(volume.affine, affine, shape)
+    return replace(
+        volume, voxels=voxels, affine=affine, slice_thickness_mm=z / factor, padding=padding
+    )
 
 
 def derive(folder, out, kind="enhanced", identity="test"):
@@ -167,20 +178,46 @@ def test_overshoot_widens_and_never_wraps(tmp_path, top):
     assert (file.BitsStored, file.HighBit) == (16, 15)
 
 
-def test_ct_padding_becomes_air_and_its_tag_goes(tmp_path):
+@pytest.mark.parametrize(("modality", "background"), [("CT", -1024), ("MR", 0)])
+def test_padding_is_background_while_enhanced_and_padding_in_what_is_written(
+    tmp_path, modality, background
+):
     """GE stores -2000 outside of the reconstructed circle and names it PixelPaddingValue."""
 
     def padded(k, dataset):
         values = np.full((8, 10), 40 + k, dtype=np.int16)
         values[:, 0] = -2000
+        values[0, 5] = 0
         stored_as(True, 16, 0, values - k)(k, dataset)
         dataset.add_new("PixelPaddingValue", "SS", -2000)
 
-    dicom_series(tmp_path / "in", modality="CT", change=padded)
-    fine, files = derive(tmp_path / "in", tmp_path / "out")
-    assert fine.voxels.min() == -1024
-    assert files[0].pixel_array.min() == -1024
-    assert all("PixelPaddingValue" not in file for file in files)
+    dicom_series(tmp_path / "in", modality=modality, change=padded)
+    scan = read_series(tmp_path / "in")
+    assert scan.voxels[0].max() == background
+    assert (scan.padding.value, scan.padding.mask.sum()) == (-2000, 8 * 5)
+    fine = refined(scan)
+    write_series(fine, read_source(tmp_path / "in"), derivation(), tmp_path / "out")
+    files = [pydicom.dcmread(f) for f in sorted((tmp_path / "out").iterdir())]
+    for file in files:
+        assert file.PixelPaddingValue == -2000
+        assert (file.pixel_array[:, 0] == -2000).all()
+        assert file.pixel_array[:, 1:].min() >= background
+    back = read_series(tmp_path / "out")
+    np.testing.assert_array_equal(back.padding.mask, fine.padding.mask)
+    np.testing.assert_array_equal(back.voxels[1:], fine.voxels[1:])
+
+
+def test_padding_that_the_encoding_cannot_hold_becomes_a_number_that_no_value_has(tmp_path):
+    dicom_series(tmp_path / "in")
+    scan = read_series(tmp_path / "in")
+    mask = np.zeros(scan.shape, bool)
+    mask[0] = True
+    voxels = np.where(mask, 0, scan.voxels)
+    padded = replace(scan, voxels=voxels, padding=Padding(-32768, mask))
+    write_series(padded, read_source(tmp_path / "in"), derivation(), tmp_path / "out")
+    back = read_series(tmp_path / "out")
+    np.testing.assert_array_equal(back.padding.mask, mask)
+    np.testing.assert_array_equal(back.voxels[1:], voxels[1:])
 
 
 def test_mr_slopes_that_differ_by_slice_become_one(tmp_path):
@@ -212,7 +249,10 @@ def test_a_constant_volume_is_written(tmp_path):
     scan = read_series(tmp_path / "in")
     flat = replace(scan, voxels=np.zeros(scan.shape, np.float32), stored_as_integers=False)
     write_series(flat, read_source(tmp_path / "in"), derivation("spread"), tmp_path / "out")
-    assert not read_series(tmp_path / "out").voxels.any()
+    (first, *_) = (tmp_path / "out").glob("*.dcm")
+    assert not pydicom.dcmread(first).pixel_array.any()
+    with pytest.raises(Refused, match="out: is a map of a computed quantity"):
+        read_series(tmp_path / "out")
 
 
 @pytest.mark.parametrize("modality", ["MR", "CT"])

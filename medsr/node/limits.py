@@ -1,8 +1,7 @@
-"""Bounds on what a peer can make the node hold: a request read before it is believed, a socket
-that reads no PDU larger or slower than it may be.
+"""Limits on what a peer can make the node read and keep in memory.
 
-A PDU begins with its type and its length (PS3.8 9.3.1), four bytes that a peer can set to 4 GB.
-pynetdicom reads what the length says, so the length is judged here, before anything is read.
+A PDU starts with its type and its length (PS3.8 9.3.1). The length has four bytes, so a peer can
+announce 4 GB. pynetdicom reads what is announced; here the length is checked before it is read.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from pynetdicom.transport import AssociationSocket
 
 __all__ = [
     "ASSOCIATE_SECONDS",
-    "GuardedSocket",
+    "STALLED_SECONDS",
+    "BoundedSocket",
     "Request",
     "parse_request",
     "printable",
@@ -29,7 +29,7 @@ __all__ = [
 #: may add 64 kB.
 MAX_REQUEST_BYTES = 256 * 1024
 
-#: A P-DATA-TF PDU is no longer than the node announced (16 kB); some peers do not look.
+#: A P-DATA-TF PDU is no longer than the node announced (16 kB); some peers exceed that.
 MAX_PDU_BYTES = 1024**2
 
 #: From the connection to the whole A-ASSOCIATE-RQ.
@@ -38,7 +38,7 @@ ASSOCIATE_SECONDS = 5.0
 #: From the first to the last byte of a PDU, and for sending one.
 PDU_SECONDS = 20.0
 
-#: An association is closed that brings neither a whole message nor so many bytes in so long.
+#: An association that delivers neither a whole message nor so many bytes in this time is closed.
 STALLED_SECONDS, PROGRESS_BYTES = 60.0, 64 * 1024
 
 #: Context identifiers are the odd numbers of one byte (PS3.8 9.3.2.2).
@@ -50,14 +50,14 @@ ASSOCIATE_RQ, CONTEXT_ITEM = 0x01, 0x20
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks whom for an association: AE titles without padding, as they came."""
+    """AE titles of an A-ASSOCIATE-RQ, without padding, otherwise as received."""
 
     calling: str
     called: str
 
 
 def printable(text: str, longest: int = 16) -> str:
-    """A peer's text for the log: printable ASCII, `?` for all else, cut to a length.
+    """Make a peer's text safe for the log: printable ASCII, `?` for all else, cut to a length.
 
     >>> printable("EVIL" + chr(27) + "[2J")
     'EVIL?[2J'
@@ -66,7 +66,7 @@ def printable(text: str, longest: int = 16) -> str:
 
 
 def parse_request(data: bytes | bytearray) -> Request | None:
-    """The A-ASSOCIATE-RQ that a connection began with.
+    """Parse the A-ASSOCIATE-RQ at the start of a connection.
 
     Args:
         data: all bytes so far.
@@ -75,7 +75,7 @@ def parse_request(data: bytes | bytearray) -> Request | None:
         None while it is not whole.
 
     Raises:
-        ValueError: the bytes are something else, or more than any peer needs.
+        ValueError: it is something else, or larger than any peer needs.
     """
     if data[:1] not in (b"", b"\x01"):
         raise ValueError("no association request")
@@ -102,12 +102,12 @@ def rejection(result: int, source: int, reason: int) -> bytes:
     return struct.pack(">BxLxBBB", 0x03, 4, result, source, reason)
 
 
-class GuardedSocket(AssociationSocket):  # type: ignore[misc]
-    """The socket of an association that the door let in.
+class BoundedSocket(AssociationSocket):  # type: ignore[misc]
+    """The socket of an association, with limits on the size and duration of a PDU.
 
     Attributes:
-        early: what was read of it at the door.
-        progress: when (monotonic seconds) it last brought something of worth.
+        early: bytes that were read before the association was made.
+        progress: when the peer last made progress, in monotonic seconds.
     """
 
     def __init__(self, association: Any, connection: Any, early: bytearray) -> None:
@@ -119,7 +119,7 @@ class GuardedSocket(AssociationSocket):  # type: ignore[misc]
 
     @property
     def ready(self) -> bool:
-        """Whether to read on: not while a whole message waits, so that one is held at a time."""
+        """Whether to read: not while a message waits, so that few are in memory at a time."""
         if self.early:
             return True
         if self.assoc.dimse.msg_queue.qsize() > 0:
@@ -127,13 +127,13 @@ class GuardedSocket(AssociationSocket):  # type: ignore[misc]
         return bool(super().ready)
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes, or what there is when the peer has closed.
+        """Read so many bytes, or fewer when the peer has closed the connection.
 
         Raises:
-            OSError: more bytes than a PDU may have, or they came too slowly; it is closed then.
+            OSError: the PDU is too long or too slow; the connection is ended.
         """
         if nr_bytes > MAX_PDU_BYTES:
-            self.break_off()
+            self.disconnect()
             raise OSError("a PDU of an impossible length")
         found = self.early[:nr_bytes]
         del self.early[:nr_bytes]
@@ -146,7 +146,7 @@ class GuardedSocket(AssociationSocket):  # type: ignore[misc]
                     break
                 found += part
         except OSError:
-            self.break_off()
+            self.disconnect()
             raise
         self._bytes += len(found)
         if self._bytes >= PROGRESS_BYTES:
@@ -154,25 +154,25 @@ class GuardedSocket(AssociationSocket):  # type: ignore[misc]
         return found
 
     def send(self, bytestream: bytes) -> None:
-        """Send, or close on a peer that does not read."""
+        """Send; a peer that does not read in time is disconnected."""
         if self.socket is not None:
             self.socket.settimeout(PDU_SECONDS)
         super().send(bytestream)
 
     def progressed(self) -> None:
-        """Note that the peer did something of worth."""
+        """Note that the peer made progress."""
         self.progress, self._bytes = time.monotonic(), 0
 
     def idle_seconds(self) -> float:
-        """For how long it has not."""
+        """Time since the peer last made progress."""
         return time.monotonic() - self.progress
 
-    def break_off(self) -> None:
-        """End the connection, from any thread; the one that reads or writes it wakes up."""
+    def disconnect(self) -> None:
+        """End the connection, from any thread; a thread that waits for it wakes up."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
-    def let_go(self) -> None:
-        """Close it, when no thread uses it any more."""
-        self.break_off()
+    def close_connection(self) -> None:
+        """Free the connection; called by the last thread that uses it."""
+        self.disconnect()
         self._connection.close()

@@ -20,12 +20,12 @@ KEY = key_of("2.25.1")
 LATER = 1e12
 
 
-def copy_files(source, output, rule):
+def copy_files(series, output, rule):
     """A model that takes no time."""
-    shutil.copytree(source, output)
+    shutil.copytree(series.sources[0].path.parent, output)
 
 
-def refuse(source, output, rule):
+def refuse(series, output, rule):
     raise Refused("scan: this test refuses it.")
 
 
@@ -176,7 +176,7 @@ def test_a_stop_does_not_count_against_a_series(tmp_path, files):
     machine = Machine(tmp_path / "spool", files)
     machine.send(files, well=True)
 
-    def stopped(source, output, rule):
+    def stopped(series, output, rule):
         raise KeyboardInterrupt
 
     for _ in range(5):
@@ -192,7 +192,7 @@ def test_a_start_of_the_machine_does_not_count_against_a_series(tmp_path, files,
     machine = Machine(tmp_path / "spool", files)
     machine.send(files, well=True)
 
-    def die(source, output, rule):
+    def die(series, output, rule):
         raise KeyboardInterrupt
 
     for number in range(5):

@@ -1,0 +1,65 @@
+"""The words of `medsr train`, `calibrate` and `weights`; heavy rooms are imported inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["calibrate", "train", "weights"]
+
+PATH = click.Path(path_type=Path)
+overrides_argument = click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+
+
+@click.command()
+@click.argument("config", type=PATH)
+@overrides_argument
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
+    """Train a model from a configuration.
+
+    Example: medsr train configs/mr-head.yaml data.root=FOLDER trainer.steps=2000
+    """
+    from medsr.commands.train import run
+
+    click.echo(f"weights: {run(config, overrides, resume=resume)}")
+
+
+@click.command()
+@click.argument("config", type=PATH)
+@overrides_argument
+@click.option("--card", type=PATH, required=True, help="NAME.json of the model; is rewritten.")
+def calibrate(config: Path, overrides: tuple[str, ...], card: Path) -> None:
+    """Calibrate a model's intervals on the held-out subjects of a configuration.
+
+    Prints, for each subject, the coverage of a 90 % interval that was fitted on the others, and
+    writes the intervals and the statistics of the training scans into the model card.
+
+    Example: medsr calibrate configs/mr-head.yaml data.root=FOLDER --card runs/mr-head/mr-head.json
+    """
+    from medsr.commands.calibrate import run
+
+    run(config, overrides, card, click.echo)
+    click.echo(f"card: {card}")
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@overrides_argument
+@click.option("--dry-run", is_flag=True, help="List the stages and what is done already.")
+def weights(folder: Path, overrides: tuple[str, ...], dry_run: bool) -> None:
+    """Make the weights of a model: every stage of a folder, in order.
+
+    A stage that is done is skipped, and a training that was stopped continues from its
+    checkpoint.
+
+    Example: medsr weights configs/mr-head data.root=FOLDER
+    """
+    from medsr.commands.weights import plan, run
+
+    if dry_run:
+        for line in plan(folder, overrides):
+            click.echo(line)
+        return
+    click.echo(f"weights: {run(folder, overrides, lambda line: click.echo(line, err=True))}")

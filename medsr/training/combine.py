@@ -1,0 +1,48 @@
+"""One model of two: the network of the samples of one, that of the posterior mean of the other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from medsr.errors import UsageError
+from medsr.network.build import build_denoiser
+from medsr.network.checkpoint import load_model, parameter_count, save_model
+
+__all__ = ["combine"]
+
+
+def combine(samples: Path, mean: Path, output: Path) -> None:
+    """Write a model whose samples are those of one model and whose mean is that of another.
+
+    Args:
+        samples: weights of the model that gives the network of the samples, and the card.
+        mean: weights of a model with a network of its own for the posterior mean.
+        output: weights to write, with their card.
+
+    Raises:
+        InputError: a model is missing or damaged.
+        UsageError: the models do not fit together.
+        OutputError: the output cannot be written.
+    """
+    first, card = load_model(samples)
+    second, other = load_model(mean)
+    alike = {**card.network, "mean_network": True} == dict(other.network)
+    if not alike or not math.isclose(card.residual_std, other.residual_std, rel_tol=1e-6):
+        raise UsageError(
+            f"{samples.name} and {mean.name} cannot be one model: their networks or their units "
+            "of the residual differ, or the second has no network of its own for the mean."
+        )
+    both = build_denoiser(other.network, other.features)
+    weights = {k: v for k, v in second.state_dict().items() if k.startswith("mean_network.")}
+    weights |= {k: v for k, v in first.state_dict().items() if k.startswith("network.")}
+    both.load_state_dict(weights)
+    training = {
+        **card.training,
+        "parameters": parameter_count(both),
+        "mean_network": dict(other.training),
+    }
+    ranges = {**other.ranges, "factor_of_samples": card.ranges["factor"]}
+    combined = replace(card, network=other.network, ranges=ranges, training=training)
+    save_model(both, combined, output)

@@ -1,0 +1,93 @@
+"""How a stored number lies in its cell of bits, and whether the cells are as many as announced.
+
+PS3.5 8.1.1: a pixel cell of BitsAllocated bits holds a number of BitsStored bits whose highest
+lies at HighBit; the others may hold an overlay or nothing.
+"""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from medsr.errors import InputError, Refused
+from medsr.volume.dicom.dataset import number, raw_bytes
+from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.raw_pixels import raw_pixels_of
+
+__all__ = ["check_cells", "padding_range"]
+
+PADDING_VALUE, PADDING_LIMIT = 0x00280120, 0x00280121
+
+
+def check_cells(file: FileHeader) -> None:
+    """Refuse cells that contradict themselves, and pixels that are not as many as announced.
+
+    Raises:
+        InputError: more bytes of pixels than announced, or bytes that belong to nothing.
+        Refused: BitsAllocated, BitsStored, HighBit and PixelRepresentation contradict each other,
+            or place values where medsr does not read them.
+    """
+    name, dataset = file.path.name, file.dataset
+    allocated, stored = number(dataset, "BitsAllocated"), number(dataset, "BitsStored")
+    high, sign = number(dataset, "HighBit"), number(dataset, "PixelRepresentation")
+    if allocated is not None and stored is not None:
+        if not 1 <= stored <= allocated or (
+            high is not None and not stored <= high + 1 <= allocated
+        ):
+            raise Refused(
+                f"{name}: BitsAllocated, BitsStored and HighBit contradict each other, so its "
+                "stored numbers cannot be read. Export the scan again."
+            )
+        if high is not None and high + 1 != stored and raw_pixels_of(file, 0) is None:
+            raise Refused(
+                f"{name}: keeps its values in the upper bits (HighBit {high:.0f} of "
+                f"{allocated:.0f}), which medsr reads only of 16 uncompressed bits. Export the "
+                "scan again without compression."
+            )
+    if sign not in (None, 0, 1):
+        raise Refused(f"{name}: PixelRepresentation is neither 0 nor 1. Export the scan again.")
+    _check_length(file, allocated)
+
+
+def _check_length(file: FileHeader, allocated: float | None) -> None:
+    position, shape = file.fast.pixels, file.shape
+    if position is None or shape is None or allocated is None or allocated % 8:
+        return
+    samples = number(file.dataset, "SamplesPerPixel") or 1
+    announced = int(shape[0] * shape[1] * file.frames * samples * allocated) // 8
+    if position.length > announced + announced % 2:
+        raise InputError(
+            f"{file.path.name}: holds {position.length} bytes of pixels where its header "
+            f"announces {announced}, so one of the two is wrong. Copy or export it again."
+        )
+    if file.fast.stray:
+        raise InputError(
+            f"{file.path.name}: {file.fast.stray} bytes after the pixels belong to nothing, so "
+            "the file is not laid out as its header says. Copy or export it again."
+        )
+
+
+def padding_range(dataset: Dataset) -> tuple[float, float | None] | None:
+    """PixelPaddingValue and PixelPaddingRangeLimit as stored numbers; None without the first."""
+    value = _stored(dataset, PADDING_VALUE, "PixelPaddingValue")
+    if value is None:
+        return None
+    return value, _stored(dataset, PADDING_LIMIT, "PixelPaddingRangeLimit")
+
+
+def _stored(dataset: Dataset, tag: int, keyword: str) -> float | None:
+    """A stored number, whose sign PixelRepresentation tells, whatever its VR says.
+
+    Makers write 63536 (US) for -2000 of signed pixels.
+    """
+    written = raw_bytes(dataset, tag)
+    little = getattr(dataset.get_item(tag), "is_little_endian", True)
+    if len(written) == 2:
+        value: float | None = int.from_bytes(written, "little" if little else "big")
+    else:
+        value = number(dataset, keyword)
+    if value is None or not float(value).is_integer():
+        return value
+    cells = 1 << int(number(dataset, "BitsAllocated") or 16)
+    signed = number(dataset, "PixelRepresentation") == 1
+    value = value % cells
+    return value - cells if signed and value >= cells // 2 else value

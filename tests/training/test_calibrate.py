@@ -1,0 +1,92 @@
+"""`medsr calibrate`: intervals and statistics into the card, coverage as a table."""
+
+import json
+
+import pytest
+
+from medsr.acquisition.conditioning import FEATURES
+from medsr.commands.calibrate import run
+from medsr.errors import InputError, UsageError
+from medsr.network.build import build_denoiser
+from medsr.network.checkpoint import ModelCard, load_card, save_model, weights_digest
+from medsr.training import calibrate as room
+from tests.training.pages import small_page, write_page, write_scans
+
+NETWORK = {
+    "kind": "unet",
+    "mean_network": False,
+    "context": 2,
+    "widths": [8, 8],
+    "blocks": [1, 1],
+    "strides": [[2, 2]],
+    "fold": [1, 4],
+    "embedding": 8,
+}
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "FACTORS", (3.0,))
+    monkeypatch.setattr(room, "MODES", ((1, 1), (2, 1)))
+    monkeypatch.setattr(room, "SIDES", (40, 40, 36))
+    write_scans(tmp_path)
+    page = small_page(tmp_path)
+    page["data"]["train"] = [{"path": "a.nii", "person": "a"}]
+    page["data"]["validate"] = [{"path": f"{p}.nii", "person": p} for p in "bc"]
+    return write_page(tmp_path / "t.yaml", page)
+
+
+@pytest.fixture
+def card(tmp_path):
+    card = ModelCard(
+        name="stub",
+        description="for tests",
+        modality="MR",
+        network=NETWORK,
+        features=FEATURES,
+        residual_std=0.05,
+        ranges={"factor": [2, 6]},
+        people=1,
+        data={},
+        training={},
+        results={},
+        limits=("a limit",),
+    )
+    save_model(build_denoiser(NETWORK, FEATURES), card, tmp_path / "stub.safetensors")
+    return tmp_path / "stub.json"
+
+
+def test_the_card_gets_intervals_and_statistics_and_keeps_the_rest(config, card):
+    before, digest = load_card(card), weights_digest(card.with_suffix(".safetensors"))
+    lines = []
+    run(config, (), card, lines.append)
+    after = load_card(card)
+    assert set(after.intervals) == {"posterior_mean", "sample"}
+    assert set(after.ranges) == {"factor", "training_statistics"}
+    assert (after.limits, after.residual_std) == (before.limits, before.residual_std)
+    assert weights_digest(card.with_suffix(".safetensors")) == digest
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[:2] for row in table[2:]] == [
+        [mode, person] for mode in ("posterior_mean", "sample") for person in "bc"
+    ]
+    shares = [float(cell) for row in table[2:] for cell in row[2:]]
+    assert len(shares) == 4 * 6
+    assert all(0 < share <= 1 for share in shares)
+
+
+def test_a_model_of_another_modality_is_refused(config, card):
+    with pytest.raises(UsageError, match="is a model for MR; the configuration t is for CT"):
+        run(config, ["modality=CT"], card, print)
+    with pytest.raises(UsageError, match="names no scan to calibrate on"):
+        run(config, ["data.validate=[]"], card, print)
+    with pytest.raises(UsageError, match=r"expected the \.json file"):
+        run(config, (), card.with_suffix(".safetensors"), print)
+
+
+def test_a_missing_card_is_an_error_in_words(config, tmp_path):
+    with pytest.raises(InputError, match="no such model"):
+        run(config, (), tmp_path / "absent.json", print)
+    (tmp_path / "broken.json").write_text(json.dumps({"name": "broken"}))
+    (tmp_path / "broken.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="not a medsr model card"):
+        run(config, (), tmp_path / "broken.json", print)

@@ -1,0 +1,77 @@
+"""Links, pipes and what is here by name only."""
+
+import os
+
+import pytest
+
+from medsr.errors import InputError
+from medsr.volume.dicom.read.choose import list_series
+from medsr.volume.dicom.read.series import read_series
+from tests.dicom_factory import dicom_series, edit
+
+
+def let_go(file):
+    """What DataLad leaves of a file that was not fetched."""
+    file.unlink()
+    file.symlink_to(f"../.git/annex/objects/{file.name}")
+
+
+def test_files_that_were_not_fetched_are_counted(tmp_path):
+    files = dicom_series(tmp_path / "scan", slices=7)
+    for file in files[-2:]:
+        let_go(file)
+    for source in (tmp_path / "scan", files[0]):
+        with pytest.raises(InputError, match="scan: 2 files are here by name only"):
+            read_series(source)
+    with pytest.raises(InputError, match=r"IMG0006\.dcm: is a link to a file that is not here"):
+        read_series(files[-1])
+    for file in files[:-2]:
+        let_go(file)
+    with pytest.raises(InputError, match="scan: 7 files are here by name only"):
+        list_series(tmp_path / "scan")
+
+
+def test_a_pointer_in_place_of_a_file_is_named(tmp_path):
+    files = dicom_series(tmp_path / "scan")
+    renamed = [file.rename(file.with_suffix("")) for file in files]
+    renamed[-1].write_text("/annex/objects/MD5E-s3--1\n")
+    with pytest.raises(InputError, match="scan: 1 file is here by name only"):
+        read_series(tmp_path / "scan")
+
+
+def test_a_dangling_link_to_something_else_is_no_obstacle(tmp_path):
+    dicom_series(tmp_path / "scan")
+    (tmp_path / "scan" / "README.md").symlink_to("../nowhere.md")
+    assert read_series(tmp_path / "scan").shape == (10, 8, 5)
+
+
+def test_linked_folders_are_followed_and_loops_are_not(tmp_path):
+    dicom_series(tmp_path / "store" / "one")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "T1").symlink_to(tmp_path / "store" / "one")
+    (tmp_path / "store" / "one" / "up").symlink_to(tmp_path / "study")
+    assert read_series(tmp_path / "study").shape == (10, 8, 5)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_never_opened(tmp_path):
+    dicom_series(tmp_path / "scan")
+    os.mkfifo(tmp_path / "scan" / "pipe.dcm")
+    assert read_series(tmp_path / "scan").shape == (10, 8, 5)
+    with pytest.raises(InputError, match=r"pipe\.dcm: is a pipe, socket or device"):
+        read_series(tmp_path / "scan" / "pipe.dcm")
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    first = dicom_series(tmp_path / "scan" / "Mustermann", slices=3, uid="1.2")
+    dicom_series(tmp_path / "scan" / "b", slices=3, uid="1.2", step_mm=2.5)
+    edit(first[1], ImagePositionPatient=[0, 0, 70])
+    with pytest.raises(Exception, match=r"IMG0000\.dcm \(1 of 2 of that name\)") as fault:
+        read_series(tmp_path / "scan")
+    assert "Mustermann" not in str(fault.value)
+
+
+def test_here_has_the_name_of_its_folder(tmp_path, monkeypatch):
+    dicom_series(tmp_path / "scan")
+    monkeypatch.chdir(tmp_path / "scan")
+    assert read_series(os.curdir).name == "scan"
