@@ -64,7 +64,7 @@ def nearest_within(
     together = max(1, HESSIANS // len(weights) ** 2)
     solved = [
         _solve(part.double(), scan.double(), weights, products, bounds, tolerance)
-        for part, scan in zip(x.split(together), y.split(together), strict=True)
+        for part, scan in zip(torch.split(x, together), torch.split(y, together), strict=True)
     ]
     # Rounded to single precision a voxel may lie beyond a bound by its last bit.
     return torch.cat(solved).to(x.dtype).clamp_(*bounds)

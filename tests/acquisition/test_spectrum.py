@@ -34,7 +34,7 @@ def thick(factor, width, profile="gaussian"):
     ("factor", "width", "profile"),
     [(2, 2.0, "gaussian"), (4, 4.0, "gaussian"), (4, 3.0, "box"), (6, 6.0, "gaussian")],
 )
-def test_an_isotropic_image_is_told_from_its_thick_slices(factor, width, profile):
+def test_the_energy_of_an_isotropic_image_follows_from_its_thick_slices(factor, width, profile):
     acquisition = thick(factor, width, profile)
     band = finest_band(acquisition)
     assert band.measured_along == (0, 1)
