@@ -19,16 +19,15 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.noise import estimate_noise
-from medsr.audit.conformal import Interval
-from medsr.audit.null_space import NullSpace, local_energy, null_space_component, null_space_share
+from medsr.audit.null_space import NullSpace, null_space_component, null_space_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise, Sampler, multistep
 from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas
-from medsr.errors import Refused
 from medsr.intensity import Scaling, scaling_for
 from medsr.network.checkpoint import ModelCard
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
+from medsr.restore.intervals import half_width_of, interval_for
 from medsr.restore.options import Options, takes_turns
 from medsr.restore.plan import Plan
 from medsr.restore.profile_check import check_profile
@@ -39,7 +38,7 @@ from medsr.volume import geometry
 from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
-__all__ = ["Restored", "interval_for", "mode_of", "restore"]
+__all__ = ["Restored", "restore"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +142,7 @@ def restore(
     case = _Case(denoise, first, upsampled, measured, card.detail_tolerance, running)
     chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
     mean, deviation = _mean_and_std(case, options, chosen)
-    half_width = _half_width(mean, deviation, measured, interval)
+    half_width = half_width_of(mean, deviation, measured, interval)
     null_space, inconsistency = _audit(mean, measured, upsampled)
     residual = measured.residual(mean, upsampled.chunks)
     component = null_space_component(mean, measured.projector) if options.null_space_map else None
@@ -166,29 +165,6 @@ def restore(
         null_space=null_space,
         better_profile=better,
     )
-
-
-def interval_for(card: ModelCard, options: Options) -> Interval:
-    """The calibrated interval of the mode that the options ask for.
-
-    Raises:
-        Refused: the model has not been calibrated.
-    """
-    mode = mode_of(options.steps, options.samples)
-    if mode not in card.intervals:
-        raise Refused(
-            f"Model {card.name} has no calibrated interval for this mode ({mode}); leave out "
-            "--interval, or calibrate the model with medsr calibrate."
-        )
-    table = card.intervals[mode]
-    return Interval(float(table["nominal"]), tuple(table["spreads"]), tuple(table["half_widths"]))
-
-
-def mode_of(steps: int, samples: int) -> str:
-    """Key of the card's intervals: what kind of result the settings give."""
-    if samples > 1:
-        return "samples"
-    return "posterior_mean" if steps == 1 else "sample"
 
 
 def _noise_level(low: NDArray[np.float32], acquisition: Acquisition, scaling: Scaling) -> float:
@@ -283,16 +259,6 @@ def _audit(
     )
     root = torch.as_tensor(squares / measured.scan.numel()).sqrt()
     return null_space, tuple(float(v) for v in root)
-
-
-def _half_width(
-    mean: Tensor, deviation: Tensor | None, measured: DataConsistency, interval: Interval | None
-) -> Tensor | None:
-    """Half-width of the interval, [X', Y', Z']; None where none is asked for."""
-    if interval is None:
-        return None
-    ranking = null_space_component(mean, measured.projector) if deviation is None else deviation
-    return interval.half_width(local_energy(ranking))
 
 
 def _on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> Volume:
