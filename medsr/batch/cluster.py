@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from medsr.config import read_yaml
 from medsr.errors import UsageError
 from medsr.extras import need
+from medsr.pages import read_yaml
 
 __all__ = ["QUEUES", "QueueConfig", "joined", "load_queue_config", "local", "queued"]
 
@@ -25,7 +25,7 @@ PATIENCE_S = 30
 
 
 #: For workers that Dask starts by itself, which would give memory back at once; that slows torch
-#: by half (docs/scale.md).
+#: by half (docs/development/scale.md).
 KEEP_MEMORY = (
     "export MALLOC_TRIM_THRESHOLD_=134217728",
     "export MALLOC_MMAP_THRESHOLD_=134217728",

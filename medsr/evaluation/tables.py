@@ -103,7 +103,9 @@ def to_text(group: Group) -> str:
     lines = [
         "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells
     ]
-    warnings = [f"WARNING: {c.name}: {w}" for c in group.cases for w in c.evaluation.warnings]
+    warnings = [
+        f"WARNING: {printable(c.name)}: {w}" for c in group.cases for w in c.evaluation.warnings
+    ]
     words = main_comparisons(group)
     return "\n".join([*warnings, *lines, "", caption(group), *words]) + "\n"
 
@@ -135,9 +137,9 @@ def pairing_words(pair: Pairing) -> str:
     if pair.interval is not None:
         by += " [" + ", ".join(f"{end:.{metric.digits}f}" for end in pair.interval) + "]"
     p = "" if pair.p is None else f", Wilcoxon p = {pair.p:.2g} (Holm {pair.p_holm:.2g})"
+    names = f"{printable(pair.first)} against {printable(pair.second)}"
     return (
-        f"{metric.title}: {pair.first} against {pair.second}: {pair.wins} won, {pair.ties} tied, "
-        f"{pair.losses} lost{by}{p}."
+        f"{metric.title}: {names}: {pair.wins} won, {pair.ties} tied, {pair.losses} lost{by}{p}."
     )
 
 

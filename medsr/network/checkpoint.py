@@ -48,10 +48,12 @@ class ModelCard:
         sigma_data: standard deviation of its data that a sample starts with, in units of
             `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
             that began with the weights and the unit of another how its own data compare; it may
-            be tuned by the sharpness of samples of training people (docs/experiments.md).
+            be tuned by the sharpness of samples of training subjects
+            (docs/development/experiments.md).
         detail_tolerance: the finest detail of its samples gets the strength that the scan shows
-            within its slices, but for this factor (`restore.texture`); None: the one it learned.
-        intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
+            within its slices, within this factor (`restore.detail_strength`); None: the strength
+            that it learned.
+        intervals: mode -> calibrated interval; see `restore.pipeline.interval_for`.
         limits: known failures, in words.
         licence: of the weights; empty where nobody has given one.
         attributions: whose data it learned from, as their licences ask.

@@ -31,8 +31,8 @@ from pydantic import (
     model_validator,
 )
 
-from medsr.config import fault_words, read_yaml
 from medsr.errors import UsageError
+from medsr.pages import fault_words, read_yaml
 from medsr.restore.choices import Format
 from medsr.restore.options import Options, options_from, settings_of
 

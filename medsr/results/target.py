@@ -55,8 +55,10 @@ def format_of(output: Path, options: Options) -> Format:
     """The format that a user means: the one given, else by the name of the output.
 
     Raises:
-        UsageError: the name and the format contradict each other.
+        UsageError: the name and the format contradict each other, or there is no name.
     """
+    if not output.absolute().name:
+        raise UsageError(f"{output}: is no place for a result; give a file or a folder.")
     by_name = output.suffix == "" and not output.is_file()
     dicom = by_name if options.format is None else options.format == Format.DICOM
     if dicom and is_nifti(output):
@@ -79,8 +81,9 @@ def check_not_the_scan(source: Path, output: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    same = sidecar_path(output.absolute()) == sidecar_path(source.absolute())
-    if is_nifti(source) and is_nifti(output) and same:
+    if not (is_nifti(source) and is_nifti(output)):
+        return
+    if sidecar_path(output.absolute()) == sidecar_path(source.absolute()):
         raise UsageError(
             f"{output.name}: the result and its record would replace the scan or its sidecar. "
             "Choose another name or folder."

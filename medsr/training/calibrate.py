@@ -26,8 +26,9 @@ from medsr.intensity import scaling_for
 from medsr.metrics.foreground import foreground_mask
 from medsr.network.checkpoint import load_card
 from medsr.restore.enhancer import Enhancer
+from medsr.restore.intervals import mode_of
 from medsr.restore.options import DEFAULT_STEPS, Options
-from medsr.restore.pipeline import mode_of, restore
+from medsr.restore.pipeline import restore
 from medsr.restore.plan import Plan
 from medsr.training.cases import load_case
 from medsr.volume.atomic import write_text

@@ -19,7 +19,7 @@ from medsr.volume.volume import Volume
 SHAPE = (16, 18, 14)
 
 
-def case(name, person, seed):
+def case(name, person, seed, good="good"):
     """Two estimates: `good` has a third of the noise of `bad`; both vary from case to case."""
     rng = np.random.default_rng(seed)
     x = np.zeros(SHAPE)
@@ -29,7 +29,7 @@ def case(name, person, seed):
     def volume(voxels):
         return Volume(voxels.astype(np.float32), np.eye(4), modality="MR", name=name)
 
-    estimates = {"good": volume(x + noise), "bad": volume(x + 3 * noise)}
+    estimates = {good: volume(x + noise), "bad": volume(x + 3 * noise)}
     return Case(name, person, evaluate_pair(volume(x), estimates))
 
 
@@ -130,6 +130,17 @@ class TestTables:
         assert "8 people (16 cases" in markdown
         assert "16 won, 0 tied, 0 lost" in markdown
         assert "_" not in latex.split("%")[0].replace(r"\_", "")
+
+    def test_names_are_no_formulas_no_markup_and_no_commands(self):
+        hostile = "=1+1|<b>$x^$\\input{a}_\x1b"
+        few = Group(tuple(case(f"@{k}", f"+{k}", k, good=hostile) for k in range(3)))
+        cells = [cell for row in csv.reader(io.StringIO(tables.to_csv(few))) for cell in row[:3]]
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+        markdown, latex = tables.to_markdown(few), tables.to_latex(few)
+        assert {line.replace(r"\|", "").count("|") for line in markdown.splitlines()[:4]} == {4}
+        assert "<b>" not in markdown.replace(r"\<b\>", "")
+        assert r"\input" not in latex
+        assert "\x1b" not in tables.to_text(few) + markdown + latex
 
     def test_too_few_people_are_said(self):
         few = Group((case("a", "p", 0), case("b", "q", 1)))

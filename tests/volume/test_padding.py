@@ -5,7 +5,8 @@ import pytest
 
 from medsr.errors import Refused
 from medsr.volume.geometry import refined_grid
-from medsr.volume.padding import AIR_HU, Padding, in_range, with_padding, without_padding
+from medsr.volume.modality import CT_AIR_HU
+from medsr.volume.padding import Padding, in_range, with_padding, without_padding
 from medsr.volume.volume import Volume
 
 
@@ -19,7 +20,7 @@ def test_a_range_has_either_end_first():
 
 @pytest.mark.parametrize(
     ("modality", "real", "background"),
-    [("CT", [5, 9], AIR_HU), ("MR", [-3, 9], 0), ("MR", [4, 9], 4), ("MR", [-9, -2], -2)],
+    [("CT", [5, 9], CT_AIR_HU), ("MR", [-3, 9], 0), ("MR", [4, 9], 4), ("MR", [-9, -2], -2)],
 )
 def test_padding_becomes_background(modality, real, background):
     voxels = np.array([-32768, *real], dtype=np.float32)
