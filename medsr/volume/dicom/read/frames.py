@@ -37,6 +37,9 @@ __all__ = ["Frame", "frames_of"]
 #: No slice lies farther from the origin, and no distance between pixels is smaller or larger.
 FARTHEST_MM, FINEST_MM, COARSEST_MM = 1e4, 1e-3, 100.0
 
+#: RescaleType of CT values that are Hounsfield units; "US" means unspecified (PS3.3 C.11.1.1.2).
+HU_TYPES = {"", "HU", "HU_MOD", "US"}
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -163,6 +166,11 @@ def _frame(
     slope, intercept = rescaling(sources, file.modality, name)
     types = [text(source, "RescaleType") for source in sources]
     unit = next((word.upper() for word in types if word), "")
+    if file.modality == "CT" and unit not in HU_TYPES:
+        raise Refused(
+            f"{name}: RescaleType says that its values are not Hounsfield units. "
+            "Give the CT scan itself, not a map made from it."
+        )
     position = _needed(sources, "ImagePositionPatient", 3, name)
     if max(map(abs, position)) > FARTHEST_MM:
         raise Refused(

@@ -25,7 +25,6 @@ import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medsr.errors import Refused
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.choose import known_group, name_of, pick_group
 from medsr.volume.dicom.read.content import (
@@ -57,9 +56,6 @@ __all__ = [
     "series_of",
     "stacked_frames",
 ]
-
-#: RescaleType of CT values that are Hounsfield units; "US" means unspecified (PS3.3 C.11.1.1.2).
-HU_TYPES = {"", "HU", "HU_MOD", "US"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,8 +225,6 @@ def _stacked(files: Sequence[FileHeader], modality: str, name: str) -> tuple[lis
     for file in files:
         check_size(file)
     frames = [frame for file in files for frame in frames_of(file)]
-    if modality == "CT":
-        _check_hounsfield(frames)
     stack = stack_slices(_slices(frames), name)
     return [frames[i] for i in stack.order], stack
 
@@ -261,15 +255,6 @@ def _names(frames: Sequence[Frame]) -> list[str]:
         f"frame {frame.index + 1} of {shown[frame.path]}" if many else shown[frame.path]
         for frame in frames
     ]
-
-
-def _check_hounsfield(frames: Sequence[Frame]) -> None:
-    for frame in frames:
-        if frame.rescale_type not in HU_TYPES:
-            raise Refused(
-                f"{frame.path.name}: RescaleType says that its values are not Hounsfield units. "
-                "Give the CT scan itself, not a map made from it."
-            )
 
 
 #: Former names, until their callers are switched to `open_series`.
