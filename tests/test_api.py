@@ -78,7 +78,9 @@ def test_a_monai_tensor_brings_its_affine(path, enhancer):
     from monai.data import MetaTensor
 
     volume = medsr.read(path)
-    tensor = MetaTensor(torch.tensor(np.array(volume.voxels))[None], affine=np.array(volume.affine))
+    tensor = MetaTensor(
+        torch.tensor(np.array(volume.voxels))[None], affine=np.array(volume.affine)
+    )
     enhanced = enhancer.enhance(tensor, steps=1, modality="MR")
     assert enhanced.volume.spacing_mm == pytest.approx((1, 1, 1))
 

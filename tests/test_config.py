@@ -2,8 +2,11 @@
 
 import pytest
 
-from medsr.config import load_config, load_page
+from medsr.batch.cluster import load_queue_config
+from medsr.config import load_config
 from medsr.errors import InputError, UsageError
+from medsr.node.rules import load_settings
+from medsr.pages import load_page
 from medsr.training.run import check_split
 from tests.training.pages import small_page, write_page
 
@@ -71,3 +74,25 @@ def test_what_is_no_page_of_settings_is_an_error_in_words(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"odd\.yaml"):
         load_config(path)
+
+
+def test_a_byte_order_mark_is_as_people_write_them(config):
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert load_config(config).name == "t"
+
+
+@pytest.mark.parametrize("content", [b"a: " + b"[" * 9000, b"{b: " * 900, b"a: " + b"x" * 2**21])
+def test_a_page_that_is_too_deep_or_too_large_is_refused_at_once(tmp_path, content):
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"odd\.yaml: is too large or too deeply nested"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 5000, b"date: 2024-13-45"])
+def test_rules_and_cluster_pages_are_read_by_the_same_rules(tmp_path, content):
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    for load in (load_config, load_settings, load_queue_config):
+        with pytest.raises(InputError, match=r"odd\.yaml"):
+            load(path)

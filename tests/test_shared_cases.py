@@ -1,7 +1,8 @@
 """Inputs of public bug reports and mutated files, run through the program as a user runs it.
 
 The cases lie beside the checkout (or where MEDSR_CASES points). `NN_name/make.py OUT PROGRAM`
-makes an input and checks what the program does with it; `files/` holds one wrong input of each kind.
+makes an input and checks what the program does with it; `files/` holds one wrong input of each
+kind.
 """
 
 import os

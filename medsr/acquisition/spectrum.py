@@ -9,7 +9,7 @@ frequencies is
 
 so that E_z is E_x times a number, which S = |k|^-POWER gives. The band is the upper half of what
 the fine grid can hold across the slices. What it expects is right within a factor of 1.3 to 1.6
-(docs/experiments.md, The strength of detail): a rule of thumb.
+(docs/development/experiments.md, The strength of detail): a rule of thumb.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["FinestBand", "band_energy", "central", "expected_energy", "filtered"
 Block = tuple[slice, slice, slice]
 
 #: Of the power spectrum, three-dimensional. Chosen on the training people with factors 2 to 6, so
-#: that the geometric mean of expected over true energy is 1 (docs/experiments.md).
+#: that the geometric mean of expected over true energy is 1 (docs/development/experiments.md).
 POWER = 4.0
 
 #: The band begins at this share of the fine grid's Nyquist frequency across the slices, and an

@@ -154,7 +154,7 @@ def out_of_distribution_score(
 
 
 #: Widths of the training's range that a number may lie outside before it is worth a remark, and
-#: before the scan is refused (docs/trust.md says how these were chosen).
+#: before the scan is refused (docs/explanation/trust.md says how these were chosen).
 REMARKABLE_SCORE, REFUSED_SCORE = 0.5, 3.0
 
 

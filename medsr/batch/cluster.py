@@ -11,10 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from medsr.errors import InputError, UsageError
+from medsr.errors import UsageError
 from medsr.extras import need
+from medsr.pages import read_yaml
 
 __all__ = ["QUEUES", "QueueConfig", "joined", "load_queue_config", "local", "queued"]
 
@@ -26,7 +25,7 @@ PATIENCE_S = 30
 
 
 #: For workers that Dask starts by itself, which would give memory back at once; that slows torch
-#: by half (docs/scale.md).
+#: by half (docs/development/scale.md).
 KEEP_MEMORY = (
     "export MALLOC_TRIM_THRESHOLD_=134217728",
     "export MALLOC_MMAP_THRESHOLD_=134217728",
@@ -67,12 +66,7 @@ def load_queue_config(path: Path) -> QueueConfig:
         InputError: missing, or not YAML.
         UsageError: an unknown setting (the nearest is named) or a value of another kind.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise InputError(f"{path.name}: cannot be read as YAML.") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
+    raw = read_yaml(path)
     legal = [field.name for field in fields(QueueConfig)]
     for key in raw:
         if key not in legal:

@@ -22,8 +22,8 @@ SIGMA_MAX = 20.0
 
 #: The levels after the first lie between these, evenly in the logarithm: above FIRST little is
 #: decided, below LAST next to nothing is left to denoise. Chosen together with the first and last
-#: step of `samplers.multistep`, so that a sample is as sharp as a scan (docs/experiments.md, Few
-#: steps).
+#: step of `samplers.multistep`, so that a sample is as sharp as a scan
+#: (docs/development/experiments.md, Few steps).
 FIRST, LAST = 2.0, 0.05
 
 

@@ -88,12 +88,11 @@ def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:
     Raises:
         UsageError: an unknown kind.
     """
+    check_settings(settings, features)
     channels = 1 + 1 + 2 * int(settings["context"]) + 2  # noisy, upsampled, neighbours, phase
     widths = tuple(int(n) for n in settings["widths"])
     if settings["kind"] == "monai":
         return MonaiUNet(channels=channels, features=features, widths=widths)
-    if settings["kind"] != "unet":
-        raise UsageError(f"There is no network '{settings['kind']}'; there are unet and monai.")
     return UNet(
         channels=channels,
         features=features,
@@ -103,3 +102,67 @@ def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:
         fold=settings["fold"],
         embedding=int(settings["embedding"]),
     )
+
+
+#: Name of a setting of the U-Net -> the largest of its whole numbers; all but `context`, and the
+#: axes of a block, are at least 1. Far beyond any network that fits into memory.
+LARGEST = {
+    "context": 32,
+    "widths": 4096,
+    "blocks": 32,
+    "strides": 16,
+    "fold": 16,
+    "embedding": 4096,
+}
+
+#: Levels of a network, axes of its images, numbers of the acquisition vector, at most.
+MAX_LEVELS, MAX_AXES, MAX_FEATURES = 8, 3, 256
+
+
+def check_settings(settings: Mapping[str, Any], features: int) -> None:
+    """Refuse settings of no network; they may come from a card that a stranger wrote.
+
+    Args:
+        settings: the fields of `config.NetworkConfig`.
+        features: length of the acquisition vector.
+
+    Raises:
+        UsageError: an unknown kind, or a setting that is missing or of another kind.
+    """
+    kind = settings.get("kind")
+    if kind not in ("unet", "monai"):
+        raise UsageError("There is no network of that kind; there are unet and monai.")
+    if not _whole(features, 1, MAX_FEATURES):
+        raise UsageError(f"A network takes 1 to {MAX_FEATURES} numbers of the acquisition.")
+    needed = ("context", "widths") if kind == "monai" else tuple(LARGEST)
+    for name in needed:
+        if not _fits(name, settings.get(name)):
+            raise UsageError(
+                f"The network's setting '{name}' is missing or is not one that a network has."
+            )
+
+
+def _fits(name: str, value: object) -> bool:
+    largest = LARGEST[name]
+    if name in ("context", "embedding"):
+        return _whole(value, 0 if name == "context" else 1, largest)
+    if not isinstance(value, list | tuple) or not 0 <= len(value) <= MAX_LEVELS:
+        return False
+    if name == "strides":
+        return all(_axes(stride, largest) for stride in value)
+    if name == "fold":
+        return _axes(value, largest)
+    return bool(value) and all(_whole(n, 1, largest) for n in value)
+
+
+def _axes(value: object, largest: int) -> bool:
+    """Whether it is one whole number for each axis of an image or a block."""
+    return (
+        isinstance(value, list | tuple)
+        and 2 <= len(value) <= MAX_AXES
+        and all(_whole(n, 1, largest) for n in value)
+    )
+
+
+def _whole(value: object, lowest: int, largest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= largest

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medsr.diffusion.denoiser import Denoiser
-from medsr.errors import InputError, OutputError
+from medsr.errors import InputError, OutputError, UsageError
 from medsr.network.build import build_denoiser
 
 __all__ = ["ModelCard", "load_card", "load_model", "save_model", "weights_digest"]
@@ -48,10 +48,12 @@ class ModelCard:
         sigma_data: standard deviation of its data that a sample starts with, in units of
             `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
             that began with the weights and the unit of another how its own data compare; it may
-            be tuned by the sharpness of samples of training people (docs/experiments.md).
+            be tuned by the sharpness of samples of training subjects
+            (docs/development/experiments.md).
         detail_tolerance: the finest detail of its samples gets the strength that the scan shows
-            within its slices, but for this factor (`restore.texture`); None: the one it learned.
-        intervals: mode -> calibrated interval; see `restore.enhancer.interval_for`.
+            within its slices, within this factor (`restore.detail_strength`); None: the strength
+            that it learned.
+        intervals: mode -> calibrated interval; see `restore.pipeline.interval_for`.
         limits: known failures, in words.
         licence: of the weights; empty where nobody has given one.
         attributions: whose data it learned from, as their licences ask.
@@ -102,11 +104,39 @@ def load_card(path: Path) -> ModelCard:
         raw = json.loads(path.read_text(encoding="utf-8"))
         raw["limits"] = tuple(raw["limits"])
         raw["attributions"] = tuple(raw.get("attributions", ()))
-        return ModelCard(**raw)
+        card = ModelCard(**raw)
     except OSError:
         raise InputError(f"{path.name}: the model card is missing or cannot be read.") from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError(f"{path.name}: is not a medsr model card.") from None
+    wrong = next((name for name, sound in _sound_fields(card).items() if not sound), None)
+    if wrong is not None:
+        raise InputError(f"{path.name}: the model card's '{wrong}' is not of the kind it must be.")
+    return card
+
+
+def _sound_fields(card: ModelCard) -> dict[str, bool]:
+    """Field -> whether its value is of its kind; a stranger may have written the card."""
+    texts = ("name", "description", "licence", "use")
+    groups = ("network", "ranges", "data", "training", "results", "intervals")
+    sound = {name: isinstance(getattr(card, name), str) for name in texts}
+    sound |= {name: isinstance(getattr(card, name), dict) for name in groups}
+    sound["modality"] = card.modality in ("MR", "CT")
+    sound["features"] = isinstance(card.features, int) and not isinstance(card.features, bool)
+    sound["people"] = isinstance(card.people, int) and not isinstance(card.people, bool)
+    for name in ("residual_std", "sigma_data"):
+        sound[name] = _positive(getattr(card, name))
+    sound["detail_tolerance"] = card.detail_tolerance is None or _positive(card.detail_tolerance)
+    if sound["intervals"]:
+        sound["intervals"] = all(isinstance(one, dict) for one in card.intervals.values())
+    sound["limits"] = all(isinstance(line, str) for line in card.limits)
+    sound["attributions"] = all(isinstance(line, str) for line in card.attributions)
+    return sound
+
+
+def _positive(value: object) -> bool:
+    whole = isinstance(value, int | float) and not isinstance(value, bool)
+    return whole and 0 < value < 1e9  # type: ignore[operator]
 
 
 def load_model(path: Path) -> tuple[Denoiser, ModelCard]:
@@ -122,12 +152,22 @@ def load_model(path: Path) -> tuple[Denoiser, ModelCard]:
         tensors = load_file(path)
     except (OSError, SafetensorError):
         raise InputError(f"{path.name}: the weights are missing or damaged.") from None
-    denoiser = build_denoiser(card.network, card.features)
     try:
+        with torch.device("meta"):  # takes no memory, whatever the card says
+            shapes = _shapes(build_denoiser(card.network, card.features).state_dict())
+        if shapes != _shapes(tensors):
+            raise ValueError
+        denoiser = build_denoiser(card.network, card.features)
         denoiser.load_state_dict({key: value.float() for key, value in tensors.items()})
-    except RuntimeError:
+    except UsageError as fault:
+        raise InputError(f"{path.name}: its model card describes no network. {fault}") from None
+    except (RuntimeError, ValueError, TypeError):
         raise InputError(f"{path.name}: the weights do not fit their model card.") from None
     return denoiser.eval().requires_grad_(False), card
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def save_model(denoiser: Denoiser, card: ModelCard, path: Path) -> None:

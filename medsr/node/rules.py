@@ -22,7 +22,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -32,8 +31,8 @@ from pydantic import (
     model_validator,
 )
 
-from medsr.config import fault_words
-from medsr.errors import InputError, UsageError
+from medsr.errors import UsageError
+from medsr.pages import fault_words, read_yaml
 from medsr.restore.choices import Format
 from medsr.restore.options import Options, options_from, settings_of
 
@@ -119,14 +118,7 @@ def load_settings(path: Path | None) -> NodeSettings:
     """
     if path is None:
         return NodeSettings()
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise InputError(f"{path.name}: cannot be read ({fault.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InputError(f"{path.name}: is not valid YAML.") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{path.name}: rules are a page of `key: value` lines.")
+    raw = read_yaml(path)
     try:
         return NodeSettings.model_validate(raw)
     except ValidationError as fault:

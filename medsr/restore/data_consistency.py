@@ -22,7 +22,7 @@ TOLERANCE = 0.005
 ROUNDS = 3
 
 #: A scan with less noise than this, over the intensity gain, is held as if it had none: below it
-#: holding costs no PSNR, above it the noise comes back in (docs/experiments.md).
+#: holding costs no PSNR, above it the noise comes back in (docs/development/experiments.md).
 NOISE_FREE = 0.02
 
 

@@ -17,7 +17,7 @@ __all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target"]
 MAX_FACTOR = 8.0
 
 #: Peak memory an output voxel, with some room: 210 million took 3.3 GB, of a sample about
-#: 0.5 GB more (docs/speed.md).
+#: 0.5 GB more (docs/development/speed.md).
 BYTES_PER_VOXEL = 20
 
 #: The same where no axis was left alone, so that nothing can be done in chunks.

@@ -21,9 +21,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from medsr.config import CardConfig, TrainConfig, fault_words, load_page
+from medsr.config import CardConfig, TrainConfig
 from medsr.errors import InputError, UsageError
 from medsr.network.checkpoint import load_card, weights_digest
+from medsr.pages import fault_words, load_page
 from medsr.training.calibrate import calibrate, write_calibration
 from medsr.training.combine import combine
 from medsr.volume.atomic import write_text

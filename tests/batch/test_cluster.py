@@ -74,3 +74,12 @@ def test_a_batch_through_a_queue(tmp_path, monkeypatch):
         results = medsr.batch.run(plan, client, restore=stub_restore)
     assert "#SBATCH --mem=2G" in (tmp_path / "job.sh").read_text()
     assert results.counts == {"done": 3}
+
+
+@pytest.mark.parametrize(
+    "text", [b"cores: 2020-99-99", b"a: !!timestamp x", b"a: \xff", b"[" * 3000]
+)
+def test_a_page_that_is_no_yaml_is_refused_in_words(tmp_path, text):
+    (tmp_path / "page.yaml").write_bytes(text)
+    with pytest.raises(InputError, match=r"page\.yaml: "):
+        load_queue_config(tmp_path / "page.yaml")

@@ -3,7 +3,8 @@
 Each worker writes the number of the case it begins to shared memory. When it dies or stands
 still, the parent knows which case it was, notes it, and starts a worker at the next one. The time
 of a case is CPU time for slowness and wall time for standing still; its memory is what the peak of
-resident memory rose by. What a case prints past medsr (a codec, a library, a Python warning) is a finding.
+resident memory rose by. What a case prints past medsr (a codec, a library, a warning) is found
+too.
 """
 
 from __future__ import annotations

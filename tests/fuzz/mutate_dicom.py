@@ -29,7 +29,8 @@ WORDS = (
     "ORIGINAL\\PRIMARY\\LOCALIZER",
     "ORIGINAL\\PRIMARY\\MOSAIC", "MONOCHROME1", "RGB", "PALETTE COLOR", "YBR_FULL",
     "\\ISO 2022 IR 87",
-    "ISO_IR 192", "GB18030", "ISO_IR 999", "HU", "US", "ADC", "00000000", "99999999", "*", "?", "=x",
+    "ISO_IR 192", "GB18030", "ISO_IR 999", "HU", "US", "ADC", "00000000", "99999999", "*", "?",
+    "=x",
 )  # fmt: skip
 
 VRS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ MAX_SENTENCES, MAX_CHARACTERS = 3, 900
 
 #: No scan has values, or lies further from its origin, or is thicker, than this.
 MAX_VALUE, MAX_ORIGIN_MM, MAX_THICKNESS_MM = 1e12, 1e6, 1e3
+
+#: Control characters, halves of characters, and breaks of lines and paragraphs.
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 class Wrong(Exception):
@@ -106,7 +110,7 @@ def check_words(words: str, *, sentence: bool = True) -> None:
     """
     if SECRET.lower() in words.lower():
         raise Wrong("names a patient", words)
-    if not words.isprintable():
+    if any(unicodedata.category(sign) in UNPRINTABLE for sign in words):
         raise Wrong("unprintable words", repr(words))
     if not sentence:
         return

@@ -144,6 +144,8 @@ def _check_range(datasets: list[pydicom.FileDataset], volume: Volume) -> None:
             if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
                 return
             pixels = dataset.pixel_array
+            above = dataset.BitsAllocated - 1 - dataset.HighBit
+            pixels = (pixels << above) >> (dataset.BitsAllocated - dataset.BitsStored)
             slope = float(dataset.get("RescaleSlope", 1) or 1)
             inter = float(dataset.get("RescaleIntercept", 0) or 0)
         except Exception:  # pydicom does not load it: no second opinion

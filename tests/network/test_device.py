@@ -1,10 +1,11 @@
-"""Between the evaluations of a walk nothing passes between the host and the device."""
+"""Between the evaluations of a sampler nothing passes between the host and the device."""
 
 import torch
 
 from medsr.diffusion.samplers import multistep
-from medsr.diffusion.schedule import sampling_sigmas
-from medsr.restore.slice_denoiser import Network, whole_volume
+from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas
+from medsr.restore.running import Running
+from medsr.restore.slice_denoiser import Network, slice_denoiser
 from medsr.restore.upsampled import STATE, Upsampled
 from tests.network.test_unet_and_checkpoint import small_denoiser
 from tests.restore.test_slice_denoiser import ACQUISITION, X, Y, Z
@@ -14,12 +15,14 @@ from tests.restore.test_slice_denoiser import ACQUISITION, X, Y, Z
 META = torch.device("meta")
 
 
-def test_the_walk_stays_on_the_device():
+def test_sampling_stays_on_the_device():
     upsampled = Upsampled.of(torch.rand(X, Y, Z // 4), ACQUISITION, 1.0)
-    network = Network(small_denoiser().to(META), 1, torch.bfloat16, 1000, META)
+    running = Running(META, torch.bfloat16, voxels_per_call=1000)
+    network = Network(small_denoiser().to(META), 1, running)
     calls = []
-    denoise = whole_volume(network, upsampled, 0.0, lambda: calls.append(1), in_turn=True)
+    denoise = slice_denoiser(network, upsampled, 0.0, lambda: calls.append(1), in_turn=True)
     start = torch.zeros(X, Y, Z, dtype=STATE, device=META)
-    residual = multistep(denoise, start, sampling_sigmas(3))
+    first = denoise(start, SIGMA_MAX, 0)
+    residual = multistep(denoise, first, start, sampling_sigmas(3))
     assert len(calls) == 3
     assert (residual.device, residual.dtype, residual.shape) == (META, STATE, start.shape)

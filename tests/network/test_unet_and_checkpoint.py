@@ -1,4 +1,5 @@
 import copy
+import json
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import InputError
 from medsr.network.blocks import fold, unfold
 from medsr.network.build import build_network
-from medsr.network.checkpoint import ModelCard, load_model, save_model
+from medsr.network.checkpoint import ModelCard, load_card, load_model, save_model
 from medsr.network.unet import UNet
 
 SMALL = {
@@ -116,5 +117,68 @@ def test_damaged_weights_are_a_sentence(tmp_path):
 def test_the_digest_of_a_card_follows_what_changes_results():
     digest = card().settings_digest
     assert card(detail_tolerance=1.4).settings_digest != digest
-    assert card(spread=1.2).settings_digest != digest
+    assert card(sigma_data=1.2).settings_digest != digest
     assert card(description="other words", limits=("a limit",)).settings_digest == digest
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", None),
+        ("modality", "PT"),
+        ("modality", ["MR"]),
+        ("network", "unet"),
+        ("features", "4"),
+        ("features", True),
+        ("residual_std", "0.1"),
+        ("residual_std", float("nan")),
+        ("residual_std", 10**400),
+        ("ranges", []),
+        ("detail_tolerance", "much"),
+        ("intervals", {"mean": 3}),
+        ("limits", [1]),
+        ("sigma_data", -1),
+    ],
+)
+def test_a_card_with_a_field_of_another_kind_is_refused(tmp_path, field, value):
+    path = tmp_path / "small.safetensors"
+    save_model(small_denoiser(), card(), path)
+    page = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({**page, field: value}))
+    with pytest.raises(InputError, match=field):
+        load_model(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "null", "{}", "\xff", '{"limits": 3}'])
+def test_what_is_no_card_is_refused(tmp_path, text):
+    path = tmp_path / "small.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match="is not a medsr model card"):
+        load_card(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "resnet"},
+        {"kind": ["unet"]},
+        {"context": "two"},
+        {"context": 1e999},
+        {"widths": None},
+        {"widths": [-8, 0]},
+        {"widths": "mm"},
+        {"widths": [4096] * 8, "blocks": [32] * 8, "strides": [[2, 2]] * 7},
+        {"blocks": [1]},
+        {"strides": [[]]},
+        {"fold": [4]},
+        {"embedding": 9 * 10**400},
+    ],
+)
+def test_a_card_of_a_network_that_is_none_is_refused(tmp_path, change):
+    path = tmp_path / "small.safetensors"
+    save_model(small_denoiser(), card(), path)
+    page = json.loads(path.with_suffix(".json").read_text())
+    page["network"] |= change
+    path.with_suffix(".json").write_text(json.dumps(page))
+    with pytest.raises(InputError, match="card"):
+        load_model(path)

@@ -54,3 +54,12 @@ def test_the_first_rule_that_fits_decides():
     assert choose_rule(rules, Facts("CT", 30, "", "", 5.0)).name == "ct"
     assert may_match(rules, Facts("MR", 20, "T2 tra", "HEAD"))
     assert not may_match(rules, Facts("MR", 20, "T2 tra", "KNEE"))
+
+
+@pytest.mark.parametrize(
+    "text", [b"cores: 2020-99-99", b"a: !!timestamp x", b"a: \xff", b"[" * 3000]
+)
+def test_a_page_that_is_no_yaml_is_refused_in_words(tmp_path, text):
+    (tmp_path / "page.yaml").write_bytes(text)
+    with pytest.raises(InputError, match=r"page\.yaml: "):
+        load_settings(tmp_path / "page.yaml")

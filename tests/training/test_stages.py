@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from medsr.config import load_page
 from medsr.errors import InputError, UsageError
 from medsr.network.checkpoint import load_card, load_model, weights_digest
+from medsr.pages import load_page
 from medsr.training import calibrate as calibration
 from medsr.training import stages as room
 from medsr.training.stages import State, load_stages, run_stages, settings_digest, state_of

@@ -17,12 +17,13 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pydicom
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
@@ -59,6 +60,18 @@ MAX_INFLATED_BYTES = 1024**3
 
 #: So is one that unpacks to more than the first of these and the second times its own size.
 INFLATED_BYTES, MAX_INFLATION = 1 << 26, 200
+
+#: Elements of a header, those within sequences apart; the largest have about a thousand.
+MAX_ELEMENTS = 20_000
+
+#: Elements of the meta group and of a command set, which belongs into messages; a file has ten.
+MAX_OPENING = 256
+
+#: Value representations with a length of four bytes (PS3.5 7.1.2).
+LONG_KINDS = (b"OB", b"OW", b"SQ", b"UN", b"UT", b"OF", b"OD", b"OL", b"OV", b"UC", b"UR")
+
+#: Pixels as whole numbers, and as numbers of single and double precision.
+PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 
@@ -138,7 +151,52 @@ def parse_header(path: Path, content: bytes) -> Dataset:
 def _parse(path: Path, tags: list[Any] | None, pixels: bool) -> Dataset:
     check_regular(path)
     _check_inflated(path)
-    return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels, force=True)
+    wanted = [Tag(tag) for tag in tags] if tags else None
+    with path.open("rb") as stream:
+        _check_opening(stream, path.name)
+        return read_partial(stream, _counted(path, pixels), force=True, specific_tags=wanted)
+
+
+def _check_opening(stream: BinaryIO, name: str) -> None:
+    """Refuse an endless meta group or command set, which the parser reads before all else."""
+    start = 132 if stream.read(132)[128:] == b"DICM" else 0
+    for _ in range(MAX_OPENING):
+        stream.seek(start)
+        head = stream.read(12)
+        group = int.from_bytes(head[:2], "little")
+        if len(head) < 12 or group not in (0, 2):
+            break
+        short = group == 2 and head[4:6] not in LONG_KINDS
+        at = 8 if group == 2 and not short else 6 if short else 4
+        end = 8 if short else at + 4
+        start += end + int.from_bytes(head[at:end], "little")
+    else:
+        raise InputError(
+            f"{name}: begins with more than {MAX_OPENING} elements of its file format, which no "
+            "file has; it is damaged. Copy or export it again."
+        )
+    stream.seek(0)
+
+
+def _counted(path: Path, pixels: bool) -> Callable[[BaseTag, str | None, int], bool]:
+    """When the parser stops: before the pixels, unless they are wanted.
+
+    Raises, once called more often than a header has elements: a file of zeros is a header of
+    millions of empty elements, which the parser would take minutes for.
+    """
+    count = 0
+
+    def stop(tag: BaseTag, _: str | None, __: int) -> bool:
+        nonlocal count
+        count += 1
+        if count > MAX_ELEMENTS:
+            raise InputError(
+                f"{path.name}: its header has more than {MAX_ELEMENTS} elements, which none has; "
+                "the file is damaged. Copy or export it again."
+            )
+        return not pixels and tag in PIXEL_TAGS
+
+    return stop
 
 
 def check_regular(path: Path) -> None:

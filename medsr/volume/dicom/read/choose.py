@@ -142,6 +142,6 @@ def _listing(groups: Sequence[Group]) -> str:
 
 
 def _shown_uid(group: Group, number: int) -> str:
-    """A UID (PS3.5 9.1); what is none is not shown, since it may name a person."""
-    is_uid = re.fullmatch(r"[0-9][0-9.]{0,63}", group.uid) or not group.uid
+    """A UID (PS3.5 9.1) or a digest; what is neither is not shown: it may name a person."""
+    is_uid = re.fullmatch(r"[0-9][0-9.]{0,63}|[0-9a-f]{32,64}|", group.uid)
     return group.uid if is_uid else f"number {number} (its UID is no UID)"

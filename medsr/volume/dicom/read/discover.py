@@ -12,13 +12,12 @@ import os
 import re
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from medsr.errors import InputError, Refused
+from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
 from medsr.volume.dicom.read.header import FileHeader, read_header
 from medsr.volume.missing import is_pointer, why_not_here
@@ -78,17 +77,17 @@ def opened(path: Path) -> Iterator[Path]:
                 _unpack(archive, Path(folder), path.name)
         except PermissionError:
             raise InputError(f"{path.name}: no permission to read this file.") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError):
-            raise InputError(f"{path.name}: is not a whole zip file. Copy it again.") from None
         except (RuntimeError, NotImplementedError):
             raise InputError(
                 f"{path.name}: is locked with a password or packed in a way that medsr does not "
                 "know. Unpack it yourself and give the folder."
             ) from None
-        except OSError as fault:
-            raise InputError(
-                f"{path.name}: cannot be unpacked ({fault.strerror or 'unknown reason'})."
-            ) from None
+        except MedsrError:
+            raise
+        except Exception as fault:  # zipfile and four codecs raise whatever they meet
+            if isinstance(fault, OSError) and fault.strerror:
+                raise InputError(f"{path.name}: cannot be unpacked ({fault.strerror}).") from None
+            raise InputError(f"{path.name}: is not a whole zip file. Copy it again.") from None
         yield Path(folder)
 
 

@@ -180,9 +180,7 @@ def _jpeg(stream: bytes) -> Picture:
     picture, place = None, 2
     while True:
         mark, kind = struct.unpack_from("BB", stream, place)
-        if mark != 0xFF:
-            raise Damaged("begins with a header that is damaged")
-        if kind == 0xFF:  # fill
+        if mark != 0xFF or kind in (0, 0xFF):  # fill; some encoders count a byte too few
             place += 1
             continue
         if kind == SCAN:

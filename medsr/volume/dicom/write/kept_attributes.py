@@ -2,7 +2,7 @@
 
 The list says what is kept; all else goes, private blocks included, so nothing stays that described
 the old pixels. An attribute is kept only when every source slice says the same (PS3.3 names the
-modules). `docs/dicom.md` prints these tables, and a test compares the two.
+modules). `docs/reference/dicom.md` prints these tables, and a test compares the two.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Links, pipes and what is here by name only."""
 
 import os
+import zipfile
 
 import pytest
 
@@ -75,3 +76,25 @@ def test_here_has_the_name_of_its_folder(tmp_path, monkeypatch):
     dicom_series(tmp_path / "scan")
     monkeypatch.chdir(tmp_path / "scan")
     assert read_series(os.curdir).name == "scan"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member_of_any_packing_is_no_whole_zip(tmp_path, method):
+    files = dicom_series(tmp_path / "scan")
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w", method) as archive:
+        for file in files:
+            archive.write(file, file.name)
+    content = bytearray((tmp_path / "scan.zip").read_bytes())
+    content[48:120] = b"\xff" * 72
+    (tmp_path / "scan.zip").write_bytes(content)
+    with pytest.raises(InputError, match=r"scan\.zip: is not a whole zip file"):
+        read_series(tmp_path / "scan.zip")
+
+
+def test_a_member_without_a_name_is_no_whole_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
+        archive.writestr("IMG.dcm", b"x")
+    content = (tmp_path / "scan.zip").read_bytes()
+    (tmp_path / "scan.zip").write_bytes(content.replace(b"IMG.dcm", b"\0MG.dcm"))
+    with pytest.raises(InputError, match=r"scan\.zip: "):
+        read_series(tmp_path / "scan.zip")

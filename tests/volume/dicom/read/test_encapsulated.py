@@ -158,6 +158,13 @@ def test_codestreams_say_what_they_are(tmp_path):
         assert 12 <= picture_of(found).bits <= 16
 
 
+def test_bytes_between_the_segments_of_jpeg_are_passed_over():
+    """An encoder in use writes a JFIF segment of one byte more than it says."""
+    whole = jpeg()
+    for fill in (b"\0", b"\xff", b"\xff\0\x07"):
+        assert picture_of(whole[:20] + fill + whole[20:]) == Picture(9, 12, 1, 8)
+
+
 def test_boxes_around_jpeg_2000(tmp_path):
     target = BytesIO()
     Image.fromarray(np.zeros((40, 50), np.uint8)).save(target, "JPEG2000", no_jp2=False)
