@@ -1,4 +1,4 @@
-"""What the network is told about an acquisition, the same in training and in use.
+"""What a network knows of an acquisition, the same in training and in use.
 
 A network that looks at slices (image axes: one other axis H, then the coarse axis W) gets
 
@@ -31,7 +31,7 @@ def feature_vector(acquisition: Acquisition, h_axis: int, w_axis: int, noise: fl
         noise: noise level over the intensity gain (dimensionless).
     """
     h, w = acquisition.axes[h_axis], acquisition.axes[w_axis]
-    width = max(w.width_mm / w.fine_mm, 0.25)
+    width = max(w.kernel_mm / w.fine_mm, 0.25)
     return torch.tensor([math.log2(w.factor), math.log2(width), math.log2(h.factor), 10 * noise])
 
 

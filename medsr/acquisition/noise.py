@@ -48,12 +48,12 @@ def estimate_noise(low: NDArray[np.float32], slice_axis: int, *, above: float) -
     Median absolute diagonal Haar coefficient over 0.6745 (Donoho and Johnstone 1994, Biometrika
     81:425, section 4.2), taken over 2 x 2 blocks brighter than `above`, so that air, where
     magnitude noise is not Gaussian, does not count. Anatomy adds a little: the value is an upper
-    estimate. At most about a million blocks are looked at.
+    estimate. About a million blocks are used at most.
 
     Args:
         low: [X, Y, Z].
         slice_axis: blocks lie across this axis.
-        above: lowest block mean that counts.
+        above: least mean of a block that is used.
     """
     slices = np.moveaxis(low, slice_axis, 0)
     step = max(1, slices.size // 4_000_000)

@@ -8,6 +8,9 @@ with both grids sharing their outer corner (see `medsr.volume.geometry`): fine v
 [j s, (j+1) s] and low sample i is centred at (i + 1/2) S, all in mm. Each row of M sums to one,
 so constants are kept; rows cut by the border are renormalised.
 
+The width w is what the profile *adds* to a fine voxel, `AxisSampling.kernel_mm`: less than the
+thickness of a slice where a fine voxel is itself a good part of a slice.
+
 Profiles: *box* (ideal slice-selective pulse, width w), *gaussian* (width w = FWHM; the usual
 model of a real 2-D slice profile), *k-space truncation* (in-plane resolution of MR: frequencies
 above 1/(2S) are not measured; Bernstein, King and Zhou, Handbook of MRI Pulse Sequences, 2004,
@@ -25,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from medsr.acquisition.shapes import KSPACE, Profile
+
 Matrix = NDArray[np.float64]
 
 __all__ = ["PROFILES", "Matrix", "box_matrix", "gaussian_matrix", "kspace_matrix", "spline_matrix"]
@@ -35,7 +40,7 @@ FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 #: A frequency this near to the limit, relatively, is on it: files round spacings to float32.
 AT_LIMIT = 1e-5
 
-#: A slice narrower than this fraction of a fine voxel sees that voxel alone anyway.
+#: A slice narrower than this fraction of a fine voxel measures that voxel alone anyway.
 NARROWEST_VOXELS = 1e-3
 
 
@@ -103,13 +108,11 @@ def kspace_matrix(
     return np.asarray(matrix / fine_count)
 
 
-Profile = Callable[[int, float, int, float, float], Matrix]
-
-#: The profiles that a user can name.
-PROFILES: dict[str, Profile] = {
-    "gaussian": gaussian_matrix,
-    "box": box_matrix,
-    "kspace": kspace_matrix,
+#: Name -> the matrix of fine count, fine spacing, low count, low spacing and kernel width (mm).
+PROFILES: dict[str, Callable[[int, float, int, float, float], Matrix]] = {
+    Profile.GAUSSIAN: gaussian_matrix,
+    Profile.BOX: box_matrix,
+    KSPACE: kspace_matrix,
 }
 
 

@@ -1,4 +1,4 @@
-"""Data consistency: a restored scan, seen by the scanner again, is the scan that was measured.
+"""Data consistency: a restored image, acquired again, is the scan that was measured.
 
 Of all images that the acquisition A maps to the measured scan y, the one nearest to x is
 
@@ -25,7 +25,7 @@ from medsr.acquisition.resample import acquire, acquire_adjoint, along_axis, axi
 
 __all__ = ["Projector", "wiener_ratio"]
 
-#: Least t: overlapping slices leave directions that hardly any measured voxel sees.
+#: Least t: with overlapping slices, some directions hardly change any measured voxel.
 LEAST_RATIO = 1e-4
 
 #: Eigenvalues of A A^T below this share of the largest are rounding, not measurement.
@@ -77,12 +77,12 @@ class Projector:
         Returns:
             [X', Y', Z'], of x's dtype.
         """
-        seen = self._rotate(self.residual(x, y).double(), inverse=False)
-        solved = self._rotate(seen * self._inverse(ratio), inverse=True)
+        rotated = self._rotate(self.residual(x, y).double(), inverse=False)
+        solved = self._rotate(rotated * self._inverse(ratio), inverse=True)
         return x + acquire_adjoint(solved.to(x.dtype), self.acquisition)
 
-    def seen_energy(self, x: Tensor) -> float:
-        """|A^+ A x|^2, the energy of the part of x [X', Y', Z'] that the scan decides."""
+    def measured_energy(self, x: Tensor) -> float:
+        """|A^+ A x|^2, the energy of the part of x [X', Y', Z'] that the scan determines."""
         rotated = self._rotate(acquire(x, self.acquisition).double(), inverse=False)
         return float((rotated.square() * self._inverse(0.0)).sum())
 

@@ -15,7 +15,7 @@ from medsr.acquisition.profiles import PROFILES, Matrix, spline_matrix
 
 __all__ = ["acquire", "acquire_adjoint", "along_axis", "axis_matrices", "upsample"]
 
-#: Kept of those last asked for: a scan in parts asks for the same few again and again.
+#: Kept of those last asked for: a scan in chunks asks for the same few again and again.
 MATRICES = 16
 
 
@@ -37,7 +37,7 @@ def axis_matrices(acquisition: Acquisition) -> list[Matrix | None]:
 @lru_cache(maxsize=MATRICES)
 def _acquisition_matrix(axis: AxisSampling) -> Matrix:
     matrix = PROFILES[axis.profile](
-        axis.fine_count, axis.fine_mm, axis.low_count, axis.low_mm, axis.width_mm
+        axis.fine_count, axis.fine_mm, axis.low_count, axis.low_mm, axis.kernel_mm
     )
     matrix.setflags(write=False)  # shared by all who ask
     return matrix

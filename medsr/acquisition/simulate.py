@@ -1,4 +1,4 @@
-"""A thick-slice scan out of a fine one: the plan and the deed behind `medsr degrade`."""
+"""A thick-slice scan out of a fine one, as `medsr degrade` makes it."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def interpolated(low: Volume, like: Volume, order: int) -> Volume:
 
 
 def predicted_scan(measured: Volume, estimate: Volume) -> NDArray[np.float32]:
-    """A x: an estimate as the scanner of `measured` would have seen it, without noise.
+    """A x: an estimate as the scanner of `measured` would have acquired it, without noise.
 
     Args:
         measured: the low scan, with its slice axis and thickness (touching slices where unknown).
@@ -177,5 +177,5 @@ def degraded_to(
         profile=profile,
     )
     low = degrade(fine, plan, slice_axis=2, noise=noise)
-    parts = tuple(slice(n) for n in plan.fine_shape)
-    return replace(fine, voxels=np.ascontiguousarray(fine.voxels[parts])), low, plan
+    covered = tuple(slice(n) for n in plan.fine_shape)
+    return replace(fine, voxels=np.ascontiguousarray(fine.voxels[covered])), low, plan

@@ -1,6 +1,6 @@
-"""How strong is the finest detail across the slices? As strong as within them, nearly.
+"""How strong is the finest detail across the slices? Nearly as strong as within them.
 
-Anatomy, and noise as far as it is there, have hardly a preferred direction. With S the power
+Anatomy and noise have hardly a preferred direction. With S the power
 spectrum of the fine image and H the transfer function of the slices, the energy in a band of
 frequencies is
 
@@ -8,8 +8,10 @@ frequencies is
     along an axis of the slices, of the scan:        E_x = int_{k_x in band} S |H(k_z)|^2 dk
 
 so that E_z is E_x times a number, which S = |k|^-POWER gives. The band is the upper half of what
-the fine grid can hold across the slices. What it expects is right within a factor of 1.3 to 1.6
-(docs/development/experiments.md, The strength of detail): a rule of thumb.
+the fine grid can hold across the slices. The expected energy is right within a factor of
+1.3 to 1.6 (docs/development/experiments.md, The strength of detail): a rule of thumb. Natural
+images have such a power law (Field 1987, J Opt Soc Am A 4:2379, section 6, for its amplitude in
+two dimensions).
 """
 
 from __future__ import annotations
@@ -31,22 +33,23 @@ __all__ = ["FinestBand", "band_energy", "central", "expected_energy", "filtered"
 
 Block = tuple[slice, slice, slice]
 
-#: Of the power spectrum, three-dimensional. Chosen on the training people with factors 2 to 6, so
-#: that the geometric mean of expected over true energy is 1 (docs/development/experiments.md).
+#: Of the power spectrum, three-dimensional. Chosen on the training subjects with factors 2 to 6,
+#: so that the geometric mean of expected over true energy is 1 (docs/development/experiments.md).
 POWER = 4.0
 
-#: The band begins at this share of the fine grid's Nyquist frequency across the slices, and an
-#: axis of the slices shows it if its own Nyquist frequency is so many times higher.
+#: The band begins at this share of the fine grid's Nyquist frequency across the slices. An axis of
+#: the slices contains it if its own Nyquist frequency is at least so many times higher.
 BEGINS, SHOWS = 0.5, 1.5
 
 #: Half of a filter's length, in fine voxels of the coarse axis.
 REACH = 8
 
-#: So much in the middle of the volume is looked at, along each axis: skin, table and neck, whose
+#: Length of the middle of the volume that is used, along each axis: skin, table and neck, whose
 #: edges are stronger than all else, lie outside.
 MIDDLE_MM = 100.0
 
-#: What is brighter, over the intensity gain, is anatomy; it must fill this share of the middle.
+#: Voxels brighter than this, over the intensity gain, are anatomy. They must fill this share of
+#: the middle.
 ANATOMY, LEAST_ANATOMY = 0.05, 0.3
 
 #: Frequencies along each axis at which the integrals are taken.
@@ -55,18 +58,18 @@ FREQUENCIES = 40
 
 @dataclass(frozen=True)
 class FinestBand:
-    """The finest band of frequencies across the slices, and who can tell about it.
+    """The finest band of frequencies across the slices, and the axes that contain it.
 
     Attributes:
         low, high: cycles / mm.
-        reach_mm: half of the length of the filters that cut it out.
-        seen_along: axes that the scanner left alone, with samples fine enough.
+        reach_mm: half of the length of the band-pass filters.
+        measured_along: axes that the scanner did not blur, with samples fine enough.
     """
 
     low: float
     high: float
     reach_mm: float
-    seen_along: tuple[int, ...]
+    measured_along: tuple[int, ...]
 
     def taps(self, spacing_mm: float) -> NDArray[np.float64]:
         """The band-pass filter for an axis: linear phase, windowed (Hamming); [odd]."""
@@ -80,11 +83,11 @@ class FinestBand:
 
 
 def finest_band(acquisition: Acquisition) -> FinestBand | None:
-    """The finest band across the slices; None where no axis of the scan shows it."""
+    """The finest band across the slices; None where no axis of the scan contains it."""
     axes, coarse = acquisition.axes, acquisition.coarse_axis
     fine_mm = axes[coarse].fine_mm
     low, reach_mm = BEGINS * 0.5 / fine_mm, REACH * fine_mm
-    seen = tuple(
+    fine_enough = tuple(
         k
         for k, axis in enumerate(axes)
         if k != coarse
@@ -93,10 +96,10 @@ def finest_band(acquisition: Acquisition) -> FinestBand | None:
         and min(axis.fine_count * axis.fine_mm, MIDDLE_MM) > 2 * reach_mm + axis.fine_mm
     )
     longest = 2 * REACH + 1
-    if not seen or min(axes[coarse].fine_count, MIDDLE_MM // fine_mm) <= longest:
+    if not fine_enough or min(axes[coarse].fine_count, MIDDLE_MM // fine_mm) <= longest:
         return None
-    high = min(0.5 / axes[k].fine_mm for k in (coarse, *seen))
-    return FinestBand(low, high, reach_mm, seen)
+    high = min(0.5 / axes[k].fine_mm for k in (coarse, *fine_enough))
+    return FinestBand(low, high, reach_mm, fine_enough)
 
 
 def central(shape: Sequence[int], spacing_mm: Sequence[float]) -> Block:
@@ -110,12 +113,12 @@ def central(shape: Sequence[int], spacing_mm: Sequence[float]) -> Block:
 
 
 def band_energy(lines: Tensor, taps: NDArray[np.float64]) -> float:
-    """Mean square of lines [..., n] after a filter, where it lies within them."""
+    """Mean square of lines [..., n] after a filter, borders left out."""
     return float(filtered(lines, taps).double().square().mean())
 
 
 def filtered(lines: Tensor, taps: NDArray[np.float64]) -> Tensor:
-    """Lines [..., n] through a filter, where it lies within them: [lines, n - taps + 1]."""
+    """Lines [..., n] after a filter, borders left out: [lines, n - taps + 1]."""
     flat = lines.reshape(-1, 1, lines.shape[-1])
     kernel = torch.as_tensor(taps, dtype=lines.dtype)[None, None]
     return torch.nn.functional.conv1d(flat, kernel)[:, 0]
@@ -126,41 +129,41 @@ def expected_energy(scan: Tensor, acquisition: Acquisition, band: FinestBand) ->
 
     Args:
         scan: measured, in the network's range, [X, Y, Z].
-        acquisition: how.
+        acquisition: of the scan.
         band: from `finest_band`.
 
     Returns:
-        Mean square of what `band.taps` leaves, in the scan's unit squared: the geometric mean of
-        what each axis tells. None where the middle of the volume is mostly air.
+        Mean square after the filter `band.taps`, in the scan's unit squared: the geometric mean
+        of the estimates from each axis. None where the middle of the volume is mostly air.
     """
     ratios = _ratios(acquisition, band)
     spacing_mm = [axis.low_mm for axis in acquisition.axes]
     middle = scan[central(scan.shape, spacing_mm)]
     if float((middle > ANATOMY).float().mean()) < LEAST_ANATOMY:
         return None
-    told = []
-    for axis, ratio in zip(band.seen_along, ratios, strict=True):
+    estimates = []
+    for axis, ratio in zip(band.measured_along, ratios, strict=True):
         lines = middle.movedim(axis, -1)
-        told.append(ratio * band_energy(lines, band.taps(acquisition.axes[axis].fine_mm)))
-    return math.exp(sum(math.log(max(value, 1e-30)) for value in told) / len(told))
+        estimates.append(ratio * band_energy(lines, band.taps(acquisition.axes[axis].fine_mm)))
+    return math.exp(sum(math.log(max(value, 1e-30)) for value in estimates) / len(estimates))
 
 
 @lru_cache(maxsize=16)
 def _ratios(acquisition: Acquisition, band: FinestBand) -> tuple[float, ...]:
-    """E_z / E_x for each axis that sees the band."""
+    """E_z / E_x for each axis that contains the band."""
     axes, coarse = acquisition.axes, acquisition.coarse_axis
     points = [(np.arange(FREQUENCIES) + 0.5) / FREQUENCIES * 0.5 / a.fine_mm for a in axes]
     grid = np.meshgrid(*points, indexing="ij")
     power = sum(np.square(k) for k in grid) ** (-POWER / 2)
     in_band = {
         k: power * _along(_response(band.taps(axes[k].fine_mm), axes[k].fine_mm, points[k]), k)
-        for k in (coarse, *band.seen_along)
+        for k in (coarse, *band.measured_along)
     }
     matrix = axis_matrices(acquisition)[coarse]
     row = np.ones(1) if matrix is None else matrix[len(matrix) // 2]
     slices = _along(_response(row, axes[coarse].fine_mm, points[coarse]), coarse)
     across = float(in_band[coarse].sum())
-    return tuple(across / float((in_band[k] * slices).sum()) for k in band.seen_along)
+    return tuple(across / float((in_band[k] * slices).sum()) for k in band.measured_along)
 
 
 def _response(

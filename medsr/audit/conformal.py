@@ -1,10 +1,10 @@
-"""Intervals that hold what they promise: split conformal prediction, by local spread.
+"""Intervals with the coverage that they promise: split conformal prediction, by local spread.
 
-A spread (of samples, or the local energy of what the scanner did not see) ranks voxels by how far
-they may be off, but its size is not an error. On people who never trained, voxels are binned by
-their spread; in each bin the half-width is the quantile of the absolute error that covers the
-nominal share (Vovk 2012, "Conditional validity of inductive conformal predictors", Mondrian
-categories). New voxels read their half-width off that table. It holds as far as new people
+A spread (of samples, or the local energy of the null-space component) ranks voxels by how far they
+may be off, but its size is not an error. On held-out subjects, voxels are binned by their spread;
+in each bin the half-width is the quantile of the absolute error that covers the nominal share
+(Vovk 2012, "Conditional validity of inductive conformal predictors", Mondrian categories). The
+half-width of a new voxel is read off that table. The coverage is right as far as new subjects
 resemble those of the calibration.
 """
 
@@ -34,7 +34,7 @@ class Interval:
     Attributes:
         nominal: share of voxels that the interval is to cover.
         spreads: ascending knots, over the intensity gain.
-        half_widths: at the knots, never falling, over the intensity gain.
+        half_widths: at the knots, non-decreasing, over the intensity gain.
     """
 
     nominal: float
@@ -59,10 +59,10 @@ def fit_interval(
     *,
     nominal: float = 0.9,
 ) -> Interval:
-    """Calibrate on voxels whose truth is known.
+    """Calibrate on voxels whose true values are known.
 
     Args:
-        spreads: of each person, [voxels]; people weigh alike.
+        spreads: of each subject, [voxels]; subjects have equal weights.
         errors: estimate minus truth, like the spreads.
         nominal: share to cover.
     """

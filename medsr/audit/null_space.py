@@ -1,6 +1,6 @@
-"""The part of a result that the scanner could not have seen.
+"""The part of a result that the scanner could not measure.
 
-An image x splits into A^+ A x, which the scan decides, and x - A^+ A x, which lies in the null
+An image x splits into A^+ A x, which the scan determines, and x - A^+ A x, which lies in the null
 space of the acquisition A: no scan of this kind can confirm or contradict it (Schwab, Antholzer
 and Haltmeier 2019, Inverse Problems 35:025008). Interpolation fills that part by smoothness, a
 model by what it learned.
@@ -24,7 +24,7 @@ LOCAL_VOXELS = 5
 
 @dataclass(frozen=True)
 class NullSpace:
-    """How much of a result the scanner could not have seen.
+    """How much of a result the scanner could not measure.
 
     Attributes:
         share: energy of the null-space component over that of the result about its mean, 0 to 1.
@@ -40,28 +40,28 @@ def null_space_component(x: Tensor, projector: Projector) -> Tensor:
     return projector.project(x, torch.zeros((), dtype=x.dtype))
 
 
-def null_space_share(parts: Iterable[Tensor], projector: Projector) -> float:
+def null_space_share(chunks: Iterable[Tensor], projector: Projector) -> float:
     """Energy of the null-space component over the energy of an image x about its mean.
 
     |x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>, which needs the small grid only.
 
     Args:
-        parts: of x, [X', Y', Z'] each, cut across axes that the acquisition leaves alone.
+        chunks: of x, [X', Y', Z'] each, cut across an axis that the acquisition leaves alone.
         projector: of the acquisition.
     """
     energy = total = null_space = 0.0
     count = 0
-    for part in parts:
-        square = float(part.square().sum(dtype=torch.float64))
-        energy, count = energy + square, count + part.numel()
-        total += float(part.sum(dtype=torch.float64))
-        null_space += square - projector.seen_energy(part)
+    for chunk in chunks:
+        square = float(chunk.square().sum(dtype=torch.float64))
+        energy, count = energy + square, count + chunk.numel()
+        total += float(chunk.sum(dtype=torch.float64))
+        null_space += square - projector.measured_energy(chunk)
     return max(0.0, null_space) / max(energy - total**2 / count, 1e-30)
 
 
-def local_energy(part: Tensor) -> Tensor:
+def local_energy(component: Tensor) -> Tensor:
     """Root mean square over a cube of `LOCAL_VOXELS` around each voxel: [X, Y, Z]."""
-    squares = part.square()[None, None]
+    squares = component.square()[None, None]
     pad = LOCAL_VOXELS // 2
     mean = torch.nn.functional.avg_pool3d(
         squares, LOCAL_VOXELS, stride=1, padding=pad, count_include_pad=False

@@ -1,4 +1,4 @@
-"""How far is a scan from what the model learned on?
+"""How far is a scan from what the model was trained on?
 
 A few numbers describe a scan, its *statistics*. The model card keeps the range of each number over
 the training scans. A number outside its range is reported with both ends; the *distance* is how
@@ -55,8 +55,8 @@ HINTS = {
 LEAST_WIDTH = 0.3
 
 
-#: At most about this many voxels are looked at.
-LOOKED_AT = 3_000_000
+#: At most about this many voxels are used.
+MOST_VOXELS = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class OutOfDistribution:
 
     @property
     def sentence(self) -> str:
-        """For a person."""
+        """The number and the range, in words."""
         return (
             f"{WORDS[self.name]} is {self.value:.2g}; the training scans had {self.low:.2g} to "
             f"{self.high:.2g}. {HINTS.get(self.name, '')}"
@@ -103,7 +103,7 @@ def scan_statistics(
         Name (key of `WORDS`) -> number; empty where there is no anatomy at all.
     """
     slices = np.moveaxis(scan, slice_axis, 0)
-    thinned = slices[:, :: max(1, slices.size // LOOKED_AT)]
+    thinned = slices[:, :: max(1, slices.size // MOST_VOXELS)]
     anatomy = thinned[thinned > ANATOMY]
     if anatomy.size < 100:
         return {}
@@ -142,15 +142,15 @@ def statistics_ranges(statistics: Sequence[Mapping[str, float]]) -> dict[str, tu
 def out_of_distribution_score(
     found: Mapping[str, float], ranges: Mapping[str, Sequence[float]]
 ) -> tuple[OutOfDistribution, ...]:
-    """The numbers outside of their ranges, the strangest first; names without a range pass."""
-    strange = []
+    """The numbers outside of their ranges, the farthest first; names without a range pass."""
+    outside = []
     for name, value in found.items():
         low, high = ranges.get(name, (-np.inf, np.inf))
         width = max(high - low, LEAST_WIDTH * max(abs(low), abs(high)))
         distance = max(low - value, value - high) / width
         if distance > 0:
-            strange.append(OutOfDistribution(name, value, low, high, float(distance)))
-    return tuple(sorted(strange, key=lambda s: -s.distance))
+            outside.append(OutOfDistribution(name, value, low, high, float(distance)))
+    return tuple(sorted(outside, key=lambda s: -s.distance))
 
 
 #: Widths of the training's range that a number may lie outside before it is worth a remark, and
@@ -225,7 +225,7 @@ def remarks_on_distribution(
     beyond = [s for s in found if s.distance > REFUSED_SCORE and not s.is_of_header]
     if beyond and not force:
         raise Refused(
-            f"{name}: is unlike all that the model learned on: {beyond[0].sentence} Check the "
-            "modality and the header, or give --force to enhance it all the same."
+            f"{name}: is unlike all scans that the model was trained on: {beyond[0].sentence} "
+            "Check the modality and the header, or give --force to enhance it all the same."
         )
     return tuple(s.sentence for s in found if s.distance > REMARKABLE_SCORE)

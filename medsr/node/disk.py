@@ -14,13 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from medsr.volume.atomic import flush_folder
+
 __all__ = [
     "RESERVE_BYTES",
     "free_bytes",
     "keep_reserve",
     "note",
-    "sync_folder",
-    "sync_tree",
     "with_reserve",
     "write_durably",
 ]
@@ -50,7 +50,7 @@ def write_durably(path: Path, data: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def note(path: Path, line: str) -> None:
@@ -70,25 +70,6 @@ def note(path: Path, line: str) -> None:
             with suppress(OSError):
                 os.truncate(path, before)
             raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, where the system supports it."""
-    with suppress(OSError):  # Windows opens no folders, some network disks do not sync them
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def sync_tree(folder: Path) -> None:
-    """Flush all files of a folder and its subfolders to the disk."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with open(os.path.join(place, name), "rb+") as stream:
-                os.fsync(stream.fileno())
-        sync_folder(Path(place))
 
 
 def free_bytes(spool: Path) -> int:

@@ -20,10 +20,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medsr.errors import MedsrError, OutputError
-from medsr.node.disk import sync_tree, with_reserve, write_durably
+from medsr.node.disk import with_reserve, write_durably
 from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
+from medsr.volume.atomic import flush
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
 from medsr.volume.dicom.read.choose import pick_group
 from medsr.volume.dicom.read.discover import group_headers, headers_at
@@ -120,7 +121,7 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
             series, rule = found
             log.info("series %s: enhancing by rule '%s'", key, rule.name)
             enhance(series, work / "enhanced", rule)
-            sync_tree(work)
+            flush(work)
             work.rename(intake.spool / "outbox" / key)  # from here on it is made, and only sent
     except (OutputError, OSError) as fault:
         log.error("series %s: waits, for the disk cannot be written: %s", key, fault)

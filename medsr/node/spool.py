@@ -37,7 +37,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from medsr.errors import OutputError
-from medsr.node.disk import keep_reserve, sync_folder, with_reserve, write_durably
+from medsr.node.disk import keep_reserve, with_reserve, write_durably
+from medsr.volume.atomic import flush_folder
 
 __all__ = [
     "ENDED",
@@ -181,7 +182,7 @@ def keep_instance(spool: Path, key: str, instance_uid: str, data: bytes, content
     folder = spool / "receiving" / key
     if not folder.exists():
         folder.mkdir()
-        sync_folder(folder.parent)
+        flush_folder(folder.parent)
     (folder / ENDED).unlink(missing_ok=True)
     write_durably(folder / f"{name}.{content}.dcm", data)
     return "new"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from medsr.acquisition.shapes import Profile
+
 __all__ = ["Consistency", "Format", "Group", "Profile", "Setting"]
 
 
@@ -12,7 +14,8 @@ class Consistency(enum.StrEnum):
     """How strictly A x = y is enforced, for the result x, the scan y and its acquisition A.
 
     OFF: not at all. NOISE: within 0.5 % of the range at every voxel for a scan without noticeable
-    noise, within the noise otherwise. EXACT: to rounding, also for noise.
+    noise, within the noise otherwise. EXACT: to rounding, also for noise. Both unless that takes
+    values darker than air.
     """
 
     OFF = "off"
@@ -25,13 +28,6 @@ class Format(enum.StrEnum):
 
     NIFTI = "nifti"
     DICOM = "dicom"
-
-
-class Profile(enum.StrEnum):
-    """The slice profile: the shape of the slice profile."""
-
-    GAUSSIAN = "gaussian"
-    BOX = "box"
 
 
 class Group(enum.StrEnum):

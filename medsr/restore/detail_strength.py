@@ -22,7 +22,7 @@ from medsr.acquisition.spectrum import (
     finest_band,
 )
 from medsr.restore.chunks import Chunk
-from medsr.restore.data_consistency import NOISE_FREE, Measured
+from medsr.restore.data_consistency import NOISE_FREE, DataConsistency
 from medsr.restore.upsampled import Upsampled
 
 __all__ = ["GAINS", "match_detail_strength"]
@@ -35,7 +35,11 @@ VOXELS = 8_000_000
 
 
 def match_detail_strength(
-    residual: Tensor, first: Tensor, upsampled: Upsampled, measured: Measured, tolerance: float
+    residual: Tensor,
+    first: Tensor,
+    upsampled: Upsampled,
+    measured: DataConsistency,
+    tolerance: float,
 ) -> Tensor:
     """A sample whose detail is as strong as the scan's, within a tolerance.
 
@@ -86,7 +90,7 @@ def _gain(
 def _planes(upsampled: Upsampled, band: FinestBand) -> tuple[Chunk, Chunk]:
     """Planes of the middle, across an axis that the scanner left alone; and the middle of them."""
     axes = upsampled.acquisition.axes
-    shape, across = upsampled.acquisition.fine_shape, band.seen_along[0]
+    shape, across = upsampled.acquisition.fine_shape, band.measured_along[0]
     middle = list(central(shape, [axis.fine_mm for axis in axes]))
     start, stop = middle[across].start, middle[across].stop
     step = math.ceil((stop - start) * math.prod(shape) / shape[across] / VOXELS)

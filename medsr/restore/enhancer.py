@@ -156,7 +156,11 @@ class Enhancer:
             volume=found.volume,
             record=replace(
                 self.record(plan),
-                remarks=(*plan.remarks, *_remarks_on_profile(plan, found.better_profile)),
+                remarks=(
+                    *plan.remarks,
+                    *_remarks_on_profile(plan, found.better_profile),
+                    *([] if found.unmet is None else [found.unmet]),
+                ),
                 findings=_findings(found),
             ),
             measured=plan.volume,
@@ -201,6 +205,8 @@ def _findings(found: Restored) -> Findings:
     return Findings(
         noise=found.noise,
         inconsistency=found.inconsistency,
+        largest_residual=found.residual.largest,
+        rms_residual=found.residual.rms,
         null_space_share=found.null_space.share,
         null_space_share_of_cubic=found.null_space.share_of_interpolation,
     )

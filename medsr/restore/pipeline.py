@@ -27,7 +27,7 @@ from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas
 from medsr.errors import Refused
 from medsr.intensity import Scaling, scaling_for
 from medsr.network.checkpoint import ModelCard
-from medsr.restore.data_consistency import Measured
+from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
 from medsr.restore.options import Options, takes_turns
 from medsr.restore.plan import Plan
@@ -54,6 +54,9 @@ class Restored:
         noise: estimated noise of the scan, over the intensity gain.
         inconsistency: root mean square of A x - y in each measured slice along the coarse axis,
             over the intensity gain.
+        residual: |A x - y| of the result at its worst voxel and as a root mean square.
+        unmet: why the result does not agree with its scan everywhere; None where it does as
+            promised.
         null_space: how much of the result the scanner could not measure.
         better_profile: the coarse axis as the scanner probably sampled it, where the assumed
             profile does not explain the scan and this one does.
@@ -65,6 +68,8 @@ class Restored:
     null_space_map: Volume | None
     noise: float
     inconsistency: tuple[float, ...]
+    residual: Residual
+    unmet: str | None
     null_space: NullSpace
     better_profile: AxisSampling | None
 
@@ -85,7 +90,7 @@ class _Case:
     denoise: Denoise
     first: Tensor
     upsampled: Upsampled
-    measured: Measured
+    measured: DataConsistency
     tolerance: float | None
     running: Running
 
@@ -121,7 +126,9 @@ def restore(
     level = _noise_level(low, acquisition, scaling)
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if card.modality == "CT" or float(low.min()) >= 0 else None
-    measured = Measured.of(scan, acquisition, noise=level, floor=floor, mode=options.consistency)
+    measured = DataConsistency.of(
+        scan, acquisition, noise=level, floor=floor, mode=options.consistency
+    )
     upsampled = Upsampled.of(scan, acquisition, card.residual_std)
     denoise = slice_denoiser(
         Network(denoiser, int(card.network["context"]), running),
@@ -138,6 +145,7 @@ def restore(
     mean, deviation = _mean_and_std(case, options, chosen)
     half_width = _half_width(mean, deviation, measured, interval)
     null_space, inconsistency = _audit(mean, measured, upsampled)
+    residual = measured.residual(mean, upsampled.chunks)
     component = null_space_component(mean, measured.projector) if options.null_space_map else None
     std, width, null_space_map = (
         None if values is None else _on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
@@ -146,7 +154,18 @@ def restore(
     result = _on_fine_grid(volume, acquisition, mean.mul_(scaling.gain).add_(scaling.offset))
     padding = volume.padding and volume.padding.on_grid(volume.affine, result.affine, result.shape)
     result = replace(result, stored_as_integers=volume.stored_as_integers, padding=padding)
-    return Restored(result, std, width, null_space_map, level, inconsistency, null_space, better)
+    return Restored(
+        volume=result,
+        std=std,
+        half_width=width,
+        null_space_map=null_space_map,
+        noise=level,
+        inconsistency=inconsistency,
+        residual=residual,
+        unmet=remark_on_residual(measured, residual),
+        null_space=null_space,
+        better_profile=better,
+    )
 
 
 def interval_for(card: ModelCard, options: Options) -> Interval:
@@ -208,7 +227,7 @@ def _mean_and_std(case: _Case, options: Options, sampler: Sampler) -> tuple[Tens
         squares += change.square_()
     mean = total.div_(count)
     deviation = squares.sub_(mean.square(), alpha=count).div_(count - 1).clamp_(min=0).sqrt_()
-    return mean.add_(case.upsampled.condition), deviation
+    return case.measured.above_floor(mean.add_(case.upsampled.condition)), deviation
 
 
 def _sample(case: _Case, options: Options, seed: int, sampler: Sampler) -> Tensor:
@@ -234,7 +253,7 @@ def _noise(shape: tuple[int, int, int], seed: int) -> Tensor:
     return noise
 
 
-def _consistent(residual: Tensor, measured: Measured, upsampled: Upsampled) -> Tensor:
+def _consistent(residual: Tensor, measured: DataConsistency, upsampled: Upsampled) -> Tensor:
     """The image of a residual [X', Y', Z'], consistent with the scan; float32."""
     square = 0.0
     for chunk in upsampled.chunks if measured.is_noisy else ():
@@ -243,12 +262,12 @@ def _consistent(residual: Tensor, measured: Measured, upsampled: Upsampled) -> T
     ratio = measured.ratio(square)
     image = torch.empty(residual.shape)
     for chunk in upsampled.chunks:
-        image[chunk] = measured.at(chunk).hold(upsampled.image(residual, chunk), ratio)
+        image[chunk] = measured.at(chunk).apply(upsampled.image(residual, chunk), ratio)
     return image
 
 
 def _audit(
-    mean: Tensor, measured: Measured, upsampled: Upsampled
+    mean: Tensor, measured: DataConsistency, upsampled: Upsampled
 ) -> tuple[NullSpace, tuple[float, ...]]:
     """What the scanner could not measure, and the inconsistency of each measured slice."""
     axis, chunks = upsampled.acquisition.coarse_axis, upsampled.chunks
@@ -267,7 +286,7 @@ def _audit(
 
 
 def _half_width(
-    mean: Tensor, deviation: Tensor | None, measured: Measured, interval: Interval | None
+    mean: Tensor, deviation: Tensor | None, measured: DataConsistency, interval: Interval | None
 ) -> Tensor | None:
     """Half-width of the interval, [X', Y', Z']; None where none is asked for."""
     if interval is None:

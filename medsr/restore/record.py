@@ -47,6 +47,8 @@ class Findings:
     Attributes:
         noise: estimated standard deviation of the scan's noise, over the intensity gain.
         inconsistency: root mean square of A x - y in each measured slice, over the gain.
+        largest_residual, rms_residual: |A x - y| at the worst measured voxel, and root mean
+            square over all, over the gain.
         null_space_share: energy of the part of the result that the scanner could not measure,
             over the energy of the result about its mean.
         null_space_share_of_cubic: the same of cubic interpolation.
@@ -54,6 +56,8 @@ class Findings:
 
     noise: float
     inconsistency: tuple[float, ...]
+    largest_residual: float
+    rms_residual: float
     null_space_share: float
     null_space_share_of_cubic: float
 
@@ -62,6 +66,8 @@ class Findings:
         return {
             "EstimatedNoise": round(self.noise, 4),
             "InconsistencyBySlice": [round(v, 6) for v in self.inconsistency],
+            "LargestResidual": round(self.largest_residual, 6),
+            "RootMeanSquareResidual": round(self.rms_residual, 6),
             "NullSpaceShare": round(self.null_space_share, 5),
             "NullSpaceShareOfCubic": round(self.null_space_share_of_cubic, 5),
         }

@@ -34,10 +34,10 @@ def thick(factor, width, profile="gaussian"):
     ("factor", "width", "profile"),
     [(2, 2.0, "gaussian"), (4, 4.0, "gaussian"), (4, 3.0, "box"), (6, 6.0, "gaussian")],
 )
-def test_an_isotropic_image_is_told_from_its_thick_slices(factor, width, profile):
+def test_the_energy_of_an_isotropic_image_follows_from_its_thick_slices(factor, width, profile):
     acquisition = thick(factor, width, profile)
     band = finest_band(acquisition)
-    assert band.seen_along == (0, 1)
+    assert band.measured_along == (0, 1)
     ratios = []
     for seed in range(3):
         fine = power_law(POWER, seed)
@@ -74,8 +74,8 @@ def test_axes_that_cannot_show_it_are_not_asked():
     far_apart = AxisSampling(SIDE, 2.0, SIDE, 2.0)
     changed = AxisSampling(SIDE, 1.0, SIDE // 2, 2.0, 2.0, "kspace")
     short = replace(left, fine_count=12, low_count=12)
-    assert finest_band(Acquisition((left, far_apart, coarse))).seen_along == (0,)
-    assert finest_band(Acquisition((changed, left, coarse))).seen_along == (1,)
+    assert finest_band(Acquisition((left, far_apart, coarse))).measured_along == (0,)
+    assert finest_band(Acquisition((changed, left, coarse))).measured_along == (1,)
     assert finest_band(Acquisition((changed, short, coarse))) is None
     assert (
         finest_band(Acquisition((left, left, replace(coarse, fine_count=16, low_count=4)))) is None
@@ -88,7 +88,7 @@ def test_thick_neighbours_are_no_obstacle():
     far_apart = AxisSampling(SIDE, 5.0, SIDE, 5.0)
     acquisition = Acquisition((far_apart, left, coarse))
     band = finest_band(acquisition)
-    assert band.seen_along == (1,)
+    assert band.measured_along == (1,)
     fine = power_law(POWER, 0)
     scan = acquire(fine, acquisition)
     assert expected_energy(scan, acquisition, band) > band_energy(

@@ -1,4 +1,4 @@
-"""What the scanner could not have seen, and what it did."""
+"""What the scanner could not measure, and what it did."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def image() -> torch.Tensor:
     return torch.rand(ACQUISITION.fine_shape, generator=torch.Generator().manual_seed(0))
 
 
-def test_the_scanner_does_not_see_the_unseen_part() -> None:
+def test_the_scanner_does_not_measure_the_null_space_component() -> None:
     part = null_space_component(image(), Projector.of(ACQUISITION))
     assert float(acquire(part, ACQUISITION).abs().max()) < 1e-5
     assert float(part.square().mean()) > 0.01
 
 
-def test_the_range_of_the_adjoint_is_all_seen() -> None:
+def test_the_range_of_the_adjoint_is_measured_in_full() -> None:
     low = torch.rand(16, 16, 8, generator=torch.Generator().manual_seed(1))
     assert null_space_share([acquire_adjoint(low, ACQUISITION)], Projector.of(ACQUISITION)) < 1e-5
 

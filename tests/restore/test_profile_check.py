@@ -42,3 +42,29 @@ def test_the_profile_that_was_used_is_found(profile: str, width: float) -> None:
 def test_a_bad_restoration_is_no_reason_to_doubt_the_profile() -> None:
     noise = torch.randn(40, 40, 48, generator=torch.Generator().manual_seed(0))
     assert found(head() + noise, acquire(head(), ASSUMED)) is None
+
+
+def test_no_advice_on_targets_coarser_than_the_pixels_of_the_slices() -> None:
+    used = replace(COARSE, width_mm=2.0)
+    scan = acquire(head(), Acquisition((SAME, SAME, used)))
+    fine = replace(COARSE, added_to_mm=1.0)
+    coarse_target = replace(COARSE, added_to_mm=0.5)
+
+    def misfit(acquisition: Acquisition) -> float:
+        plain = replace(acquisition.axes[2], added_to_mm=None)
+        again = acquire(head(), Acquisition((SAME, SAME, plain)))
+        return float((again - scan).square().mean().sqrt())
+
+    assert better_profile(misfit, Acquisition((SAME, SAME, fine))) is not None
+    assert better_profile(misfit, Acquisition((SAME, SAME, coarse_target))) is None
+
+
+def test_no_advice_where_the_width_cannot_be_measured() -> None:
+    """A slice that adds less than a fine voxel is as good as any other that does."""
+
+    def misfit(acquisition: Acquisition) -> float:
+        return 0.006 * acquisition.axes[2].width_mm / 1.0
+
+    narrow = replace(COARSE, fine_mm=2.0, fine_count=24)
+    assert better_profile(misfit, Acquisition((SAME, SAME, narrow))) is None
+    assert better_profile(misfit, ASSUMED) is not None
