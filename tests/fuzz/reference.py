@@ -122,7 +122,7 @@ def check_series(found: Opinions, volume: Volume) -> None:
 def _words(dataset: Dataset, keyword: str) -> str:
     """The text of an element as it is written."""
     element = dataset.get_item(keyword)
-    if element is None or element.value is None:
+    if element is None or element.value is None or element.VR == "SQ":
         return ""
     value = element.value
     if isinstance(value, bytes):
@@ -144,8 +144,8 @@ def _check_range(datasets: list[pydicom.FileDataset], volume: Volume) -> None:
             if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
                 return
             pixels = dataset.pixel_array
-            above = dataset.BitsAllocated - 1 - dataset.HighBit
-            pixels = (pixels << above) >> (dataset.BitsAllocated - dataset.BitsStored)
+            if dataset.HighBit != dataset.BitsStored - 1:
+                return  # pydicom takes the lowest bits, whatever HighBit says
             slope = float(dataset.get("RescaleSlope", 1) or 1)
             inter = float(dataset.get("RescaleIntercept", 0) or 0)
         except Exception:  # pydicom does not load it: no second opinion
@@ -218,6 +218,8 @@ def _check_raw_pixels(path: Path, full: pydicom.FileDataset) -> None:
     raw = None if head is None else raw_pixels_of(head, 0)
     if head is None or raw is None or head.shape is None:
         return
+    if raw.above != 16 - raw.bits:
+        return  # pydicom takes the lowest bits, whatever HighBit says
     found = stored_values(path.read_bytes(), raw, head.shape)
     if found is None:
         return
