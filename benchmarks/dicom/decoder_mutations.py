@@ -40,7 +40,7 @@ from pydicom.uid import (
 from medsr.errors import InputError
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import decode_pool
-from medsr.volume.dicom.read.decode import announced
+from medsr.volume.dicom.read.announced import announced
 
 SYNTAXES = (JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, RLELossless)
 SHAPE = (64, 80)

@@ -46,7 +46,7 @@ def test_a_dicom_dump_is_sorted_into_series_each_with_a_reason(tmp_path, planned
     assert [item.files for item in todo] == [5, 5]
     assert todo[0].shape == (10, 8, 5)
     assert todo[0].fine_shape == (10, 8, 33)
-    skipped = {"localizer", "derived", "4-D", "isotropic", "is CT, and the model is for MR"}
+    skipped = {"localizer", "is a map", "4-D", "isotropic", "is CT, and the model is for MR"}
     for word in skipped:
         (item,) = by_reason(plan, word)
         assert item.decision == Decision.SKIP, word

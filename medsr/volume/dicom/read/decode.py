@@ -1,7 +1,5 @@
 """Pixels: stored numbers out of every transfer syntax.
 
-A header may announce any size, so the size is compared with the file before memory is taken.
-
 Native pixels are decoded where they are needed. Compressed ones are not: the codecs are C
 libraries, which a damaged codestream can end together with their process. `decode_compressed` is
 called in the worker processes of `decode_pool`, and nowhere else.
@@ -10,8 +8,6 @@ called in the worker processes of `decode_pool`, and nowhere else.
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +16,6 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGExtended12Bit,
     JPEGLSTransferSyntaxes,
@@ -32,7 +23,14 @@ from pydicom.uid import (
 )
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import number, open_dataset
+from medsr.volume.dicom.dataset import open_dataset
+from medsr.volume.dicom.read.announced import (
+    HEADER_TAGS,
+    Announced,
+    announced_by,
+    faulty,
+    name_of,
+)
 from medsr.volume.dicom.read.encapsulated import (
     Damaged,
     Picture,
@@ -40,142 +38,13 @@ from medsr.volume.dicom.read.encapsulated import (
     picture_of,
     rle_length,
 )
-from medsr.volume.dicom.read.header import FileHeader
 
-__all__ = ["Announced", "announced", "check_size", "decode_compressed", "decode_native", "faulty"]
+__all__ = ["decode_compressed", "decode_native"]
 
-#: No scan is larger (1600 x 1600 x 1600); a header that says so is wrong.
-MAX_VOXELS = 4_000_000_000
-
-#: An image that packs better than this is a wrong header: an empty slice reaches about 1000.
-MAX_COMPRESSION = 5000
-
-#: Transfer syntaxes that NumPy reads alone. Whatever is not among them counts as compressed.
-NATIVE = (
-    ImplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian,
-)
-
-#: All that decoding needs of a file, besides the pixels.
-HEADER_TAGS = [
-    "Rows",
-    "Columns",
-    "NumberOfFrames",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-]
 PIXEL_TAGS = [*HEADER_TAGS, "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"]
 
 #: What a codec's refusal means.
 NOT_DECODED = "cannot be decoded; it is shorter than the header says or damaged"
-
-
-@dataclass(frozen=True)
-class Announced:
-    """What a header says of the pixels.
-
-    Attributes:
-        shape: [frames, rows, columns].
-        bits: in which a value is kept (BitsAllocated).
-        bits_stored: of them that mean something.
-        is_signed: whether values are two's complement.
-        syntax: the transfer syntax.
-    """
-
-    shape: tuple[int, int, int]
-    bits: int
-    bits_stored: int
-    is_signed: bool
-    syntax: UID
-
-    @property
-    def is_compressed(self) -> bool:
-        """Whether a codec is needed."""
-        return self.syntax not in NATIVE
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the stored numbers of a compressed file, once they are decoded."""
-        size = 1 if self.bits <= 8 else 2 if self.bits <= 16 else 4
-        return np.dtype(f"<{'i' if self.is_signed else 'u'}{size}")
-
-    @property
-    def nbytes(self) -> int:
-        """Of all stored numbers together."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
-def check_size(head: FileHeader) -> None:
-    """Refuse a size that the file cannot hold, before anything is allocated for it."""
-    shape = (head.frames, *(head.shape or (0, 0)))
-    bits = int(number(head.dataset, "BitsAllocated") or 16)
-    _check_size(head.path, shape, bits, MAX_COMPRESSION if head.is_packed else 1)
-
-
-def _check_size(path: Path, shape: tuple[int, ...], bits: int, factor: int) -> None:
-    voxels = math.prod(min(count, 2**40) for count in shape)
-    if voxels > MAX_VOXELS:
-        frames, rows, columns = shape
-        raise Refused(
-            f"{path.name}: the header gives {rows} x {columns} x {frames} = {voxels:.3g}"
-            f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
-        )
-    expected = voxels * min(max(bits, 1), 64) // 8
-    try:
-        size = path.stat().st_size
-    except OSError:
-        raise InputError(f"{path.name}: can no longer be read.") from None
-    if expected > size * factor:
-        raise InputError(
-            f"{path.name}: the header announces {expected} bytes of pixels and the whole file"
-            f" has {size}; it is cut. Copy or export it again."
-        )
-
-
-def announced(path: Path) -> Announced:
-    """Read what a file's header says of its pixels. Call it inside `parse_quietly()`.
-
-    Raises:
-        InputError: damaged, or a size that the file cannot hold.
-        Refused: an absurd size.
-    """
-    found = _announced(open_dataset(path, HEADER_TAGS))
-    deflated = found.syntax == DeflatedExplicitVRLittleEndian
-    factor = MAX_COMPRESSION if found.is_compressed or deflated else 1
-    _check_size(path, found.shape, found.bits, factor)
-    return found
-
-
-def _announced(dataset: Dataset) -> Announced:
-    frames, rows, columns = (
-        max(int(number(dataset, keyword) or 1), 1)
-        for keyword in ("NumberOfFrames", "Rows", "Columns")
-    )
-    bits = int(number(dataset, "BitsAllocated") or 16)
-    return Announced(
-        shape=(frames, rows, columns),
-        bits=bits,
-        bits_stored=int(number(dataset, "BitsStored") or bits),
-        is_signed=number(dataset, "PixelRepresentation") == 1,
-        syntax=_syntax(dataset),
-    )
-
-
-def _syntax(dataset: Dataset) -> UID:
-    """A file without a meta group is native; its parsing has shown in which of two ways."""
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit = dataset.original_encoding[0]
-        dataset.file_meta.TransferSyntaxUID = (
-            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-        )
-    return UID(str(dataset.file_meta.TransferSyntaxUID))
 
 
 def decode_native(path: Path) -> NDArray[Any]:
@@ -227,20 +96,9 @@ def decode_compressed(path: Path) -> NDArray[Any]:
     return pixels.reshape(said.shape).astype(said.dtype, copy=False)
 
 
-def faulty(path: Path, said: Announced, fault: str) -> InputError:
-    """The sentence about a file's pixel data; `fault` is the rest of it."""
-    return InputError(
-        f"{path.name}: the pixel data ({_name(said.syntax)}) {fault}. Copy or export it again."
-    )
-
-
-def _name(syntax: UID) -> str:
-    return syntax.name if re.fullmatch(r"[0-9.]+", syntax) else "unknown transfer syntax"
-
-
 def _open(path: Path) -> tuple[Dataset, Announced]:
     dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
-    said = _announced(dataset)
+    said = announced_by(dataset)
     if not _bytes(dataset, "PixelData"):
         raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
     return dataset, said
@@ -272,7 +130,7 @@ def _check_decoder(said: Announced, name: str) -> None:
         able = False
     if not able:
         raise Refused(
-            f"{name}: is compressed as {_name(said.syntax)}, for which there is no decoder here."
+            f"{name}: is compressed as {name_of(said.syntax)}, for which there is no decoder here."
             " Export the scan without compression, or in JPEG 2000, JPEG-LS or RLE."
         )
 

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import InputError, MedsrError, Refused
-from medsr.volume.dicom.read.decode import Announced, announced, decode_native, faulty
+from medsr.volume.dicom.read.announced import Announced, announced, faulty
+from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.decode_worker import ANSWER, FAULTS, MAX_WORDS, READY
 
 __all__ = ["decode_each"]

@@ -26,6 +26,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medsr.volume.dicom.dataset import parse_quietly
+from medsr.volume.dicom.read.announced import check_size
 from medsr.volume.dicom.read.choose import known_group, name_of, pick_group
 from medsr.volume.dicom.read.content import (
     Content,
@@ -35,7 +36,6 @@ from medsr.volume.dicom.read.content import (
     read_content,
 )
 from medsr.volume.dicom.read.copies import without_copies
-from medsr.volume.dicom.read.decode import check_size
 from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
 from medsr.volume.dicom.read.frames import Frame, frames_of
 from medsr.volume.dicom.read.header import FileHeader

@@ -19,12 +19,8 @@ from pydicom.uid import (
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
-from medsr.volume.dicom.read.decode import (
-    announced,
-    check_size,
-    decode_compressed,
-    decode_native,
-)
+from medsr.volume.dicom.read.announced import announced, check_size
+from medsr.volume.dicom.read.decode import decode_compressed, decode_native
 from medsr.volume.dicom.read.header import read_header
 from tests.dicom_factory import SECRET, dicom_series, edit, encoded, stored_values
 

@@ -25,7 +25,8 @@ from pydicom.uid import (
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import decode, decode_pool
-from medsr.volume.dicom.read.decode import announced, decode_native
+from medsr.volume.dicom.read.announced import announced
+from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.decode_worker import ANSWER
 from medsr.volume.dicom.read.series import read_series
 from tests.dicom_factory import dicom_series, edit, encoded, enhanced_file, stored_values
