@@ -38,10 +38,12 @@ from medsr.volume.dicom.read.encapsulated import (
     picture_of,
     rle_length,
 )
+from medsr.volume.dicom.read.pixel_cells import REAL_PIXELS, check_whole_numbers
 
 __all__ = ["decode_compressed", "decode_native"]
 
 PIXEL_TAGS = [*HEADER_TAGS, "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"]
+PIXEL_TAGS += REAL_PIXELS
 
 #: What a codec's refusal means.
 NOT_DECODED = "cannot be decoded; it is shorter than the header says or damaged"
@@ -54,6 +56,7 @@ def decode_native(path: Path) -> NDArray[Any]:
 
     Raises:
         InputError: no pixel data, cut, damaged, or compressed after all.
+        Refused: the pixels are real numbers.
     """
     dataset, said = _open(path)
     if said.is_compressed or dataset["PixelData"].is_undefined_length:
@@ -77,7 +80,7 @@ def decode_compressed(path: Path) -> NDArray[Any]:
 
     Raises:
         InputError: no pixel data, cut, damaged, or not as the header announces them.
-        Refused: a transfer syntax without a decoder.
+        Refused: a transfer syntax without a decoder, or pixels that are real numbers.
     """
     dataset, said = _open(path)
     _check_decoder(said, path.name)
@@ -98,10 +101,23 @@ def decode_compressed(path: Path) -> NDArray[Any]:
 
 def _open(path: Path) -> tuple[Dataset, Announced]:
     dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
+    check_whole_numbers(dataset, path.name)
     said = announced_by(dataset)
-    if not _bytes(dataset, "PixelData"):
-        raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
-    return dataset, said
+    if _bytes(dataset, "PixelData"):
+        return dataset, said
+    if "PixelData" in dataset and not _is_empty(dataset, "PixelData"):
+        raise InputError(
+            f"{path.name}: its pixel data is not written as DICOM writes it (as bytes, OB or OW). "
+            "Export it again."
+        )
+    raise InputError(f"{path.name}: has no pixel data after its header. Copy or export it again.")
+
+
+def _is_empty(dataset: Dataset, keyword: str) -> bool:
+    try:
+        return not dataset[keyword].value
+    except Exception:  # as in `_bytes`
+        return False
 
 
 def _bytes(dataset: Dataset, keyword: str) -> bytes:

@@ -9,11 +9,20 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import number, raw_bytes
+from medsr.volume.dicom.dataset import number, open_dataset, raw_bytes, text
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.raw_pixels import raw_pixels_of
 
-__all__ = ["check_cells", "padding_range"]
+__all__ = ["REAL_PIXELS", "check_cells", "check_whole_numbers", "padding_range"]
+
+#: Pixels that are real numbers, as a Parametric Map holds them (PS3.3 C.7.6.24, C.7.6.25).
+REAL_PIXELS = ["FloatPixelData", "DoubleFloatPixelData"]
+
+#: How PhotometricInterpretation begins where a pixel has three values or four.
+SEVERAL_SAMPLES = ("RGB", "YBR", "HSV", "ARGB", "CMYK")
+
+#: BitsAllocated of these.
+REAL_BITS = (32, 64)
 
 PADDING_VALUE, PADDING_LIMIT = 0x00280120, 0x00280121
 
@@ -22,11 +31,14 @@ def check_cells(file: FileHeader) -> None:
     """Refuse cells that contradict themselves, and pixels that are not as many as announced.
 
     Raises:
-        InputError: more bytes of pixels than announced, or bytes that belong to nothing.
+        InputError: more bytes of pixels than announced, bytes that belong to nothing, or colours
+            of one value.
         Refused: BitsAllocated, BitsStored, HighBit and PixelRepresentation contradict each other,
-            or place values where medsr does not read them.
+            or place values where medsr does not read them; the pixels are real numbers.
     """
     name, dataset = file.path.name, file.dataset
+    if file.fast.pixels is None and number(dataset, "BitsAllocated") in REAL_BITS:
+        check_whole_numbers(open_dataset(file.path, [*REAL_PIXELS], pixels=True), name)
     allocated, stored = number(dataset, "BitsAllocated"), number(dataset, "BitsStored")
     high, sign = number(dataset, "HighBit"), number(dataset, "PixelRepresentation")
     if allocated is not None and stored is not None:
@@ -45,7 +57,34 @@ def check_cells(file: FileHeader) -> None:
             )
     if sign not in (None, 0, 1):
         raise Refused(f"{name}: PixelRepresentation is neither 0 nor 1. Export the scan again.")
+    _check_samples(dataset, name)
     _check_length(file, allocated)
+
+
+def check_whole_numbers(dataset: Dataset, name: str) -> None:
+    """Refuse pixels that are real numbers.
+
+    Args:
+        dataset: read to its end.
+        name: of the file.
+
+    Raises:
+        Refused: they are.
+    """
+    if any(keyword in dataset for keyword in REAL_PIXELS):
+        raise Refused(
+            f"{name}: holds its pixels as real numbers (FloatPixelData), as a parametric map "
+            "does; medsr reads whole numbers only. Give the original MR or CT scan."
+        )
+
+
+def _check_samples(dataset: Dataset, name: str) -> None:
+    shown = text(dataset, "PhotometricInterpretation").upper()
+    if shown.startswith(SEVERAL_SAMPLES) and number(dataset, "SamplesPerPixel") == 1:
+        raise InputError(
+            f"{name}: says that its pixels are colours (PhotometricInterpretation) and that each "
+            "has one value, so its header is damaged. Copy or export it again."
+        )
 
 
 def _check_length(file: FileHeader, allocated: float | None) -> None:

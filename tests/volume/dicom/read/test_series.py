@@ -592,6 +592,24 @@ def test_missing_pixel_data_is_an_input_error(tmp_path):
     refused(tmp_path / "scan", "IMG0001.dcm: has no pixel data", InputError)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "dtype"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")]
+)
+@pytest.mark.parametrize("declared", [True, False])
+def test_pixels_that_are_real_numbers_are_named(tmp_path, keyword, dtype, declared):
+    """They are there, and the file is whole: it is not of whole numbers."""
+    bits = np.dtype(dtype).itemsize * 8 if declared else 16
+    for file in dicom_series(tmp_path / "scan", shape=(4, 4)):
+        edit(file, PixelData=None, BitsAllocated=bits, **{keyword: np.ones(16, dtype).tobytes()})
+    refused(tmp_path / "scan", "IMG0000.dcm: holds its pixels as real numbers")
+
+
+def test_a_header_of_colours_with_one_value_a_pixel_is_damaged(tmp_path):
+    """Also where it differs from the other files, which is no reason to blame the series."""
+    edit(dicom_series(tmp_path / "scan")[3], PhotometricInterpretation="RGB")
+    refused(tmp_path / "scan", "IMG0003.dcm: says that its pixels are colours", InputError)
+
+
 def test_a_syntax_without_a_decoder_is_refused_by_name(tmp_path):
     for file in dicom_series(tmp_path / "scan"):
         header = pydicom.dcmread(file)
