@@ -117,8 +117,9 @@ def _context(scan: Scan, template: Path | None) -> DicomSeries:
         return scan.series
     if template is None:
         raise UsageError(
-            f"{scan.volume.name}: a NIfTI file names no patient and no study, which a DICOM "
-            "series needs. Give --template SERIES, the DICOM series that it was made from."
+            f"{scan.volume.name}: a folder as output means a DICOM series, which needs a patient "
+            "and a study, and a NIfTI file names none. For a NIfTI result give a name that ends "
+            "in .nii.gz; for DICOM add --template SERIES, the series that the file was made from."
         )
     with open_scan(template) as lent:
         if lent.series is None:

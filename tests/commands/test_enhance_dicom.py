@@ -96,10 +96,13 @@ def test_uids_follow_from_input_model_settings_and_seed(scan, model, tmp_path):
     assert read[0] == read[1]
 
 
-def test_nifti_in_and_dicom_out_by_a_template(scan, model, tmp_path, modality):
+def test_nifti_in_and_dicom_out_by_a_template(scan, model, tmp_path, modality, capsys):
     write_nifti(read_series(scan), tmp_path / "scan.nii", {"Modality": modality})
     words = ("--model", model, "--steps", 1, "-q")
     assert call("enhance", tmp_path / "scan.nii", "-o", tmp_path / "out", *words) == 2
+    said = capsys.readouterr().err
+    assert "a folder as output means a DICOM series" in said
+    assert said.index(".nii.gz") < said.index("--template")
     words += ("--template", scan)
     assert call("enhance", tmp_path / "scan.nii", "-o", tmp_path / "out", *words) == 0
     assert call("enhance", scan, "-o", tmp_path / "direct", *words[:-2]) == 0
