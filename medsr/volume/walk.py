@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medsr.volume.sidecar import SUFFIXES
 
-__all__ = ["Dangling", "Unreadable", "walk"]
+__all__ = ["Dangling", "Unreadable", "is_hidden", "walk"]
 
 #: Where macOS keeps its resource forks.
 FORK_FOLDER = "__MACOSX"
@@ -28,6 +28,15 @@ DEEPEST_LINKS = 4
 
 #: Which file a folder is: device and number.
 Identity = tuple[int, int]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is left out of a search: its name begins with a dot, or macOS's.
+
+    >>> is_hidden("._IM0001.dcm"), is_hidden("__MACOSX"), is_hidden("IM0001.dcm")
+    (True, True, False)
+    """
+    return name.startswith(".") or name == FORK_FOLDER
 
 
 def _everywhere(_: str) -> bool:
@@ -79,7 +88,7 @@ def _below(root: str, folder: str, way: _Way, enter: Callable[[str], bool]) -> I
         yield Unreadable(folder)
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name == FORK_FOLDER:
+        if is_hidden(entry.name):
             continue
         path = f"{folder}/{entry.name}" if folder else entry.name
         if _is(entry.is_dir):

@@ -21,6 +21,7 @@ from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
 from medsr.volume.dicom.read.header import FileHeader, read_header
 from medsr.volume.missing import is_pointer, why_not_here
+from medsr.volume.walk import is_hidden
 
 __all__ = ["Group", "group_headers", "headers_at", "opened"]
 
@@ -30,11 +31,9 @@ MAX_FILES = 50_000
 #: A zip may unpack to this much; the largest scans are a few GiB.
 MAX_ZIP_BYTES = 8 * 1024**3
 
-#: Resource forks that macOS scatters beside the real files, under the real files' names.
-FORK_PREFIX, FORK_FOLDER = "._", "__MACOSX"
 
-#: Folders that hold no scan of their own.
-CLOSED_FOLDERS = {FORK_FOLDER, ".git", ".datalad"}
+#: Header and image of Analyze and of NIfTI in two files.
+PAIR_SUFFIXES = (".hdr", ".img")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
                 f"{name}: holds a member whose path points outside the archive, so medsr does not "
                 "unpack it. Get the zip again from a source you trust."
             )
-        if FORK_FOLDER in parts.parts or not _is_wanted(archive, member):
+        if any(map(is_hidden, parts.parts)) or not _is_wanted(archive, member):
             continue
         target = folder / f"{number:06d}" / (re.sub(r"[^\w.\-]", "_", parts.name)[-80:] or "file")
         target.parent.mkdir()
@@ -157,7 +156,8 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
     if path.is_dir():
         found = _walk(path, name)
         if not (found.files or found.dangling):
-            raise InputError(f"{name}: is an empty folder; expected a DICOM series.")
+            what = "is an empty folder" if not any(path.iterdir()) else "holds no files to read"
+            raise InputError(f"{name}: {what}; expected a DICOM series.")
         headers = [header for header in map(read_header, found.files) if header is not None]
         _check_all_here(found, headers, name)
         if not headers:
@@ -170,6 +170,12 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
     if header is None:
         if is_pointer(path):
             raise InputError(why_not_here(path))
+        if path.name.lower().removesuffix(".gz").endswith(PAIR_SUFFIXES):
+            raise InputError(
+                f"{name}: is one half of an image in two files (.hdr and .img: Analyze, or the "
+                "old form of NIfTI), which medsr does not read. Convert the pair to one NIfTI "
+                "file (.nii or .nii.gz) first."
+            )
         raise InputError(
             f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
             "or a NIfTI file (.nii, .nii.gz)."
@@ -231,7 +237,7 @@ def _walk(folder: Path, name: str) -> _Found:
     entered = {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         folders[:] = sorted(f for f in folders if _enter(os.path.join(place, f), entered))
-        paths += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
+        paths += [Path(place, n) for n in sorted(names) if not is_hidden(n)]
         if len(paths) > MAX_FILES:
             raise Refused(
                 f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan."
@@ -240,9 +246,9 @@ def _walk(folder: Path, name: str) -> _Found:
 
 
 def _enter(folder: str, entered: set[str]) -> bool:
-    """Whether to go into a folder: once, and into none of macOS or a version control."""
+    """Whether to go into a folder: once, and into none that is hidden."""
     place = os.path.realpath(folder)
-    if os.path.basename(folder) in CLOSED_FOLDERS or place in entered:
+    if is_hidden(os.path.basename(folder)) or place in entered:
         return False
     entered.add(place)
     return True
@@ -262,7 +268,7 @@ def _list_files(folder: Path, name: str) -> _Found:
         raise InputError(f"{name}: no permission to read this folder.") from None
     if len(entries) > MAX_FILES:
         raise Refused(f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan.")
-    return _sorted_out([e for e in entries if not e.name.startswith(FORK_PREFIX)])
+    return _sorted_out([e for e in entries if not is_hidden(e.name)])
 
 
 def group_headers(headers: Sequence[FileHeader]) -> list[Group]:

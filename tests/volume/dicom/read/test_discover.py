@@ -98,3 +98,34 @@ def test_a_member_without_a_name_is_no_whole_zip(tmp_path):
     (tmp_path / "scan.zip").write_bytes(content.replace(b"IMG.dcm", b"\0MG.dcm"))
     with pytest.raises(InputError, match=r"scan\.zip: "):
         read_series(tmp_path / "scan.zip")
+
+
+def test_hidden_files_are_left_out_unless_they_are_named(tmp_path):
+    """As in a batch: a name that begins with a dot, macOS's forks among them."""
+    folder = tmp_path / "scan"
+    shown = dicom_series(folder, uid="1.2")
+    hidden = dicom_series(folder, uid="1.3", prefix="..")
+    dicom_series(folder / ".old", uid="1.4")
+    (folder / "._IMG0000.dcm").write_bytes(b"fork")
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
+        for file in folder.rglob("*.dcm"):
+            archive.write(file, file.relative_to(tmp_path))
+    for place in (folder, tmp_path / "scan.zip", shown[0]):
+        assert [(series.uid, series.files) for series in list_series(place)] == [("1.2", 5)]
+    assert [series.uid for series in list_series(hidden[0])] == ["1.3"]
+
+
+def test_a_folder_of_hidden_files_is_not_called_empty(tmp_path):
+    (tmp_path / "scan").mkdir()
+    with pytest.raises(InputError, match="is an empty folder"):
+        list_series(tmp_path / "scan")
+    dicom_series(tmp_path / "scan", prefix=".")
+    with pytest.raises(InputError, match="holds no files to read"):
+        list_series(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("name", ["scan.hdr", "scan.img", "SCAN.IMG.gz"])
+def test_half_of_an_analyze_image_is_called_so(tmp_path, name):
+    (tmp_path / name).write_bytes(bytes(348))
+    with pytest.raises(InputError, match="is one half of an image in two files"):
+        read_series(tmp_path / name)
