@@ -9,6 +9,7 @@ from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
+from medsr.volume.dicom.uids import NO_UID
 from medsr.volume.modality import guess_modality
 from medsr.volume.volume import Volume
 
@@ -36,7 +37,7 @@ def run(source: Path, series_uid: str | None) -> list[str]:
 def _series_words(series: SeriesSummary) -> str:
     shape = "" if series.shape is None else " of " + " x ".join(str(n) for n in series.shape[:2])
     return (
-        f"series {series.uid or '(no UID)'}: {series.modality}, {series.kind}, "
+        f"series {series.uid or NO_UID}: {series.modality}, {series.kind}, "
         f"{series.slices} images{shape} in {series.files} files"
     )
 

@@ -6,7 +6,6 @@ A header may announce any size, so the size is compared with the file before mem
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pydicom.uid import (
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import number, open_dataset
 from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.uids import is_uid
 
 __all__ = [
     "HEADER_TAGS",
@@ -175,4 +175,4 @@ def faulty(path: Path, said: Announced, fault: str) -> InputError:
 
 def name_of(syntax: UID) -> str:
     """The name of a transfer syntax; never other words that stand in its place."""
-    return syntax.name if re.fullmatch(r"[0-9.]+", syntax) else "unknown transfer syntax"
+    return syntax.name if is_uid(syntax) else "unknown transfer syntax"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
 from medsr.volume.dicom.read.header import IMAGE, read_header, why_not
+from medsr.volume.dicom.uids import NO_UID, is_uid, shown_uid
 
 __all__ = ["SeriesSummary", "chosen_group", "known_group", "list_series", "name_of", "pick_group"]
 
@@ -115,7 +115,8 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
     if series_uid is not None:
         chosen = [group for group in groups if group.uid == series_uid]
         if not chosen:
-            raise Refused(f"{name}: has no series {series_uid}. It holds {_listing(groups)}.")
+            wanted = series_uid if is_uid(series_uid) else "with that UID"
+            raise Refused(f"{name}: has no series {wanted}. It holds {_listing(groups)}.")
         images = [group for group in chosen if group.kind == IMAGE]
         groups = chosen
     if len(images) == 1:
@@ -133,7 +134,7 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
 
 def _listing(groups: Sequence[Group]) -> str:
     listed = [
-        f"{_shown_uid(group, k) or '(no UID)'} ({group.modality or 'no modality'} {group.kind}, "
+        f"{_shown_uid(group, k) or NO_UID} ({group.modality or 'no modality'} {group.kind}, "
         f"{group.slices} slices)"
         for k, group in enumerate(groups[:MAX_LISTED], 1)
     ]
@@ -142,6 +143,4 @@ def _listing(groups: Sequence[Group]) -> str:
 
 
 def _shown_uid(group: Group, number: int) -> str:
-    """A UID (PS3.5 9.1) or a digest; what is neither is not shown: it may name a person."""
-    is_uid = re.fullmatch(r"[0-9][0-9.]{0,63}|[0-9a-f]{32,64}|", group.uid)
-    return group.uid if is_uid else f"number {number} (its UID is no UID)"
+    return shown_uid(group.uid, f"number {number} (its UID is no UID)") if group.uid else ""
