@@ -18,6 +18,9 @@ from medsr.volume.padding import Padding
 __all__ = ["Volume", "check_affine", "check_shape"]
 
 
+#: No scanner measures a larger value, in HU or in units of its own.
+LARGEST_VALUE = 1e9
+
 #: No scanner places a voxel farther away from its origin.
 FARTHEST_MM = 10_000.0
 
@@ -46,7 +49,8 @@ class Volume:
         remarks: sentences on what the reader assumed or questioned.
 
     Raises:
-        Refused: not three axes, an empty axis, non-finite voxels, or sheared or singular axes.
+        Refused: not three axes, an empty axis, voxels that are not finite or not plausible, or
+            sheared or singular axes.
     """
 
     voxels: NDArray[np.float32]
@@ -155,6 +159,12 @@ def _check_voxels(voxels: NDArray[np.float32], name: str) -> None:
         raise Refused(
             f"{name}: {bad} of {voxels.size} voxels are not finite numbers (NaN or infinity). "
             "Replace them, for example with the background value, and try again."
+        )
+    least, most = float(voxels.min()), float(voxels.max())
+    if max(-least, most) > LARGEST_VALUE:
+        raise Refused(
+            f"{name}: its intensities reach from {least:.3g} to {most:.3g}, which is not "
+            "plausible for a scan: the values or their scaling are damaged. Export the scan again."
         )
 
 
