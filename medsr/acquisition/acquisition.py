@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from medsr.acquisition.shapes import KSPACE, Profile, slice_profile
 from medsr.errors import Refused, UsageError
 from medsr.volume.modality import Modality
+from medsr.volume.thickness import THICKEST, THINNEST, is_plausible_thickness
 from medsr.volume.volume import Volume
 
 __all__ = [
@@ -21,14 +22,8 @@ __all__ = [
     "AxisSampling",
     "for_scan",
     "in_plane_profile",
-    "is_plausible_thickness",
     "plan_axis",
 ]
-
-
-#: A slice thickness outside of this range, over the slice spacing, is an error of the header: gaps
-#: of high-resolution CT are 0.1, overlapping slices seldom 3.
-THICKNESS_OVER_SPACING = (0.05, 3.0)
 
 
 @dataclass(frozen=True)
@@ -146,12 +141,6 @@ def in_plane_profile(modality: Modality | None) -> str:
     return Profile.GAUSSIAN if modality == "CT" else KSPACE
 
 
-def is_plausible_thickness(thickness_mm: float, spacing_mm: float) -> bool:
-    """Whether slices so thick may lie so far apart."""
-    least, most = THICKNESS_OVER_SPACING
-    return least * spacing_mm <= thickness_mm <= most * spacing_mm * (1 + 1e-6)
-
-
 def for_scan(
     volume: Volume,
     fine_spacing_mm: Sequence[float],
@@ -199,9 +188,8 @@ def _thickness(volume: Volume, spacing_mm: float, given_mm: float | None) -> flo
     thickness = given_mm or volume.slice_thickness_mm or spacing_mm
     if is_plausible_thickness(thickness, spacing_mm):
         return thickness
-    least, most = THICKNESS_OVER_SPACING
     apart = f"slices {spacing_mm:.3g} mm apart"
-    expected = f"between {least * spacing_mm:.3g} and {most * spacing_mm:.3g} mm"
+    expected = f"between {THINNEST * spacing_mm:.3g} and {THICKEST * spacing_mm:.3g} mm"
     if given_mm:
         raise UsageError(
             f"A slice thickness of {given_mm:.3g} mm cannot belong to the {apart} of "

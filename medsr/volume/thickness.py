@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["believed_thickness"]
+__all__ = ["THICKEST", "THINNEST", "believed_thickness", "is_plausible_thickness"]
 
-#: A thickness beyond these multiples of the distance between slices is not believed.
-THINNEST, THICKEST = 0.1, 3.0
+#: A thickness beyond these multiples of the distance between slices is an error of the header:
+#: gaps of high-resolution CT are 0.1, overlapping slices seldom 3.
+THINNEST, THICKEST = 0.05, 3.0
+
+
+def is_plausible_thickness(thickness_mm: float, step_mm: float) -> bool:
+    """Whether slices so thick may lie so far apart."""
+    return THINNEST * step_mm <= thickness_mm <= THICKEST * step_mm * (1 + 1e-6)
 
 
 def believed_thickness(
@@ -20,7 +26,7 @@ def believed_thickness(
     >>> believed_thickness(4.0, 5.0)
     (4.0, ())
     """
-    if declared_mm is None or THINNEST <= declared_mm / step_mm <= THICKEST:
+    if declared_mm is None or is_plausible_thickness(declared_mm, step_mm):
         return declared_mm, ()
     remark = (
         f"The header gives a slice thickness of {declared_mm:.3g} mm for slices {step_mm:.3g} mm "

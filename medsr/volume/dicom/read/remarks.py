@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medsr.volume.dicom.read.frames import Frame
+from medsr.volume.thickness import believed_thickness
 
 __all__ = ["remarks_on", "thickness_of"]
-
-#: A thickness beyond these multiples of the distance between slices is not believed.
-THINNEST, THICKEST = 0.1, 3.0
 
 
 def thickness_of(frames: Sequence[Frame], step_mm: float) -> float | None:
@@ -23,8 +21,7 @@ def thickness_of(frames: Sequence[Frame], step_mm: float) -> float | None:
         None when they say none, disagree by over 1 percent, or say one that is not believable
         beside the distance between slices.
     """
-    declared = _declared(frames)
-    return declared if declared and THINNEST <= declared / step_mm <= THICKEST else None
+    return believed_thickness(_declared(frames), step_mm)[0]
 
 
 def _declared(frames: Sequence[Frame]) -> float | None:
@@ -39,13 +36,7 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
         frames: of a series.
         step_mm: distance between slices.
     """
-    remarks = []
-    declared = _declared(frames)
-    if declared is not None and thickness_of(frames, step_mm) is None:
-        remarks.append(
-            f"The header gives a slice thickness of {declared:.3g} mm for slices {step_mm:.3g} mm "
-            "apart, which is not believable; it was ignored."
-        )
+    remarks = list(believed_thickness(_declared(frames), step_mm)[1])
     marks = [frame.marks for frame in frames]
     if len({mark.get("frame of reference") for mark in marks}) > 1:
         remarks.append(
