@@ -21,6 +21,7 @@ __all__ = [
     "InputError",
     "MedsrError",
     "MedsrWarning",
+    "NotAnatomy",
     "NothingToDo",
     "OutputError",
     "PartlyDone",
@@ -67,6 +68,10 @@ class Refused(MedsrError):
 
 class NothingToDo(Refused):
     """The scan is as fine as was asked for already."""
+
+
+class NotAnatomy(Refused):
+    """The input shows something else than anatomy: a phase, a map, a mask."""
 
 
 class SeveralVolumes(Refused):

@@ -17,7 +17,7 @@ from medsr.batch.discover import NiftiFile
 from medsr.batch.job import Decision, Item, Model, key_of
 from medsr.batch.naming import enhanced_name, format_of, why_not_bids
 from medsr.batch.series import Series, slices_of
-from medsr.errors import MedsrError, NothingToDo, SeveralVolumes
+from medsr.errors import MedsrError, NotAnatomy, NothingToDo, SeveralVolumes
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.restore.output_grid import choose_spacing
@@ -76,7 +76,7 @@ def decide_series(series: Series, wishes: Wishes) -> Item:
     label = f"series {key}"
     try:
         decision, reason, grid = _judge_series(series, label, wishes)
-    except (NothingToDo, SeveralVolumes) as fault:
+    except (NotAnatomy, NothingToDo, SeveralVolumes) as fault:
         decision, reason, grid = Decision.SKIP, str(fault), None
     except MedsrError as fault:
         decision, reason, grid = Decision.REFUSE, str(fault), None
@@ -157,7 +157,7 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
         return (Decision.SKIP if file.four_d else Decision.REFUSE), file.fault, None
     if file.header.made_by_medsr:
         return Decision.SKIP, "is derived: medsr made it (its sidecar says so).", None
-    if file.header.kind is not None and not wishes.options.force:
+    if file.header.kind is not None:
         return Decision.SKIP, why_not_anatomy(file.header.kind), None
     unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)
     if unwanted:

@@ -16,10 +16,20 @@ from medsr.batch.commit import check_room, clear_partials, hidden_folder, write_
 from medsr.batch.job import End, Item, Job, Outcome, Restore
 from medsr.batch.naming import bids_facts, page_path, thumbnail_path
 from medsr.batch.resume import listing_digest, state_of
-from medsr.errors import InputError, MedsrError, MedsrWarning, OutputError, Refused
+from medsr.errors import (
+    InputError,
+    MedsrError,
+    MedsrWarning,
+    NotAnatomy,
+    NothingToDo,
+    OutputError,
+    Refused,
+    SeveralVolumes,
+)
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced, Models
 from medsr.results.target import Target, with_context
+from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.formats import open_scan
 from medsr.volume.sidecar import read_settings
 from medsr.volume.volume import Volume
@@ -39,7 +49,7 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
         restore: what enhances a volume.
 
     Returns:
-        DONE, DONE_EARLIER, BUSY, FAILED or SET_ASIDE, with seconds.
+        DONE, DONE_EARLIER, SKIPPED, BUSY, FAILED or SET_ASIDE, with seconds.
     """
     began = time.monotonic()
     remarks: tuple[str, ...] = ()
@@ -52,13 +62,19 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
             end, reason, remarks = _claimed(item, job, restore, claim)
         finally:
             release(claim)
+    except (NotAnatomy, NothingToDo, SeveralVolumes) as fault:  # seen only with its voxels
+        end, reason = End.SKIPPED, _without_label(fault, item)
     except MedsrError as fault:
-        end, reason = End.FAILED, str(fault).removeprefix(f"{item.label}: ")
+        end, reason = End.FAILED, _without_label(fault, item)
     except MemoryError:
         end, reason = End.FAILED, _NO_MEMORY
     except Exception as fault:  # a bug in medsr: this scan fails, the others go on
         end, reason = End.FAILED, _bug(fault)
     return Outcome(item.key, end, reason, round(time.monotonic() - began, 3), remarks)
+
+
+def _without_label(fault: MedsrError, item: Item) -> str:
+    return str(fault).removeprefix(f"{item.label}: ")
 
 
 _NO_MEMORY = "there was not enough memory. Give fewer --workers, or a machine with more memory."
@@ -83,6 +99,7 @@ def _claimed(
         check_room(item, job)
         listing = listing_digest(item, job)
         with open_scan(item.paths(job.root), name=item.label) as scan:
+            check_is_anatomy(scan.volume.kind, item.label)
             enhanced = restore(scan.volume, job)
             if item.modality and enhanced.record.modality != item.modality:
                 raise InputError("the input changed while medsr worked; give the command again.")

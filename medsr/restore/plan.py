@@ -69,14 +69,13 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         card: of the model.
 
     Raises:
-        Refused: the scan does not show anatomy, is of another modality than the model, is unlike
-            all that the model has learned from (without `force`), or is too large for this
-            machine.
+        NotAnatomy: the scan shows something else, whatever is forced.
+        Refused: the scan is of another modality than the model, is unlike all that the model has
+            learned from (without `force`), or is too large for this machine.
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
-    if not options.force:
-        check_is_anatomy(volume.kind, volume.name)
+    check_is_anatomy(volume.kind, volume.name)
     volume, remarks = of_known_modality(volume, options)
     remarks = (*volume.remarks, *remarks)
     if volume.modality != card.modality:

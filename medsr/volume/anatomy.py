@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.errors import Refused
+from medsr.errors import NotAnatomy
 
 __all__ = [
     "Kind",
@@ -82,10 +82,10 @@ def check_is_anatomy(kind: Kind | None, name: str) -> None:
         name: of its file, for the message.
 
     Raises:
-        Refused: it shows something else.
+        NotAnatomy: it shows something else.
     """
     if kind is not None:
-        raise Refused(f"{name}: {why_not_anatomy(kind)}")
+        raise NotAnatomy(f"{name}: {why_not_anatomy(kind)}")
 
 
 #: Words of ImageType from its third value on; the first two say original or derived, primary or

@@ -12,6 +12,7 @@ import medsr.batch
 from medsr.batch.job import Decision
 from medsr.batch.summary import write_summary
 from medsr.errors import MedsrError
+from medsr.restore.options import Options
 from medsr.volume.nifti import read_nifti
 from tests.batch.studies import bids_study, make_plan, small_model, stub_restore, thick_nifti
 from tests.dicom_factory import dicom_series
@@ -98,6 +99,28 @@ def test_what_is_not_anatomy_is_skipped_with_the_reason(tmp_path, planned):
     assert "real part" in items["scan_real.nii"].reason
     assert "label map" in items["by_intent.nii"].reason
     assert "mask" in items["drawn.nii.gz"].reason
+
+
+def test_nothing_forces_what_is_not_anatomy(tmp_path, planned):
+    nifti_file(tmp_path / "in" / "scan_ph.nii")
+    options = Options(force=True)
+    (item,) = planned(tmp_path / "in", options=options).items
+    assert item.decision == Decision.SKIP
+    assert "phase" in item.reason
+
+
+def test_a_mask_that_only_its_voxels_show_is_skipped_too(tmp_path, planned):
+    """The plan looks at headers alone; the reader sees it, which is no failure."""
+    mask = np.zeros((48, 48, 12))
+    mask[10:30, 10:30, 3:9] = 1
+    nifti_file(tmp_path / "in" / "drawn.nii", mask, dtype=np.float32)
+    nifti_file(tmp_path / "in" / "scan.nii")
+    plan = planned(tmp_path / "in")
+    assert len(plan.todo) == 2
+    results = medsr.batch.run(plan, restore=stub_restore)
+    assert results.counts == {"done": 1, "skipped": 1}
+    assert results.is_whole
+    assert results.rows[1].reason.startswith("is a mask")
 
 
 def test_half_a_series_that_was_not_fetched_is_refused(tmp_path, planned):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from medsr.errors import InputError, Refused
+from medsr.errors import InputError, NotAnatomy, Refused
 from medsr.volume.dicom.dataset import (
     items,
     numbers,
@@ -117,7 +117,7 @@ def _check_component(marks: dict[str, object], name: str) -> None:
     if isinstance(component, tuple) and isinstance(image_type, tuple):
         kind = kind_of_component("".join(component[:1]), image_type)
         if kind is not None:
-            raise Refused(f"{name}: {why_not(kind.value, '')}")
+            raise NotAnatomy(f"{name}: {why_not(kind.value, '')}")
 
 
 def _full_header(file: FileHeader) -> Dataset:
