@@ -70,7 +70,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path.name}: is too large or too deeply nested for a configuration.")
     try:
         raw = yaml.safe_load(text) if text.strip() else {}
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: dates that do not exist
+    except Exception:  # PyYAML raises whatever a wrong date, tag or number leads to
         raise InputError(f"{path.name}: is not valid YAML.") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
@@ -106,7 +106,7 @@ def _override(raw: dict[str, Any], word: str) -> None:
             raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
     try:
         raw[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # as in `read_yaml`
         raise UsageError(f"'{word}': the value is not valid YAML.") from None
 
 

@@ -62,6 +62,8 @@ def test_files_that_extend_one_another_are_refused(tmp_path):
     [
         b"\xff\xfe\x00a",
         b"date: 2024-13-45",
+        b"sure: !!bool maybe",
+        b"date: !!timestamp soon",
         b"[" * 5000,
         b"- a list",
         b"1: number",
