@@ -1,4 +1,4 @@
-"""How is a UID shown? What stands in its place may name a person, or hold a newline or an escape."""
+"""How is a UID shown? What stands in its place may name a person or hold an escape."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement, empty_value_for_VR
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.tag import BaseTag
@@ -272,8 +272,8 @@ def _element_at(pages: _Pages, at: int, implicit: bool) -> Element:
 
 def _end_of(pages: _Pages, sequence: Element, implicit: bool, depth: int) -> int:
     """Where a sequence of undefined length ends (PS3.5 7.5.2)."""
-    _, kind, at, _ = sequence
-    if kind not in (b"", b"SQ") or depth > MAX_DEPTH:
+    tag, kind, at, _ = sequence
+    if kind not in (b"", b"SQ") or depth > MAX_DEPTH or not (kind or _may_be_sequence(tag)):
         raise _Doubt
     while True:
         tag, _, at, length = _element_at(pages, at, implicit=True)
@@ -292,6 +292,12 @@ def _end_of_item(pages: _Pages, at: int, implicit: bool, depth: int) -> int:
         if tag == ITEM_END:
             return at
         at = at + length if length != UNDEFINED else _end_of(pages, element, implicit, depth + 1)
+
+
+@lru_cache(maxsize=1024)
+def _may_be_sequence(tag: int) -> bool:
+    """Whether the dictionary calls it one, or does not know it."""
+    return _is_sequence(tag, b"") or not dictionary_has_tag(tag)
 
 
 @lru_cache(maxsize=1024)

@@ -188,7 +188,11 @@ def _frame(
         slope=1.0 if slope is None else slope,
         intercept=intercept or 0.0,
         rescale_type=unit,
-        marks={**marks, "unit of the values": unit or None, "rescaling": slope is not None},
+        marks={
+            **marks,
+            "unit of the values": unit or None,
+            "rescaling": (slope is not None, intercept is not None),
+        },
         raw=raw_pixels_of(file, index),
         packed=file.is_packed,
         padding=padding_range(file.dataset),

@@ -118,6 +118,18 @@ def test_sequences_without_end_are_left_to_the_full_parser(tmp_path):
     assert read_fast_header(second, TAG_NUMBERS) is None
 
 
+def test_what_is_no_sequence_by_the_dictionary_is_left_to_the_full_parser(tmp_path):
+    """Implicit InstanceNumber with items: pydicom takes the end of the first one for its end."""
+    file = encoded(dicom_series(tmp_path)[0], ImplicitVRLittleEndian)
+    item = struct.pack("<HHIHHI", 0xFFFE, 0xE000, 0xFFFFFFFF, 0xFFFE, 0xE00D, 0)
+    end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    number = struct.pack("<HHI", 0x0020, 0x0013, 0xFFFFFFFF) + item + end
+    content = file.read_bytes()
+    at = content.index(struct.pack("<HH", 0x0020, 0x0032))
+    file.write_bytes(content[:at] + number + content[at:])
+    assert read_fast_header(file, TAG_NUMBERS) is None
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 def test_a_cut_file_has_no_plain_pixels(tmp_path, syntax):
     file = encoded(dicom_series(tmp_path)[0], syntax)

@@ -56,8 +56,11 @@ def test_a_frame_of_reference_in_every_file_says_nothing_and_is_remarked(tmp_pat
         assert "frame of reference of its own" in series.remarks[0]
 
 
-def test_scaling_in_some_slices_only_is_refused(tmp_path):
-    edit(dicom_series(tmp_path / "scan")[2], RescaleSlope=2, RescaleIntercept=0)
+@pytest.mark.parametrize(
+    "scaling", [{"RescaleSlope": 2, "RescaleIntercept": 0}, {"RescaleIntercept": 65535}]
+)
+def test_scaling_in_some_slices_only_is_refused(tmp_path, scaling):
+    edit(dicom_series(tmp_path / "scan")[2], **scaling)
     refused(tmp_path / "scan", "differ in rescaling")
 
 
