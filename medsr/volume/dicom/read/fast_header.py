@@ -60,6 +60,9 @@ LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 PIXELS, ITEM, ITEM_END, SEQUENCE_END = 0x7FE00010, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
 
+#: Pixels that are real numbers, whose sort the full parser has to see.
+REAL_PIXELS = (0x7FE00008, 0x7FE00009)
+
 #: PerFrameFunctionalGroupsSequence.
 PER_FRAME_GROUPS = 0x52009230
 
@@ -238,7 +241,7 @@ def _walk(
     while at < pages.size:
         element = _element_at(pages, at, implicit)
         tag, kind, start, length = element
-        if tag <= before or tag > PIXELS:
+        if tag <= before or tag > PIXELS or tag in REAL_PIXELS:
             raise _Doubt
         if tag == PIXELS:
             whole = start + length <= pages.size

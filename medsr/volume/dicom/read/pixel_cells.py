@@ -21,9 +21,6 @@ REAL_PIXELS = ["FloatPixelData", "DoubleFloatPixelData"]
 #: How PhotometricInterpretation begins where a pixel has three values or four.
 SEVERAL_SAMPLES = ("RGB", "YBR", "HSV", "ARGB", "CMYK")
 
-#: BitsAllocated of these.
-REAL_BITS = (32, 64)
-
 PADDING_VALUE, PADDING_LIMIT = 0x00280120, 0x00280121
 
 
@@ -37,7 +34,7 @@ def check_cells(file: FileHeader) -> None:
             or place values where medsr does not read them; the pixels are real numbers.
     """
     name, dataset = file.path.name, file.dataset
-    if file.fast.pixels is None and number(dataset, "BitsAllocated") in REAL_BITS:
+    if file.fast.length is None:  # else the quick header has seen that there are none
         check_whole_numbers(open_dataset(file.path, [*REAL_PIXELS], pixels=True), name)
     allocated, stored = number(dataset, "BitsAllocated"), number(dataset, "BitsStored")
     high, sign = number(dataset, "HighBit"), number(dataset, "PixelRepresentation")

@@ -29,6 +29,8 @@ from medsr.volume.dicom import dataset
 from medsr.volume.dicom.read import discover
 from medsr.volume.dicom.read import header as file_header
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
+from medsr.volume.dicom.read.frames import frames_of
+from medsr.volume.dicom.read.header import read_header
 from medsr.volume.dicom.read.series import open_series, read_series
 from tests.dicom_factory import (
     ORIENTATIONS,
@@ -596,12 +598,16 @@ def test_missing_pixel_data_is_an_input_error(tmp_path):
     ("keyword", "dtype"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")]
 )
 @pytest.mark.parametrize("declared", [True, False])
-def test_pixels_that_are_real_numbers_are_named(tmp_path, keyword, dtype, declared):
-    """They are there, and the file is whole: it is not of whole numbers."""
+@pytest.mark.parametrize("both", [True, False])
+def test_pixels_that_are_real_numbers_are_named(tmp_path, keyword, dtype, declared, both):
+    """The file is whole; its header shows it, so that a batch knows, too."""
     bits = np.dtype(dtype).itemsize * 8 if declared else 16
     for file in dicom_series(tmp_path / "scan", shape=(4, 4)):
-        edit(file, PixelData=None, BitsAllocated=bits, **{keyword: np.ones(16, dtype).tobytes()})
+        change = {} if both else {"PixelData": None}
+        edit(file, BitsAllocated=bits, **change, **{keyword: np.ones(16, dtype).tobytes()})
     refused(tmp_path / "scan", "IMG0000.dcm: holds its pixels as real numbers")
+    with pytest.raises(Refused, match="real numbers"):
+        frames_of(read_header(file))
 
 
 def test_a_header_of_colours_with_one_value_a_pixel_is_damaged(tmp_path):
