@@ -1,4 +1,4 @@
-"""The words that options choose from, and how an option is explained and checked."""
+"""The choices of options, and how an option is explained and checked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Setting:
 
     Attributes:
         group, help: for the command line.
-        metavar: what stands for a value, with its unit.
+        metavar: placeholder of the value in the help, with its unit.
         least, above, most: the range of a number; `above` itself is not allowed.
         flag: the name on the command line where it is not the field's.
         choices: the words of an option that is one of a few.

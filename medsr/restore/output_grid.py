@@ -59,7 +59,7 @@ def choose_spacing(
 ) -> Target:
     """As `choose_target`, from the spacing `have` (mm) alone; `name` is for messages."""
     if spacing_mm is not None and scale is not None:
-        raise UsageError("--spacing and --scale say two different things; give one of them.")
+        raise UsageError("Give either --spacing or --scale, not both.")
     if scale is not None:
         if not 1 < scale <= MAX_FACTOR:
             raise UsageError(f"--scale must be above 1 and at most 8, not {scale:g}.")
