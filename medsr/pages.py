@@ -44,7 +44,7 @@ def load_page(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         path = path.parent / str(pages[-1].pop("extends"))
         pages.append(read_yaml(path))
         if len(pages) > MAX_EXTENDS:
-            raise UsageError(f"{path.name}: extends other files without an end.")
+            raise UsageError(f"{path.name}: extends other files in an endless loop.")
     raw: dict[str, Any] = {}
     for page in reversed(pages):
         raw = _merged(raw, page)
@@ -73,7 +73,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: dates that do not exist
         raise InputError(f"{path.name}: is not valid YAML.") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
+        raise InputError(f"{path.name}: expected `key: value` lines (a YAML mapping).")
     return raw
 
 
@@ -103,7 +103,7 @@ def _override(raw: dict[str, Any], word: str) -> None:
     for part in outer:
         raw = raw.setdefault(part, {})
         if not isinstance(raw, dict):
-            raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
+            raise UsageError(f"'{word}': {part} has a value, and is not a group of settings.")
     try:
         raw[last] = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -123,7 +123,7 @@ def fault_words(fault: ValidationError, page: Any) -> str:
         legal = _legal_keys(where[:-1], page)
         nearest = difflib.get_close_matches(where[-1], legal, n=1, cutoff=0.0)
         hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-        return f"there is no setting '{'.'.join(where)}'.{hint}"
+        return f"unknown setting '{'.'.join(where)}'.{hint}"
     return f"setting '{'.'.join(where)}': {first['msg']}."
 
 

@@ -46,8 +46,8 @@ WORDS = {
 
 #: What a number outside of its range may mean.
 HINTS = {
-    "in_plane_detail": "Noise or motion does this.",
-    "same_distance": "Is the slice spacing of the header right?",
+    "in_plane_detail": "Noise or motion can cause this.",
+    "same_distance": "Check the slice spacing in the header.",
 }
 
 
@@ -84,8 +84,8 @@ class OutOfDistribution:
     def sentence(self) -> str:
         """The number and the range, in words."""
         return (
-            f"{WORDS[self.name]} is {self.value:.2g}; the training scans had {self.low:.2g} to "
-            f"{self.high:.2g}. {HINTS.get(self.name, '')}"
+            f"The {WORDS[self.name]} is {self.value:.2g}; in the training scans it was "
+            f"{self.low:.2g} to {self.high:.2g}. {HINTS.get(self.name, '')}"
         ).strip()
 
 
@@ -193,8 +193,8 @@ def remarks_on_range(
         low, high = ranges.get(key, (0.0, float("inf")))
         if not low / SLACK <= value <= high * SLACK:
             remarks.append(
-                f"{words[key]} is {value:.2g}; the model was trained on {low:g} to {high:g}: "
-                "expect less than its card says."
+                f"The {words[key]} is {value:.2g}; the model was trained on {low:g} to "
+                f"{high:g}. Expect a lower quality than the model card states."
             )
     return tuple(remarks)
 
@@ -225,7 +225,7 @@ def remarks_on_distribution(
     beyond = [s for s in found if s.distance > REFUSED_SCORE and not s.is_of_header]
     if beyond and not force:
         raise Refused(
-            f"{name}: is unlike all scans that the model was trained on: {beyond[0].sentence} "
-            "Check the modality and the header, or give --force to enhance it all the same."
+            f"{name}: is very unlike the model's training scans. {beyond[0].sentence} "
+            "Check the modality and the header; --force enhances the scan anyway."
         )
     return tuple(s.sentence for s in found if s.distance > REMARKABLE_SCORE)

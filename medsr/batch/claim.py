@@ -78,7 +78,8 @@ def acquire(folder: Path, key: str, run: str, max_age_s: float) -> Claim | None:
         return acquire(folder, key, run, max_age_s)
     except OSError as fault:
         raise OutputError(
-            f"the output folder cannot be written ({fault.strerror}). Make room or choose another."
+            f"the output folder cannot be written ({fault.strerror}). Free some space, or "
+            "choose another folder."
         ) from None
     return claim
 

@@ -138,12 +138,16 @@ def _outcome(future: Any, item: Item) -> Outcome:
         if isinstance(fault, KilledWorker):
             return Outcome(item.key, End.SET_ASIDE, _KILLED)
         return Outcome(
-            item.key, End.FAILED, f"its worker could not run it ({type(fault).__name__})."
+            item.key, End.FAILED, f"the worker process failed ({type(fault).__name__})."
         )
-    return Outcome(item.key, End.FAILED, "the Dask scheduler went away; give the command again.")
+    return Outcome(
+        item.key,
+        End.FAILED,
+        "the connection to the Dask scheduler was lost; run the command again.",
+    )
 
 
 _KILLED = (
-    "its workers died one after the other; probably it needs more memory than a worker has. "
-    "Give fewer --workers, or a machine with more memory."
+    "several workers ended while they processed this scan, probably because it needs "
+    "more memory than a worker has. Use fewer --workers, or a machine with more memory."
 )

@@ -65,7 +65,7 @@ def why_not_bids(path: str) -> str:
     pairs = dict(entity.partition("-")[::2] for entity in entities)
     if suffix not in BIDS_SCANS or place not in {"anat", "ct"}:
         words = printable(f"is '{suffix}' of '{place}' in BIDS")
-        return f"{words}; medsr takes anatomical MR and CT scans."
+        return f"{words}; medsr enhances anatomical MR and CT scans."
     kind = kind_of_name(name)
     if kind is not None:
         return why_not_anatomy(kind)
@@ -131,7 +131,7 @@ def bids_facts(source: str, spacing_mm: list[float], *, skull_stripped: bool) ->
     return {
         "Sources": [f"bids:raw:{source}"],
         "SpatialReference": f"bids:raw:{source}",
-        "Resolution": f"{words} mm, restored by medsr from the spacing of the source",
+        "Resolution": f"{words} mm, enhanced by medsr from the spacing of the source",
         "SkullStripped": skull_stripped,
     }
 
@@ -149,10 +149,12 @@ def description(root: Path, out: Path) -> dict[str, Any]:
     }
 
 
-README = """Scans enhanced by medsr: a model restores the resolution that thick slices lose.
-Research use only, not for diagnosis. Each image has a sidecar that names its source, the model
-and the settings; summary.html says what became of every scan of the source dataset.
-"""
+README = (
+    "Scans enhanced by medsr, which estimates the resolution lost to thick "
+    "slices.\nResearch use only, not for diagnosis. Each image has a sidecar with its "
+    "source, the model\nand the settings; summary.html lists what happened to every scan "
+    "of the source dataset.\n"
+)
 
 
 def as_page(facts: dict[str, Any]) -> str:

@@ -126,8 +126,8 @@ def _job(root: Path, out: Path, options: Options, selection: Selection, means: M
     root, out = root.resolve(), out.resolve()
     if out == root or out in root.parents:
         raise UsageError(
-            f"{out.name}: the output folder must not be the input folder or hold it. "
-            "Choose another."
+            f"{out.name}: the output folder must not be the input folder or contain it. "
+            "Choose another folder."
         )
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out.name}: is a file; the outputs of a batch need a folder.")
@@ -161,7 +161,7 @@ def _models(name: str | None) -> dict[str, Model]:
         model = Model(named, weights_digest(path), card.settings_digest)
         found.setdefault(card.modality, model)
     if not found:
-        raise InputError("There is no bundled model; give one with --model PATH.")
+        raise InputError("There is no bundled model. Give one with --model PATH.")
     return found
 
 
@@ -203,7 +203,10 @@ def _without_clashes(items: Sequence[Item]) -> list[Item]:
     kept = []
     for item in items:
         if item.decision == Decision.ENHANCE and item.output in taken:
-            reason = "has the same name as another scan in its folder but for .gz; rename one."
+            reason = (
+                "has the same name as another scan in the folder, except for .gz. Rename one "
+                "of them."
+            )
             item = replace(item, decision=Decision.REFUSE, reason=reason, output="")
         taken.add(item.output)
         kept.append(item)

@@ -104,8 +104,8 @@ def _recorded(item: Item, job: Job) -> State:
 
 
 _FOREIGN = (
-    "the output folder holds a file of that name that medsr batch did not make. Choose another "
-    "output folder, or give --overwrite."
+    "the output folder contains a file of that name that medsr batch did not make. "
+    "Choose another output folder, or use --overwrite to replace it."
 )
 
 
@@ -118,7 +118,7 @@ def _look_again(folder: Path) -> None:
 def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     """The first thing that is not as it was; "" when all is."""
     if facts.get("OutputBytes") != size:
-        return "the output is not whole"
+        return "the output is incomplete"
     model = job.models.get(str(facts.get("Modality")))
     before = facts.get("ModelSHA256"), facts.get("ModelSettingsSHA256")
     if model is None or before != (model.digest, model.settings_digest):
@@ -135,7 +135,7 @@ def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     if not same and facts.get("InputSHA256") != content_digest(files_of(item, job)):
         return "the input changed"
     if job.means.report and not page_path(job.out, item.key).is_file():
-        return "it has no page (--report)"
+        return "the report page is missing (--report)"
     return ""
 
 

@@ -46,7 +46,7 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
     try:
         claim = acquire(hidden_folder(job.out), item.key, job.run, job.means.claim_age_s)
         if claim is None:
-            return Outcome(item.key, End.BUSY, "another run is doing this scan.")
+            return Outcome(item.key, End.BUSY, "another run is processing this scan.")
         try:
             clear_partials(job.out, item.key)
             end, reason, remarks = _claimed(item, job, restore, claim)
@@ -61,7 +61,7 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
     return Outcome(item.key, end, reason, round(time.monotonic() - began, 3), remarks)
 
 
-_NO_MEMORY = "there was not enough memory. Give fewer --workers, or a machine with more memory."
+_NO_MEMORY = "there was not enough memory. Use fewer --workers, or a machine with more memory."
 
 
 def _claimed(
@@ -70,8 +70,9 @@ def _claimed(
     """The end, the reason and the remarks of a scan that this process holds."""
     if claim.losses >= TRIES:
         words = (
-            f"{claim.losses} workers died while they did this scan; probably it needs more "
-            "memory than a worker has. Give fewer --workers, or a machine with more memory."
+            f"{claim.losses} workers ended while they processed this scan, probably "
+            "because it needs more memory than a worker has. Use fewer --workers, or a "
+            "machine with more memory."
         )
         return End.SET_ASIDE, words, ()
     state = state_of(item, job)
@@ -85,7 +86,7 @@ def _claimed(
         with open_scan(item.paths(job.root), name=item.label) as scan:
             enhanced = restore(scan.volume, job)
             if item.modality and enhanced.record.modality != item.modality:
-                raise InputError("the input changed while medsr worked; give the command again.")
+                raise InputError("the input changed during processing; run the command again.")
             target = with_context(_target(item, job, enhanced), scan)
             write_output(item, job, target, enhanced, listing, lambda: _check_claim(claim))
     return End.DONE, state.reason, enhanced.remarks
@@ -115,7 +116,7 @@ def _facts(item: Item, job: Job, enhanced: Enhanced) -> tuple[tuple[str, Any], .
 def _check_claim(claim: Claim) -> None:
     if not is_mine(claim):
         raise OutputError(
-            "this process was not heard of for so long that another run took the scan over."
+            "this process did not respond for so long that another run took over the scan."
         )
 
 
@@ -123,8 +124,8 @@ def _bug(fault: Exception) -> str:
     """Kind and place of a bug, without its words, which may hold what a header says."""
     place = traceback.extract_tb(fault.__traceback__)[-1]
     return (
-        f"a bug in medsr ({type(fault).__name__} at {Path(place.filename).name}:{place.lineno}); "
-        "please report it."
+        f"internal error ({type(fault).__name__} at "
+        f"{Path(place.filename).name}:{place.lineno}); please report it."
     )
 
 

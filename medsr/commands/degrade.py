@@ -54,7 +54,7 @@ def run(
     if not formats.is_nifti(output):
         raise UsageError(f"{output.name}: the output must end in .nii or .nii.gz.")
     if output.exists() and not overwrite:
-        raise OutputError(f"{output.name}: exists already; give --overwrite to replace it.")
+        raise OutputError(f"{output.name}: already exists; use --overwrite to replace it.")
     low, remarks = degraded(formats.read(source), request)
     facts = {
         "SliceThickness": low.slice_thickness_mm,

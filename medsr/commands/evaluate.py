@@ -111,7 +111,9 @@ def _cases(request: Request) -> tuple[list[CaseFiles], list[str], bool]:
     """The cases asked for, sentences on what has no match, and whether it is one pair."""
     if request.pairs is not None:
         if request.reference is not None or request.estimates:
-            raise UsageError("--pairs names all files; leave out --reference and --estimate(s).")
+            raise UsageError(
+                "--pairs already lists the files; leave out --reference and --estimate(s)."
+            )
         return read_pairs(request.pairs), [], False
     if request.reference is None or not request.estimates:
         raise UsageError("Give --reference and --estimate (or --estimates), or --pairs CSV.")
@@ -140,7 +142,9 @@ def _draw(loaded: Loaded, picture: Path) -> None:
     name = next(iter(loaded.estimates))
     same = {k: v for k, v in loaded.estimates.items() if v.shape == true.shape}
     if name not in same:
-        raise UsageError("A picture needs an estimate on the whole grid of the reference.")
+        raise UsageError(
+            "--picture needs an estimate that covers the whole grid of the reference."
+        )
     panels = {k: np.asarray(same[k].voxels) for k in ("cubic", name) if k in same}
     figure = compare_figure(panels, np.asarray(true.voxels), true.spacing_mm, true.unit)
     save_picture(figure, picture)

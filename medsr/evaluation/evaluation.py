@@ -158,7 +158,7 @@ class Evaluation:
         ]
         if self.ruler.intensity_floor:
             facts.append(
-                f"Both images are counted from {self.ruler.intensity_floor:g} {self.unit}."
+                f"Intensities are measured from {self.ruler.intensity_floor:g} {self.unit}."
             )
         for row in self.rows:
             facts += [f"{row.label}: {note}." for note in row.notes]

@@ -52,15 +52,18 @@ def ruler_of(reference: Volume, data_range: float | None) -> Ruler:
 
 def _modality(reference: Volume) -> tuple[Modality, str]:
     if reference.modality is not None:
-        return reference.modality, "as the reference's file says"
+        return reference.modality, "from the reference's header"
     if reference.unit == "HU":
-        return Modality.CT, "since the unit is HU"
+        return Modality.CT, "because the unit is HU"
     if guess_modality(reference.voxels) == Modality.CT:
         return (
             Modality.CT,
-            "assumed: the file does not say, and many voxels are as dark as air in HU",
+            "assumed, because the header does not state it and many voxels are as dark "
+            "as air in HU",
         )
-    return Modality.MR, "assumed: the file does not say, and the intensities do not look like HU"
+    return Modality.MR, (
+        "assumed, because the header does not state it and the intensities do not look like HU"
+    )
 
 
 def _slice_axis(reference: Volume) -> tuple[int, str]:
@@ -69,4 +72,7 @@ def _slice_axis(reference: Volume) -> tuple[int, str]:
         direction = geometry.axis_words(reference.affine, reference.slice_axis)
         return reference.slice_axis, f"the reference's slices, stacked {direction}"
     axis = int(np.abs(reference.affine[2, :3] / reference.spacing_mm).argmax())
-    return axis, "slices stacked foot-head; the reference does not say how it was sliced"
+    return (
+        axis,
+        "slices stacked foot-head (assumed; the reference does not state its slice direction)",
+    )

@@ -59,5 +59,5 @@ def _checked(measured: Array, predicted: Array) -> tuple[Array, Array]:
         )
     y = np.asarray(measured, dtype=np.float64)
     if not np.linalg.norm(y) > 0:
-        raise Refused("The measured scan is empty, so nothing can be consistent with it.")
+        raise Refused("The measured scan is zero everywhere, so data consistency is not defined.")
     return y, np.asarray(predicted, dtype=np.float64) - y

@@ -131,15 +131,13 @@ def check_settings(settings: Mapping[str, Any], features: int) -> None:
     """
     kind = settings.get("kind")
     if kind not in ("unet", "monai"):
-        raise UsageError("There is no network of that kind; there are unet and monai.")
+        raise UsageError("Unknown kind of network; choose unet or monai.")
     if not _whole(features, 1, MAX_FEATURES):
         raise UsageError(f"A network takes 1 to {MAX_FEATURES} numbers of the acquisition.")
     needed = ("context", "widths") if kind == "monai" else tuple(LARGEST)
     for name in needed:
         if not _fits(name, settings.get(name)):
-            raise UsageError(
-                f"The network's setting '{name}' is missing or is not one that a network has."
-            )
+            raise UsageError(f"The network's setting '{name}' is missing or unknown.")
 
 
 def _fits(name: str, value: object) -> bool:

@@ -111,7 +111,7 @@ def load_card(path: Path) -> ModelCard:
         raise InputError(f"{path.name}: is not a medsr model card.") from None
     wrong = next((name for name, sound in _sound_fields(card).items() if not sound), None)
     if wrong is not None:
-        raise InputError(f"{path.name}: the model card's '{wrong}' is not of the kind it must be.")
+        raise InputError(f"{path.name}: the model card's '{wrong}' has the wrong type.")
     return card
 
 

@@ -115,7 +115,11 @@ def forward_due(
     with _association(ae_title, destination) as association:
         if association is None:
             wait = waits.failed("", now)
-            log.warning("destination does not answer; %d series wait, %g s", len(jobs), wait)
+            log.warning(
+                "the destination does not answer; %d series are waiting, next attempt in %g s",
+                len(jobs),
+                wait,
+            )
             return
         waits.worked("")
         line.association = association
@@ -127,10 +131,12 @@ def forward_due(
                 waits.worked(job.name)
                 _remember(spool, job)
                 remove(spool, job, job.name)
-                log.info("series %s: sent on", job.name)
+                log.info("series %s: forwarded", job.name)
             else:
                 wait = waits.failed(job.name, now)
-                log.warning("series %s: not taken; tried again in %g s", job.name, wait)
+                log.warning(
+                    "series %s: rejected by the destination; next attempt in %g s", job.name, wait
+                )
             if not association.is_established:
                 return
 

@@ -219,7 +219,9 @@ class Listener(AssociationServer):  # type: ignore[misc]
         name = printable(request.calling)
         if request.called != self.ae_title.strip():
             called = printable(request.called)
-            self._log_once(f"rejected {name} at {host}: it called {called}, not {self.ae_title}")
+            self._log_once(
+                f"rejected {name} at {host}: it called {called} and not {self.ae_title}"
+            )
             return NOT_CALLED
         if request.calling not in self.allow:
             way = f"--allow {shlex.quote(name)}"

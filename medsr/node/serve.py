@@ -90,7 +90,9 @@ def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:
         intake, ae_title=node.ae_title, host=node.host, port=node.port, allow=node.allowed
     )
     who = ", ".join(node.allowed)
-    log.info("listening as %s on %s:%d for %s", node.ae_title, node.host, node.port, who)
+    log.info(
+        "listening as %s on %s:%d; forwarding to %s", node.ae_title, node.host, node.port, who
+    )
     line = Line()
     sender = threading.Thread(target=_send_until, args=(node, line, stop), daemon=True)
     sender.start()
@@ -135,5 +137,5 @@ def _send_until(node: Node, line: Line, stop: threading.Event) -> None:
             forward_due(node.spool, *who, waits, time.monotonic(), line, stop)
         except Exception as fault:  # the thread must live; its words may quote a header
             wait = waits.failed("", time.monotonic())
-            log.error("sending failed with %s; again in %g s", type(fault).__name__, wait)
+            log.error("sending failed with %s; next attempt in %g s", type(fault).__name__, wait)
         stop.wait(IDLE_SECONDS)

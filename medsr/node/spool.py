@@ -102,12 +102,13 @@ def open_spool(spool: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise OutputError(
-            f"{spool.name}: another medsr node uses this spool; stop it or give another --spool."
+            f"{spool.name}: another medsr node uses this spool; stop it or choose another "
+            "folder with --spool."
         ) from None
     except OSError as fault:
         raise OutputError(
-            f"{spool.name}: cannot be used as the node's spool ({fault.strerror}). Choose a "
-            "folder that is yours with --spool."
+            f"{spool.name}: cannot be used as the node's spool ({fault.strerror}). Choose "
+            "a folder that you may write to with --spool."
         ) from None
     _restore(spool)
     keep_reserve(spool)

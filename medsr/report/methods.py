@@ -47,8 +47,8 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
     steps, samples = int(facts["Steps"]), int(facts["Samples"])
     many = "" if samples == 1 else f", averaged over {samples} samples"
     in_turn = takes_turns(steps, bool(facts.get("Quick", False)))
-    how = "the orientations that hold the slice axis" + (
-        ", one a step" if in_turn else ", averaged"
+    how = "both orientations that contain the slice axis" + (
+        ", one per step" if in_turn else ", averaged"
     )
     return (
         f"Scans were restored with medsr {facts['MedsrVersion']} (model {facts['Model']}, SHA-256 "

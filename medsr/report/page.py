@@ -65,15 +65,14 @@ class ScanImages:
     def __post_init__(self) -> None:
         others = [v for v in (self.before, self.reference, self.std) if v is not None]
         if self.before is None and self.reference is None:
-            raise UsageError(
-                "A page needs the scan before, a reference, or both, to compare with."
-            )
+            raise UsageError("A report needs the scan before enhancement, a reference, or both.")
         for volume in others:
             same = volume.shape == self.after.shape
             if not (same and np.allclose(volume.affine, self.after.affine, atol=1e-3)):
                 raise UsageError(
-                    f"{volume.name} and {self.after.name} are not on one grid; a page compares "
-                    "scans voxel by voxel. Interpolate the scan before to the enhanced grid."
+                    f"{volume.name} and {self.after.name} are not on one grid; a report "
+                    "compares scans voxel by voxel. Interpolate the scan before to the "
+                    "enhanced grid."
                 )
 
     @property

@@ -234,8 +234,8 @@ def remark_on_residual(consistency: DataConsistency, residual: Residual) -> str 
     exact = consistency.mode is Consistency.EXACT
     wanted = "exactly" if exact else f"within {100 * TOLERANCE:g} % of the intensity range"
     return (
-        f"{100 * residual.share_beyond:.2g} % of the measured voxels are not reproduced {wanted}; "
-        f"the largest difference is {100 * residual.largest:.2g} % of the range. No image without "
-        "values darker than air reproduces them with the assumed slice profile, as happens next "
-        "to voxels that were set to zero."
+        f"{100 * residual.share_beyond:.2g} % of the measured voxels are not reproduced "
+        f"{wanted}; the largest difference is {100 * residual.largest:.2g} % of the "
+        "range. No image without values darker than air reproduces them with the assumed "
+        "slice profile, which happens next to voxels that were set to zero."
     )

@@ -218,10 +218,10 @@ def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[str, .
         return ()
     assumed = plan.acquisition.axes[plan.acquisition.coarse_axis]
     words = (
-        f"the scan does not look like slices with a {assumed.profile} profile of "
-        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} mm "
-        f"explains it far better (--profile {better.profile} --slice-thickness "
-        f"{better.width_mm:.3g}). With --consistency noise, data consistency was therefore "
-        "switched off."
+        f"The slices do not look like a {assumed.profile} profile of "
+        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} "
+        "mm fits far better. Data consistency (--consistency noise) was therefore "
+        "switched off. If you know the slice profile, set it with --profile and "
+        "--slice-thickness."
     )
     return (words,)

@@ -49,14 +49,17 @@ def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[s
     declared, given = volume.modality, options.modality
     if declared and given and declared != given:
         raise Refused(
-            f"{volume.name}: is {declared} by its header, which --modality contradicts. Leave out "
-            "--modality, or correct the header if it is wrong."
+            f"{volume.name}: the header says {declared} and --modality says {given}. "
+            "Leave out --modality, or correct the header if it is wrong."
         )
     known = declared or given
     if known is not None:
         return volume.of_modality(known), ()
     guess = guess_modality(volume.voxels)
-    words = f"nothing says the modality; guessed {guess} from the intensities (--modality)."
+    words = (
+        f"The file does not state the modality; medsr assumed {guess} from the intensities. "
+        "If this is wrong, set --modality."
+    )
     return volume.of_modality(guess), (words,)
 
 

@@ -58,7 +58,7 @@ def format_of(output: Path, options: Options) -> Format:
         UsageError: the name and the format contradict each other, or there is no name.
     """
     if not output.absolute().name:
-        raise UsageError(f"{output}: is no place for a result; give a file or a folder.")
+        raise UsageError(f"{output}: is not a valid output; give a file or a folder.")
     by_name = output.suffix == "" and not output.is_file()
     dicom = by_name if options.format is None else options.format == Format.DICOM
     if dicom and is_nifti(output):
@@ -71,7 +71,7 @@ def format_of(output: Path, options: Options) -> Format:
     if dicom and options.multi_frame:
         need("highdicom", "multiframe", "--multi-frame")
     if not dicom and options.multi_frame:
-        raise UsageError("--multi-frame belongs to DICOM output (a folder).")
+        raise UsageError("--multi-frame needs DICOM output (a folder).")
     return Format.DICOM if dicom else Format.NIFTI
 
 
@@ -85,7 +85,7 @@ def check_not_the_scan(source: Path, output: Path) -> None:
         return
     if sidecar_path(output.absolute()) == sidecar_path(source.absolute()):
         raise UsageError(
-            f"{output.name}: the result and its record would replace the scan or its sidecar. "
+            f"{output.name}: the output would overwrite the input scan or its sidecar. "
             "Choose another name or folder."
         )
 
@@ -104,7 +104,7 @@ def with_context(target: Target, scan: Scan, template: Path | None = None) -> Ta
     """
     if target.format == Format.NIFTI:
         if template is not None:
-            raise UsageError("--template belongs to DICOM output (a folder).")
+            raise UsageError("--template needs DICOM output (a folder).")
         return target
     return replace(target, source=_context(scan, template))
 
@@ -113,16 +113,22 @@ def _context(scan: Scan, template: Path | None) -> DicomSeries:
     """The series whose patient and study a DICOM output takes over."""
     if scan.series is not None:
         if template is not None:
-            raise UsageError("--template is for NIfTI input; a DICOM scan is its own template.")
+            raise UsageError(
+                "--template is for NIfTI input only; DICOM input provides its own patient "
+                "and study."
+            )
         return scan.series
     if template is None:
         raise UsageError(
-            f"{scan.volume.name}: a NIfTI file names no patient and no study, which a DICOM "
-            "series needs. Give --template SERIES, the DICOM series that it was made from."
+            f"{scan.volume.name}: a NIfTI file has no patient and study, which DICOM "
+            "output needs. Give --template SERIES, the DICOM series that it was made "
+            "from."
         )
     with open_scan(template) as lent:
         if lent.series is None:
-            raise UsageError(f"{template.name}: a template is a DICOM series, not a NIfTI file.")
+            raise UsageError(
+                f"{template.name}: --template must be a DICOM series, not a NIfTI file."
+            )
         return lent.series
 
 
@@ -142,9 +148,9 @@ def check_free(target: Target, *, overwrite: bool) -> None:
     files = [*([target.image, *images] if target.format == Format.NIFTI else []), *sidecars]
     for path in (*files, *([target.page] if target.page else [])):
         if path.exists() and not overwrite:
-            raise OutputError(f"{path.name}: exists already; give --overwrite to replace it.")
+            raise OutputError(f"{path.name}: already exists; use --overwrite to replace it.")
         if path.is_dir():
-            raise OutputError(f"{path.name}: is a folder; the result needs another name.")
+            raise OutputError(f"{path.name}: is a folder. Choose another name for the result.")
 
 
 def is_own(image: Path) -> bool:

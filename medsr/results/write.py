@@ -99,7 +99,7 @@ def _written(partial: Path, target: Target, enhanced: Enhanced) -> list[Move]:
         moves.append((_text(enhanced_page(enhanced), partial / "page.html"), target.page))
     for kind, volume in _maps(enhanced).items():
         place = map_path(target.image, kind)
-        words = f"{MAPS[kind].words}, by medsr. Research use only, not for diagnosis."
+        words = f"{MAPS[kind].words}, made by medsr. Research use only, not for diagnosis."
         page = _record({**facts, "Description": words}, partial, kind)
         moves.append((page, sidecar_path(place)))
         moves.append((_image(kind, volume, target, enhanced, partial), place))

@@ -87,7 +87,7 @@ def calibrate(config: TrainConfig, weights: Path, note: Callable[[str], None]) -
             f"{config.name} is for {config.modality}."
         )
     if not config.data.validate_:
-        raise UsageError(f"{config.name}: data.validate names no scan to calibrate on.")
+        raise UsageError(f"{config.name}: data.validate lists no scan to calibrate on.")
     cases = [
         (case.person, middle(load_case(case, config.data, config.modality)))
         for case in config.data.validate_

@@ -54,7 +54,8 @@ def begin_with(
             own.load_state_dict(other.state_dict())
         except RuntimeError:
             raise UsageError(
-                f"{path.name}: these weights (init) do not fit the configuration's network."
+                f"{path.name}: the weights given by init do not fit the network of the "
+                "configuration."
             ) from None
     return card.residual_std
 
@@ -66,7 +67,7 @@ def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Modu
         pairs.append((denoiser.mean_network, start.mean_network or start.network))
     elif start.mean_network is not None:
         raise UsageError(
-            f"{name}: these weights (init) hold a second network, for the posterior mean; set "
-            "network.mean_network=true."
+            f"{name}: the weights given by init contain a separate posterior-mean "
+            "network; set network.mean_network=true."
         )
     return pairs

@@ -69,9 +69,9 @@ def _check(wide: UNet, narrower: UNet) -> None:
     gains = [b - a for a, b in zip(wide.widths, narrower.widths, strict=False)]
     if alike[0] != alike[1] or max(gains) > 0:
         raise UsageError(
-            f"A network of widths {wide.widths} can lend its weights to one that is narrower and "
-            f"alike in all else; the configuration asks for widths {narrower.widths}, or for "
-            "other blocks, strides or folds."
+            f"Weights of a network of widths {wide.widths} can initialise only a narrower "
+            "network that is otherwise the same; the configuration asks for widths "
+            f"{narrower.widths}, or for other blocks, strides or folds."
         )
 
 

@@ -33,7 +33,7 @@ def check_split(config: TrainConfig) -> None:
     both = {c.person for c in config.data.train} & {c.person for c in config.data.validate_}
     if both:
         names = ", ".join(sorted(both))
-        raise UsageError(f"{config.name}: person {names} stands in both train and validate.")
+        raise UsageError(f"{config.name}: subject {names} is in both train and validate.")
 
 
 def learn(config: TrainConfig, *, resume: bool) -> Path:

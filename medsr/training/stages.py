@@ -118,7 +118,7 @@ def load_stages(folder: Path, overrides: Sequence[str] = ()) -> list[Stage]:
     """
     files = sorted(folder.glob("[0-9][0-9]-*.yaml"))
     if not files:
-        raise InputError(f"{folder.name}: there is no stage (NN-name.yaml) in this folder.")
+        raise InputError(f"{folder.name}: this folder contains no stage (NN-name.yaml).")
     return [_load_stage(file, overrides) for file in files]
 
 

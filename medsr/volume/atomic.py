@@ -61,11 +61,11 @@ def check_target(folder: Path, pattern: str, *, overwrite: bool) -> None:
     foreign = [entry for entry in found if not entry.match(pattern)]
     if foreign:
         raise OutputError(
-            f"{folder.name}: holds {len(foreign)} files that medsr did not write, so it is not "
-            "replaced. Choose a new folder."
+            f"{folder.name}: contains {len(foreign)} files that medsr did not write, so "
+            "it is not replaced. Choose a new folder."
         )
     if found and not overwrite:
-        raise OutputError(f"{folder.name}: exists already; give --overwrite to replace it.")
+        raise OutputError(f"{folder.name}: already exists; use --overwrite to replace it.")
 
 
 def check_writable(path: Path) -> None:
@@ -76,12 +76,13 @@ def check_writable(path: Path) -> None:
     """
     if not path.name or path.name == "..":
         raise OutputError(
-            f"{path}: is a folder of other things; give the result a name of its own."
+            f"{path}: is a folder with other contents. Choose another name for the result."
         )
     there = next(p for p in path.absolute().parents if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(
-            f"{path.name}: its folder cannot be written. Choose a folder that exists and is yours."
+            f"{path.name}: the folder is not writable. Choose an existing folder that you "
+            "may write to."
         )
 
 
@@ -103,7 +104,8 @@ def staging(place: Path) -> Iterator[Path]:
             lock.acquire(timeout=0)
         except Timeout:
             raise OutputError(
-                f"{place.name}: another medsr is writing it now; wait for it, or choose another."
+                f"{place.name}: another medsr process is writing this folder. Wait for "
+                "it, or choose another folder."
             ) from None
     try:
         with output_faults(place.name):
@@ -186,8 +188,8 @@ def output_faults(name: str) -> Iterator[None]:
         full = first.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else (first.strerror or "unknown reason")
         raise OutputError(
-            f"{name}: cannot be written ({why}); nothing is left of it. Choose a folder that "
-            "exists, is yours and has room."
+            f"{name}: cannot be written ({why}); no partial output was left. Choose an "
+            "existing folder that you may write to, with enough free space."
         ) from None
 
 

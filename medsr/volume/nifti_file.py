@@ -77,12 +77,12 @@ def faults_in_words(path: Path) -> Iterator[None]:
         raise InputError(f"{path.name}: no permission to read this file.") from None
     except MemoryError:
         raise InputError(
-            f"{path.name}: the header announces more voxels than fit into memory; it is damaged, "
-            "or the scan must be cropped first."
+            f"{path.name}: the header declares more voxels than fit into memory. The file "
+            "is damaged, or the scan must be cropped first."
         ) from None
     except EOFError:
         raise InputError(
-            f"{path.name}: the file ends too early; it is cut. Copy or download it again."
+            f"{path.name}: the file ends too early; it is truncated. Copy or download it again."
         ) from None
     except gzip.BadGzipFile:
         raise InputError(
@@ -150,8 +150,9 @@ def _check_range(values: NDArray[Any], name: str) -> None:
     largest = max(abs(low), abs(high))
     if math.isfinite(largest) and largest > LARGEST_VALUE:
         raise Refused(
-            f"{name}: has values from {low:.3g} to {high:.3g}, which are not believable for a "
-            "scan; the file is damaged or was written in another byte order. Convert it again."
+            f"{name}: has values from {low:.3g} to {high:.3g}, which are not plausible "
+            "for a scan; the file is damaged or was written in another byte order. "
+            "Convert it again."
         )
 
 
@@ -189,11 +190,11 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         kind = path.stat().st_mode
     except OSError as fault:
         if fault.errno == errno.ELOOP:
-            raise InputError(f"{path.name}: is a link that leads back to itself.") from None
+            raise InputError(f"{path.name}: is a link that points to itself.") from None
         raise
     if stat.S_ISDIR(kind):
         raise InputError(
-            f"{path.name}: is a folder that is named like a NIfTI file. Give the file in it."
+            f"{path.name}: is a folder with the name of a NIfTI file. Give the file in it."
         )
     if not stat.S_ISREG(kind):
         raise InputError(f"{path.name}: is a pipe or a device, not a file.")
@@ -217,8 +218,9 @@ def _check_size(header: Any, size: int, packed: bool, name: str) -> None:
     if announced > (size * MOST_DEFLATED if packed else size):
         shape = " x ".join(str(n) for n in header.get_data_shape())
         raise InputError(
-            f"{name}: the header announces {shape} voxels ({announced} bytes), and the file has "
-            f"{size} bytes{' of gzip' if packed else ''}; it is cut or damaged. Copy it again."
+            f"{name}: the header declares {shape} voxels ({announced} bytes), and the "
+            f"file has {size} bytes{' of gzip' if packed else ''}; it is truncated or "
+            "damaged. Copy it again."
         )
 
 
@@ -251,8 +253,8 @@ def _stored(stream: BinaryIO, count: int, name: str) -> NDArray[np.uint8]:
         got = stream.readinto(view[done : done + BLOCK])  # type: ignore[attr-defined]
         if not got:
             raise InputError(
-                f"{name}: the header announces {count} bytes of voxels, and the file holds "
-                f"{done}; it is cut. Copy it again."
+                f"{name}: the header declares {count} bytes of voxels, and the file has "
+                f"{done}; it is truncated. Copy it again."
             )
         done += got
     return stored
@@ -266,6 +268,6 @@ def _check_end(stream: BinaryIO, header: Any, name: str) -> None:
     padding = len(rest) <= MOST_SURPLUS and not any(rest)
     if len(rest) >= plane and rest and not padding:
         raise InputError(
-            f"{name}: the file goes on after the voxels that its header announces, by a slice or "
-            "more; the header and the file do not belong together. Convert the scan again."
+            f"{name}: the file is at least one slice longer than its header declares; the "
+            "header and the file do not belong together. Convert the scan again."
         )

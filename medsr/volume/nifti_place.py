@@ -53,7 +53,7 @@ def place(header: Any) -> Placement:
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if sform and qform and not _agree(header, affine, scale):
         remarks.append(
-            "sform and qform place the image differently; the sform is used, as most programs do."
+            "sform and qform place the image differently; the sform is used, as in most programs."
         )
         qform = 0
     return Placement(affine, (sform, qform), tuple(remarks))

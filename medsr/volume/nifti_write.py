@@ -64,7 +64,10 @@ def save_volume(volume: Volume, path: Path) -> Path:
         OutputError: the file cannot be written.
     """
     if not path.name.lower().endswith(SUFFIXES):
-        raise UsageError(f"{path.name}: a volume is saved as .nii or .nii.gz. Choose such a name.")
+        raise UsageError(
+            f"{path.name}: a volume is saved as .nii or .nii.gz. Choose a name with one of "
+            "these endings."
+        )
     write_nifti(volume, path)
     return path
 

@@ -148,8 +148,8 @@ def declared_modality(facts: Mapping[str, Any], name: str) -> Modality | None:
         return Modality.MR
     if re.fullmatch("[A-Z]{2,4}", code):
         raise Refused(
-            f"{name}: has modality {code} by its sidecar; medsr is trained on MR and CT. Correct "
-            "the sidecar if that is wrong."
+            f"{name}: has modality {code} according to its sidecar; medsr supports MR and "
+            "CT. Correct the sidecar if that is wrong."
         )
     return Modality.MR if "MagneticFieldStrength" in facts else None
 

@@ -23,7 +23,7 @@ def believed_thickness(
     if declared_mm is None or THINNEST <= declared_mm / step_mm <= THICKEST:
         return declared_mm, ()
     remark = (
-        f"The header gives a slice thickness of {declared_mm:.3g} mm for slices {step_mm:.3g} mm "
-        "apart, which is not believable; it was ignored."
+        f"The header gives a slice thickness of {declared_mm:.3g} mm for slices "
+        f"{step_mm:.3g} mm apart, which is not plausible; it was ignored."
     )
     return None, (remark,)

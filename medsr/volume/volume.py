@@ -137,13 +137,13 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 3:
         kind = SeveralVolumes if len(shape) > 3 else Refused
         raise kind(
-            f"{name}: has {len(shape)} axes (shape {shape}); medsr takes one 3-D volume. "
-            "Split a 4-D series into single volumes first."
+            f"{name}: has {len(shape)} axes (shape {shape}); medsr enhances one 3-D "
+            "volume. Split a 4-D series into single volumes first."
         )
     if min(shape) < 2:
         raise Refused(
-            f"{name}: has shape {shape}; a volume needs at least 2 voxels along each axis. "
-            "A single slice has no third dimension to restore."
+            f"{name}: has shape {shape}; a volume needs at least 2 voxels along each "
+            "axis. A single slice is not a volume."
         )
 
 
@@ -168,15 +168,16 @@ def check_affine(affine: NDArray[np.float64], name: str) -> None:
         raise Refused(f"{name}: the affine must be a finite 4 x 4 matrix, found {affine.shape}.")
     if np.abs(affine[:3, 3]).max() > FARTHEST_MM:
         raise Refused(
-            f"{name}: the header places the image {np.abs(affine[:3, 3]).max() / 1000:.3g} m away "
-            "from the scanner's origin, which is not believable. Correct the header and try again."
+            f"{name}: the header places the image "
+            f"{np.abs(affine[:3, 3]).max() / 1000:.3g} m away from the scanner's origin, "
+            "which is not plausible. Correct the header and try again."
         )
     spacing = geometry.spacing_mm(affine)
     if spacing.min() < 1e-3 or spacing.max() > 100:
         words = " x ".join(f"{s:.4g}" for s in spacing)
         raise Refused(
-            f"{name}: the header gives a voxel spacing of {words} mm, which is not believable. "
-            "Correct the header (spacing in millimetres) and try again."
+            f"{name}: the header gives a voxel spacing of {words} mm, which is not "
+            "plausible. Correct the header (spacing in millimetres) and try again."
         )
     if not geometry.is_rectangular(affine):
         raise Refused(

@@ -118,8 +118,12 @@ def is_dicom(path: Path, start: bytes) -> bool:
     if begins_like_dicom(start):
         return True
     if path.suffix.lower() in DICOM_SUFFIXES:
-        fault = "is empty" if not start else "is named like DICOM but does not begin like it"
-        raise InputError(f"{path.name}: {fault}; it is damaged or cut. Copy it again.")
+        fault = (
+            "is empty"
+            if not start
+            else "has a DICOM file name but not the contents of a DICOM file"
+        )
+        raise InputError(f"{path.name}: {fault}; it is damaged or truncated. Copy it again.")
     return False
 
 
@@ -172,8 +176,9 @@ def _check_opening(stream: BinaryIO, name: str) -> None:
         start += end + int.from_bytes(head[at:end], "little")
     else:
         raise InputError(
-            f"{name}: begins with more than {MAX_OPENING} elements of its file format, which no "
-            "file has; it is damaged. Copy or export it again."
+            f"{name}: begins with more than {MAX_OPENING} elements of file meta "
+            "information, more than any real file; it is damaged. Copy or export it "
+            "again."
         )
     stream.seek(0)
 
@@ -191,8 +196,8 @@ def _counted(path: Path, pixels: bool) -> Callable[[BaseTag, str | None, int], b
         count += 1
         if count > MAX_ELEMENTS:
             raise InputError(
-                f"{path.name}: its header has more than {MAX_ELEMENTS} elements, which none has; "
-                "the file is damaged. Copy or export it again."
+                f"{path.name}: its header has more than {MAX_ELEMENTS} elements, more "
+                "than any real file; the file is damaged. Copy or export it again."
             )
         return not pixels and tag in PIXEL_TAGS
 
@@ -239,8 +244,8 @@ def _check_inflated(path: Path) -> None:
                 block = inflater.unconsumed_tail
     if total > limit:
         raise Refused(
-            f"{path.name}: unpacks to more than {limit >> 20} MiB, which is not "
-            "believable for one file. Export it again without compression."
+            f"{path.name}: unpacks to more than {limit >> 20} MiB, which is not plausible "
+            "for one file. Export it again without compression."
         )
 
 
@@ -260,7 +265,8 @@ def guard(path: Path, work: Callable[[], T]) -> T:
         raise InputError(f"{path.name}: no permission to read this file.") from None
     except Exception:  # on damaged bytes pydicom raises whatever it met first
         raise InputError(
-            f"{path.name}: cannot be read as DICOM; it is damaged or cut. Copy or export it again."
+            f"{path.name}: cannot be read as DICOM; it is damaged or truncated. Copy or "
+            "export it again."
         ) from None
 
 

@@ -100,7 +100,8 @@ def known_group(paths: Sequence[Path], name: str, series_uid: str | None = None)
     headers = [header for header in map(read_header, paths) if header is not None]
     if len(headers) < len(paths):
         raise InputError(
-            f"{name}: {len(paths) - len(headers)} of its {len(paths)} files are no longer DICOM."
+            f"{name}: {len(paths) - len(headers)} of its {len(paths)} files changed while "
+            "medsr was reading. Run the command again."
         )
     return pick_group(group_headers(headers), series_uid, name)
 
@@ -115,20 +116,20 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
     if series_uid is not None:
         chosen = [group for group in groups if group.uid == series_uid]
         if not chosen:
-            raise Refused(f"{name}: has no series {series_uid}. It holds {_listing(groups)}.")
+            raise Refused(f"{name}: has no series {series_uid}. It contains {_listing(groups)}.")
         images = [group for group in chosen if group.kind == IMAGE]
         groups = chosen
     if len(images) == 1:
         return images[0]
     if images:
         raise Refused(
-            f"{name}: holds {len(images)} image series; pick one with --series UID: "
+            f"{name}: contains {len(images)} image series. Choose one with --series UID: "
             f"{_listing(images)}."
         )
     reasons = {why_not(group.kind, group.modality) for group in groups}
     if len(reasons) == 1:
         raise Refused(f"{name}: {reasons.pop()}")
-    raise Refused(f"{name}: holds no MR or CT image series, only {_listing(groups)}.")
+    raise Refused(f"{name}: contains no MR or CT image series, only {_listing(groups)}.")
 
 
 def _listing(groups: Sequence[Group]) -> str:
@@ -144,4 +145,4 @@ def _listing(groups: Sequence[Group]) -> str:
 def _shown_uid(group: Group, number: int) -> str:
     """A UID (PS3.5 9.1) or a digest; what is neither is not shown: it may name a person."""
     is_uid = re.fullmatch(r"[0-9][0-9.]{0,63}|[0-9a-f]{32,64}|", group.uid)
-    return group.uid if is_uid else f"number {number} (its UID is no UID)"
+    return group.uid if is_uid else f"number {number} (its UID is not valid)"

@@ -94,8 +94,8 @@ def _read(file: FileHeader) -> bytes:
     with file.path.open("rb", buffering=0) as stream:
         if stamp_of(stream.fileno()) != file.stamp:
             raise InputError(
-                f"{file.path.name}: has changed while the series was read. Wait until it is "
-                "copied completely, and try again."
+                f"{file.path.name}: changed while the series was being read. Wait until "
+                "it is copied completely, and run the command again."
             )
         return stream.readall()
 

@@ -65,8 +65,8 @@ def instance_fault(first: str, second: str, what: str) -> str:
         what: they differ in.
     """
     return (
-        f"{first} and {second} have one SOPInstanceUID, which belongs to a single image, but "
-        f"differ in {what}. Keep the right one, or export the series again."
+        f"{first} and {second} have the same SOPInstanceUID, which identifies a single "
+        f"image, but differ in {what}. Keep the right one, or export the series again."
     )
 
 
@@ -74,7 +74,7 @@ def _check_same(first: FileHeader, other: FileHeader) -> None:
     ours, theirs = frames_of(first), frames_of(other)
     names = first.path.name, other.path.name
     if [_facts(frame) for frame in ours] != [_facts(frame) for frame in theirs]:
-        raise Refused(instance_fault(*names, "place, scaling or kind"))
+        raise Refused(instance_fault(*names, "position, scaling or kind"))
     if not np.array_equal(_pixels(first, ours), _pixels(other, theirs)):
         raise Refused(instance_fault(*names, "their pixels"))
 

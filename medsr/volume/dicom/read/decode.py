@@ -58,8 +58,8 @@ def decode_native(path: Path) -> NDArray[Any]:
     dataset, said = _open(path)
     if said.is_compressed or dataset["PixelData"].is_undefined_length:
         raise InputError(
-            f"{path.name}: has compressed pixels where its header says that they are not. Export "
-            "it again."
+            f"{path.name}: has compressed pixels, but its header says that they are "
+            "uncompressed. Export it again."
         )
     pixels = _pixels(dataset)
     if pixels is None or pixels.size != math.prod(said.shape):
@@ -92,7 +92,7 @@ def decode_compressed(path: Path) -> NDArray[Any]:
     if wide:
         pixels = _narrowed(pixels, said.bits_stored)
     if pixels is None or not np.can_cast(pixels.dtype, said.dtype, "safe"):
-        raise faulty(path, said, "holds values outside the range that the header announces")
+        raise faulty(path, said, "contains values outside the range that the header declares")
     return pixels.reshape(said.shape).astype(said.dtype, copy=False)
 
 
@@ -100,7 +100,7 @@ def _open(path: Path) -> tuple[Dataset, Announced]:
     dataset = open_dataset(path, PIXEL_TAGS, pixels=True)
     said = announced_by(dataset)
     if not _bytes(dataset, "PixelData"):
-        raise InputError(f"{path.name}: has no pixel data; the file is cut. Copy it again.")
+        raise InputError(f"{path.name}: has no pixel data; the file is truncated. Copy it again.")
     return dataset, said
 
 
@@ -130,8 +130,9 @@ def _check_decoder(said: Announced, name: str) -> None:
         able = False
     if not able:
         raise Refused(
-            f"{name}: is compressed as {name_of(said.syntax)}, for which there is no decoder here."
-            " Export the scan without compression, or in JPEG 2000, JPEG-LS or RLE."
+            f"{name}: is compressed as {name_of(said.syntax)}, which this installation "
+            "cannot decode. Export the scan without compression, or in JPEG 2000, "
+            "JPEG-LS or RLE."
         )
 
 
@@ -151,21 +152,21 @@ def _pictures(dataset: Dataset, said: Announced) -> list[Picture]:
     if is_rle:
         if any(rle_length(frame.bytes) - rows * columns >= columns for frame in frames):
             raise Damaged(
-                f"holds more than the {rows} x {columns} pixels that the header announces"
+                f"contains more than the {rows} x {columns} pixels that the header declares"
             )
         return []
     pictures = [picture_of(frame.bytes) for frame in frames]
     for picture in pictures:
         if (picture.rows, picture.columns, picture.components) != (rows, columns, 1):
             raise Damaged(
-                f"holds pictures of {picture.rows} x {picture.columns} x {picture.components}, "
-                f"and the header announces {rows} x {columns} x 1"
+                f"contains images of {picture.rows} x {picture.columns} x "
+                f"{picture.components}, and the header declares {rows} x {columns} x 1"
             )
         shows_sign = said.syntax in (*JPEG2000TransferSyntaxes, *JPEGLSTransferSyntaxes)
         lost_sign = said.is_signed and picture.bits < said.bits_stored and not shows_sign
         if picture.bits > said.bits or lost_sign:
             raise Damaged(
-                f"has {picture.bits} bits a value, and the header announces "
+                f"has {picture.bits} bits per value, and the header declares "
                 f"{said.bits_stored} of {said.bits}"
             )
     return pictures

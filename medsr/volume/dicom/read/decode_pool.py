@@ -100,8 +100,8 @@ def decode_each(paths: Sequence[Path], voxels: int, use: Use) -> None:
             raise faults[path]
     if todo:
         raise Refused(
-            f"{todo[0].name}: is compressed, and the separate process in which medsr decodes such "
-            "files cannot be started here. Export the scan without compression."
+            f"{todo[0].name}: is compressed, and the separate process in which medsr "
+            "decodes such files cannot be started. Export the scan without compression."
         )
 
 

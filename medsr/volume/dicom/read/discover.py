@@ -63,7 +63,7 @@ def opened(path: Path) -> Iterator[Path]:
     try:
         there = path.exists()
     except PermissionError:
-        raise InputError(f"{path.name}: no permission to look into its folder.") from None
+        raise InputError(f"{path.name}: no permission to read its folder.") from None
     if not there:
         if path.is_symlink():
             raise InputError(why_not_here(path))
@@ -79,15 +79,15 @@ def opened(path: Path) -> Iterator[Path]:
             raise InputError(f"{path.name}: no permission to read this file.") from None
         except (RuntimeError, NotImplementedError):
             raise InputError(
-                f"{path.name}: is locked with a password or packed in a way that medsr does not "
-                "know. Unpack it yourself and give the folder."
+                f"{path.name}: is encrypted, or uses a compression that medsr does not "
+                "support. Unpack it yourself and give the folder."
             ) from None
         except MedsrError:
             raise
         except Exception as fault:  # zipfile and four codecs raise whatever they meet
             if isinstance(fault, OSError) and fault.strerror:
                 raise InputError(f"{path.name}: cannot be unpacked ({fault.strerror}).") from None
-            raise InputError(f"{path.name}: is not a whole zip file. Copy it again.") from None
+            raise InputError(f"{path.name}: is not a complete zip file. Copy it again.") from None
         yield Path(folder)
 
 
@@ -99,14 +99,14 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
     members = [member for member in archive.infolist() if not member.is_dir()]
     members.sort(key=lambda member: PurePosixPath(member.filename.replace("\\", "/")).parts)
     if len(members) > MAX_FILES:
-        raise Refused(f"{name}: holds {len(members)} files; the limit is {MAX_FILES}.")
+        raise Refused(f"{name}: contains {len(members)} files; the limit is {MAX_FILES}.")
     allowance, unpacked = MAX_ZIP_BYTES, 0
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
             raise InputError(
-                f"{name}: holds a member whose path points outside the archive, so medsr does not "
-                "unpack it. Get the zip again from a source you trust."
+                f"{name}: contains a path that points outside the archive, so it was not "
+                "unpacked. Get the zip again from a source you trust."
             )
         if FORK_FOLDER in parts.parts or not _is_wanted(archive, member):
             continue
@@ -121,7 +121,8 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
             )
     if not unpacked:
         raise InputError(
-            f"{name}: holds no DICOM ({len(members)} other files). Give the zip of one scan."
+            f"{name}: contains no DICOM files ({len(members)} other files). Give the zip "
+            "of one scan."
         )
 
 
@@ -162,8 +163,8 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
         _check_all_here(found, headers, name)
         if not headers:
             raise InputError(
-                f"{name}: holds no DICOM ({len(found.files)} other files). Give the folder of one "
-                "scan."
+                f"{name}: contains no DICOM files ({len(found.files)} other files). Give "
+                "the folder of one scan."
             )
         return headers
     header = read_header(path)
@@ -171,8 +172,8 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
         if is_pointer(path):
             raise InputError(why_not_here(path))
         raise InputError(
-            f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
-            "or a NIfTI file (.nii, .nii.gz)."
+            f"{name}: is not an image file that medsr supports. Give a DICOM file, folder "
+            "or zip, or a NIfTI file (.nii, .nii.gz)."
         )
     if header.frames > 1:
         return [header]
@@ -214,9 +215,8 @@ def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> 
     if absent:
         files = "1 file is" if len(absent) == 1 else f"{len(absent)} files are"
         raise InputError(
-            f"{name}: {files} here by name only: links or pointers to content that was not "
-            f"fetched (the first is {absent[0].name}). Fetch it first (datalad get, or git lfs "
-            "pull)."
+            f"{name}: {files} links or pointers to content that was not fetched (the "
+            f"first is {absent[0].name}). Fetch it first (datalad get, or git lfs pull)."
         )
 
 
@@ -234,7 +234,7 @@ def _walk(folder: Path, name: str) -> _Found:
         paths += [Path(place, n) for n in sorted(names) if not n.startswith(FORK_PREFIX)]
         if len(paths) > MAX_FILES:
             raise Refused(
-                f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan."
+                f"{name}: contains more than {MAX_FILES} files. Give the folder of one scan."
             )
     return _sorted_out(paths)
 
@@ -261,7 +261,9 @@ def _list_files(folder: Path, name: str) -> _Found:
     except PermissionError:
         raise InputError(f"{name}: no permission to read this folder.") from None
     if len(entries) > MAX_FILES:
-        raise Refused(f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan.")
+        raise Refused(
+            f"{name}: contains more than {MAX_FILES} files. Give the folder of one scan."
+        )
     return _sorted_out([e for e in entries if not e.name.startswith(FORK_PREFIX)])
 
 

@@ -172,8 +172,8 @@ def read_header(path: Path) -> FileHeader | None:
         sop_class in SCAN_CLASSES or (not sop_class and modality in ("", *MODALITIES))
     ):
         raise InputError(
-            f"{path.name}: the header ends before the image size (Rows, Columns); the file is cut."
-            " Copy or export it again."
+            f"{path.name}: the header ends before the image size (Rows, Columns); the "
+            "file is truncated. Copy or export it again."
         )
     return FileHeader(
         path=path,

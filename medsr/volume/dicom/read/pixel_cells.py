@@ -40,8 +40,8 @@ def check_cells(file: FileHeader) -> None:
         if high is not None and high + 1 != stored and raw_pixels_of(file, 0) is None:
             raise Refused(
                 f"{name}: keeps its values in the upper bits (HighBit {high:.0f} of "
-                f"{allocated:.0f}), which medsr reads only of 16 uncompressed bits. Export the "
-                "scan again without compression."
+                f"{allocated:.0f}), which medsr supports only for uncompressed 16-bit "
+                "pixels. Export the scan again without compression."
             )
     if sign not in (None, 0, 1):
         raise Refused(f"{name}: PixelRepresentation is neither 0 nor 1. Export the scan again.")
@@ -56,13 +56,14 @@ def _check_length(file: FileHeader, allocated: float | None) -> None:
     announced = int(shape[0] * shape[1] * file.frames * samples * allocated) // 8
     if position.length > announced + announced % 2:
         raise InputError(
-            f"{file.path.name}: holds {position.length} bytes of pixels where its header "
-            f"announces {announced}, so one of the two is wrong. Copy or export it again."
+            f"{file.path.name}: contains {position.length} bytes of pixels where its "
+            f"header declares {announced}, so the file or its header is damaged. Copy or "
+            "export it again."
         )
     if file.fast.stray:
         raise InputError(
-            f"{file.path.name}: {file.fast.stray} bytes after the pixels belong to nothing, so "
-            "the file is not laid out as its header says. Copy or export it again."
+            f"{file.path.name}: {file.fast.stray} bytes follow the pixels, which the "
+            "header does not account for. Copy or export it again."
         )
 
 

@@ -43,14 +43,14 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
     declared = _declared(frames)
     if declared is not None and thickness_of(frames, step_mm) is None:
         remarks.append(
-            f"The header gives a slice thickness of {declared:.3g} mm for slices {step_mm:.3g} mm "
-            "apart, which is not believable; it was ignored."
+            f"The header gives a slice thickness of {declared:.3g} mm for slices "
+            f"{step_mm:.3g} mm apart, which is not plausible; it was ignored."
         )
     marks = [frame.marks for frame in frames]
     if len({mark.get("frame of reference") for mark in marks}) > 1:
         remarks.append(
-            "Every slice declares a frame of reference of its own, as some anonymisers write. The "
-            "positions were taken to be in one space."
+            "Every slice declares its own frame of reference, as some anonymisers write "
+            "it. All positions were assumed to be in the same space."
         )
     image_types = [mark.get("image type") for mark in marks]
     words = {
@@ -58,7 +58,7 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
     }
     if {"DERIVED", "MPR"} <= words:
         remarks.append(
-            "The slices are a reformat (MPR), whose profile is not that of the scanner's slices. "
-            "Use the original slices where they exist."
+            "The slices are a reformat (MPR), whose slice profile differs from that of "
+            "the scanner. Use the original slices if they exist."
         )
     return tuple(remarks)

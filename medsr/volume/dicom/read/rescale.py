@@ -63,9 +63,9 @@ def rescaling(
     if slope == 0:
         raise Refused(f"{name}: RescaleSlope is 0, so every voxel would have one value.")
     if slope is not None and not SMALLEST_SLOPE <= abs(slope) <= LARGEST_SLOPE:
-        raise Refused(f"{name}: RescaleSlope {slope:.4g} is not believable. {_AGAIN}")
+        raise Refused(f"{name}: RescaleSlope {slope:.4g} is not plausible. {_AGAIN}")
     if intercept is not None and abs(intercept) > LARGEST_INTERCEPT:
-        raise Refused(f"{name}: RescaleIntercept {intercept:.4g} is not believable. {_AGAIN}")
+        raise Refused(f"{name}: RescaleIntercept {intercept:.4g} is not plausible. {_AGAIN}")
     return slope, intercept
 
 

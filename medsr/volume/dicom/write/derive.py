@@ -165,8 +165,8 @@ def check_belongs(volume: Volume, source: DicomSeries) -> None:
     inside = np.linalg.solve(source.affine, volume.affine @ corners.reshape(4, -1))[:3]
     if (inside.max(1) <= -0.5).any() or (inside.min(1) >= np.array(shape) - 0.5).any():
         raise Refused(
-            f"{volume.name}: lies beside the series {source.name}, not within it, so the two are "
-            "not of one position of the patient. Give --template the series it was made from."
+            f"{volume.name}: does not overlap the series {source.name}, so the two cannot "
+            "be the same scan. Give --template the series it was made from."
         )
 
 
