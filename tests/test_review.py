@@ -51,7 +51,7 @@ def test_the_slice_axis_is_coarse_however_the_axes_are_stored(phantom: Volume) -
 
 
 def test_the_sidecar_of_the_input_is_never_replaced(thick: Path) -> None:
-    with pytest.raises(UsageError, match="would replace the scan"):
+    with pytest.raises(UsageError, match="would overwrite the input scan"):
         run("enhance", thick, "-o", thick.with_name("thick.nii"), "--steps", 1, "--overwrite")
     assert json.loads(thick.with_name("thick.json").read_text())["SliceThickness"] == 4.0
 

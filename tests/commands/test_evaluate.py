@@ -59,7 +59,7 @@ def test_methods_over_people(folders, capsys):
     lines = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
     assert len(lines) == 28
     assert r"\toprule" in (folders / "all.tex").read_text()
-    assert "good against bad: 7 won, 0 tied, 0 lost" in capsys.readouterr().out
+    assert "good vs bad: 7 wins, 0 ties, 0 losses" in capsys.readouterr().out
 
 
 def test_a_case_that_fails_leaves_the_others(folders, capsys):
@@ -84,7 +84,7 @@ def test_what_is_asked_wrongly(folders, capsys):
     words = ["--reference", folders / "ref", "--estimate", folders / "good"]
     assert call("evaluate", *words, "--table", folders / "t.txt") == 2
     assert call("evaluate", *words, "--pairs", folders / "p.csv") == 2
-    assert "--pairs names all files" in capsys.readouterr().err
+    assert "--pairs already lists the files" in capsys.readouterr().err
 
 
 def test_pages_of_a_group_and_of_each_case(folders):

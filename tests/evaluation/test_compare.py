@@ -234,7 +234,7 @@ class TestRefusals:
             evaluate_pair(scan(), {"ct": scan(modality="CT")})
 
     def test_an_empty_mask(self):
-        with pytest.raises(Refused, match="marks no voxel"):
+        with pytest.raises(Refused, match="selects no voxel"):
             evaluate_pair(scan(), {"noisy": scan(20.0)}, mask=Volume(np.zeros(SHAPE), oblique()))
 
     def test_a_negative_range(self):

@@ -106,7 +106,7 @@ def test_a_peer_that_never_comes_back_is_kept_aside_until_it_does(spool, tmp_pat
             association.send_c_store(pydicom.dcmread(file))
         association.abort()
         (folder,) = wait_until(lambda: list((spool / "aside").iterdir()))
-        assert "broke off after 3 instances" in (folder / "reason.txt").read_text()
+        assert "stopped after 3 instances" in (folder / "reason.txt").read_text()
         assert send(tmp_path / "in", port, called="MEDSR") == 0
         wait_until(lambda: len(counts.received) == 5)
         assert held(spool, "aside") == []

@@ -127,7 +127,7 @@ def test_what_medsr_did_not_write_is_never_replaced(tmp_path):
     target.mkdir()
     check_target(target, FILE_PATTERN, overwrite=False)
     (target / "slice_0001.dcm").touch()
-    with pytest.raises(OutputError, match="exists already; give --overwrite"):
+    with pytest.raises(OutputError, match="already exists; use --overwrite"):
         check_target(target, FILE_PATTERN, overwrite=False)
     check_target(target, FILE_PATTERN, overwrite=True)
     (target / "chapter.txt").touch()

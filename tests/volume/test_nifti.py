@@ -296,7 +296,7 @@ class TestValues:
     def test_values_of_no_scanner_are_refused_without_a_warning(self, tmp_path, value):
         values = noisy_head()
         values[0, 0, 0] = value
-        with pytest.raises(Refused, match="believable"):
+        with pytest.raises(Refused, match="plausible"):
             read_nifti(nifti_file(tmp_path / "a.nii", values, dtype=np.float32))
 
     @pytest.mark.filterwarnings("error")

@@ -1,4 +1,4 @@
-"""Pixels are what the header announces, or a sentence says in what they differ."""
+"""Pixels are what the header declares, or a sentence says in what they differ."""
 
 from io import BytesIO
 
@@ -113,7 +113,7 @@ def test_more_frames_than_announced_are_refused(tmp_path, syntax, count):
 def test_more_bits_than_announced_are_refused_where_values_need_them(tmp_path, syntax):
     file = slice_file(tmp_path / "12", syntax)
     edit(file, BitsStored=10, HighBit=9)
-    with pytest.raises(InputError, match="values outside the range that the header announces"):
+    with pytest.raises(InputError, match="values outside the range that the header declares"):
         decode_compressed(file)
 
     def change(_, dataset):
@@ -155,10 +155,10 @@ def jpeg_file(folder, mode, **attributes):
 
 def test_jpeg_of_another_kind_than_announced(tmp_path):
     assert decode_compressed(jpeg_file(tmp_path / "1", "L")).max() == 128
-    with pytest.raises(InputError, match="pictures of 40 x 48 x 3, and the header announces"):
+    with pytest.raises(InputError, match="images of 40 x 48 x 3, and the header declares"):
         decode_compressed(jpeg_file(tmp_path / "2", "RGB"))
     wide = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "PixelRepresentation": 1}
-    with pytest.raises(InputError, match="has 8 bits a value, and the header announces 12 of 16"):
+    with pytest.raises(InputError, match="has 8 bits per value, and the header declares 12 of 16"):
         decode_compressed(jpeg_file(tmp_path / "3", "L", **wide))
 
 

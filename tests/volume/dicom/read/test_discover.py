@@ -87,7 +87,7 @@ def test_a_damaged_member_of_any_packing_is_no_whole_zip(tmp_path, method):
     content = bytearray((tmp_path / "scan.zip").read_bytes())
     content[48:120] = b"\xff" * 72
     (tmp_path / "scan.zip").write_bytes(content)
-    with pytest.raises(InputError, match=r"scan\.zip: is not a whole zip file"):
+    with pytest.raises(InputError, match=r"scan\.zip: is not a complete zip file"):
         read_series(tmp_path / "scan.zip")
 
 

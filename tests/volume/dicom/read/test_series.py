@@ -335,7 +335,7 @@ def test_what_is_no_scan_is_ignored_beside_one_and_listed(tmp_path):
     refused(folder / "LOC0000.dcm", "LOC0000.dcm: is a localizer (scout)")
     refused(folder / "CAP0000.dcm", "is a screen capture")
     refused(folder / "SR0000.dcm", "is a DICOM object, but not an MR or CT image")
-    refused(folder / "PT0000.dcm", "has modality PT; medsr is trained on MR and CT")
+    refused(folder / "PT0000.dcm", "has modality PT; medsr supports MR and CT")
     refused(folder, "has modality PT", series_uid="1.4")
     for file in folder.glob("IMG*"):
         file.unlink()
@@ -444,12 +444,12 @@ def test_a_classic_4d_series_is_refused_with_what_differs(tmp_path):
             dataset.EchoTime = echo
 
         dicom_series(tmp_path / "scan", uid=uid, prefix=f"E{echo}_", change=change)
-    refused(tmp_path / "scan", "is 4-D: 5 positions, each pictured 2 times (they differ in echo")
+    refused(tmp_path / "scan", "is 4-D: 5 slice positions with 2 images each (they differ in echo")
 
 
 def test_an_enhanced_4d_file_is_refused_with_what_differs(tmp_path):
     path = enhanced_file(tmp_path / "one.dcm", times=3)
-    refused(path, "is 4-D: 5 positions, each pictured 3 times (they differ in temporal position)")
+    refused(path, "is 4-D: 5 slice positions with 3 images each (they differ in temporal position)")
 
 
 def test_an_enhanced_file_of_two_stacks_is_refused(tmp_path):
@@ -537,7 +537,7 @@ def test_absent_and_empty_and_foreign(tmp_path):
     refused(tmp_path / "empty", "empty: is an empty folder", InputError)
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.txt").write_text("no scan")
-    refused(tmp_path / "text", "text: holds no DICOM (1 other files)", InputError)
+    refused(tmp_path / "text", "text: contains no DICOM files (1 other files)", InputError)
     refused(tmp_path / "text" / "a.txt", "a.txt: is not an image file", InputError)
 
 
@@ -583,7 +583,7 @@ def test_a_header_of_absurd_size_is_refused_before_memory_is_taken(tmp_path):
     refused(tmp_path / "scan", "4.29e+09 voxels; medsr stops at 4e+09")
     for file in files:
         edit(file, Rows=30000, Columns=30000)
-    refused(tmp_path / "scan", "the header announces 1800000000 bytes of pixels", InputError)
+    refused(tmp_path / "scan", "the header declares 1800000000 bytes of pixel data", InputError)
 
 
 def test_missing_pixel_data_is_an_input_error(tmp_path):
@@ -607,7 +607,7 @@ def test_a_deflated_file_without_bound_is_refused(tmp_path, monkeypatch):
         header = pydicom.dcmread(file)
         header.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         header.save_as(file)
-    refused(tmp_path / "scan", "which is not believable for one file")
+    refused(tmp_path / "scan", "which is not plausible for one file")
 
 
 def test_no_permission_is_an_input_error(tmp_path, monkeypatch):
@@ -677,10 +677,10 @@ def test_a_zip_that_points_outside_is_refused(tmp_path, name):
 
 def test_damaged_foreign_and_locked_zips(tmp_path):
     (tmp_path / "cut.zip").write_bytes(b"PK\3\4" + bytes(200))
-    refused(tmp_path / "cut.zip", "cut.zip: is not a whole zip file", InputError)
+    refused(tmp_path / "cut.zip", "cut.zip: is not a complete zip file", InputError)
     with zipfile.ZipFile(tmp_path / "text.zip", "w") as archive:
         archive.writestr("a.txt", "no scan")
-    refused(tmp_path / "text.zip", "text.zip: holds no DICOM (1 other files)", InputError)
+    refused(tmp_path / "text.zip", "text.zip: contains no DICOM files (1 other files)", InputError)
     dicom_series(tmp_path / "scan")
     path = zipped(tmp_path / "scan", tmp_path / "locked.zip")
     data = bytearray(path.read_bytes())

@@ -96,7 +96,7 @@ def test_rounded_sideways_drift_of_a_thin_stack_is_no_tilt():
         ((0, 2, 4, 5, 7), "variable spacing: 1.00 mm between 2.dcm and 3.dcm, mostly 2.00 mm"),
         ((0, 1.05, 2.15, 3.3, 4.5, 5.75), "variable spacing"),
         ((0, 2, 2, 4), "1.dcm and 2.dcm lie at the same position but are not the same image"),
-        ((0, 2, 4, 0, 2, 4), "is 4-D: 3 positions, each pictured 2 times"),
+        ((0, 2, 4, 0, 2, 4), "is 4-D: 3 slice positions with 2 images each"),
         ((5, 5, 5, 5), "all 4 slices lie at one position"),
         ((0,), "a single slice"),
         ((0, 2), "holds 2 slices; medsr needs at least 3"),
@@ -129,7 +129,7 @@ def test_one_slice_beside_the_others_is_refused():
 def test_incomplete_4d_is_told_from_doubled_slices_by_echo_times():
     marks = [{"echo time": e} for e in (10, 10, 30, 10)]
     mixed = slices_of([[0, 0, z] for z in (0, 2, 2, 4)], marks=marks)
-    words = "is 4-D: 3 positions, each pictured 1 to 2 times (they differ in echo time)"
+    words = "is 4-D: 3 slice positions with 1 to 2 images each (they differ in echo time)"
     with pytest.raises(Refused, match=re.escape(words)):
         stack_slices(mixed, "scan")
 
