@@ -1,4 +1,4 @@
-"""medsr: super-resolution of MR and CT volumes by a conditional diffusion model.
+"""medsr: super-resolution of MR and CT scans with a conditional diffusion model.
 
     import medsr
 

@@ -1,4 +1,4 @@
-"""Functions for notebooks: what the commands do, on volumes in memory."""
+"""Functions for notebooks: the commands of medsr on volumes in memory."""
 
 from __future__ import annotations
 

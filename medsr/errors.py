@@ -1,4 +1,4 @@
-"""What can go wrong, said to a person.
+"""Exceptions whose messages are written for users.
 
 The tree, with the exit code that the command line gives each branch::
 

@@ -1,4 +1,4 @@
-"""How do stored numbers become the network's range, and how do they come back?
+"""Scaling between stored intensities and the range of the network.
 
 The network sees a condition near [0, 1] and adds a *residual* to the upsampled scan, so
 intensities come back without clipping: result = upsampled + gain * residual. Only the condition

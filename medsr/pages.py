@@ -1,4 +1,4 @@
-"""A page of settings: YAML, checked key by key, and faults as sentences."""
+"""YAML settings files, checked key by key, with faults as sentences."""
 
 from __future__ import annotations
 

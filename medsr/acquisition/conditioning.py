@@ -1,4 +1,4 @@
-"""What a network knows of an acquisition, the same in training and in use.
+"""The description of an acquisition that conditions the network.
 
 A network that looks at slices (image axes: one other axis H, then the coarse axis W) gets
 

@@ -1,4 +1,4 @@
-"""The physics of one axis, as matrices.
+"""Matrices of the slice profiles along one axis.
 
 A scan is separable: along each axis a low grid samples the fine image x through a profile,
 

@@ -1,4 +1,4 @@
-"""The names of profiles: by which shape does a sample weigh the tissue around it?
+"""Names of the slice profiles.
 
 No NumPy here, so that options can name them.
 """

@@ -1,4 +1,4 @@
-"""A thick-slice scan out of a fine one, as `medsr degrade` makes it."""
+"""Simulation of thick-slice scans from fine ones (`medsr degrade`)."""
 
 from __future__ import annotations
 

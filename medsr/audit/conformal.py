@@ -1,4 +1,4 @@
-"""Intervals with the coverage that they promise: split conformal prediction, by local spread.
+"""Calibrated intervals by split conformal prediction, binned by local standard deviation.
 
 A spread (of samples, or the local energy of the null-space component) ranks voxels by how far they
 may be off, but its size is not an error. On held-out subjects, voxels are binned by their spread;

@@ -1,4 +1,4 @@
-"""The part of a result that the scanner could not measure.
+"""The null-space component of a result: the part that the scan did not measure.
 
 An image x splits into A^+ A x, which the scan determines, and x - A^+ A x, which lies in the null
 space of the acquisition A: no scan of this kind can confirm or contradict it (Schwab, Antholzer

@@ -1,4 +1,4 @@
-"""How far is a scan from what the model was trained on?
+"""Out-of-distribution score of a scan against the training statistics.
 
 A few numbers describe a scan, its *statistics*. The model card keeps the range of each number over
 the training scans. A number outside its range is reported with both ends; the *distance* is how

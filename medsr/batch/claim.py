@@ -1,4 +1,4 @@
-"""Who does a scan? An atomic claim, so that two runs on one folder do not do it twice.
+"""Atomic claims, so that two runs on one folder do not process a scan twice.
 
 A claim is a file `KEY.N` in `OUT/.medsr`, made by a hard link (O_CREAT | O_EXCL where the disk has
 none), which is atomic on local disks and on NFS 3 and later. Its holder touches it now and then.

@@ -1,4 +1,4 @@
-"""Where does the work run? A Dask client: this machine, a running cluster, a queue."""
+"""Dask clients for this machine, a running cluster or a batch queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the outputs of a batch grow, and when they take their places; see `results.write`."""
+"""Temporary output folders of a batch, and how results are moved into place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What will a plan cost: seconds and bytes, before any of it is done."""
+"""Estimates of the time and disk space that a plan needs."""
 
 from __future__ import annotations
 

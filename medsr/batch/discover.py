@@ -1,4 +1,4 @@
-"""What does one file's header say? Compact answers, made in several processes. No torch here."""
+"""Reads the headers of a study folder in several processes. No torch here."""
 
 from __future__ import annotations
 

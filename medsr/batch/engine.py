@@ -1,4 +1,4 @@
-"""Many scans, one after the other or on the workers of a Dask client; then the summary.
+"""Runs a plan in this process or on the workers of a Dask client, then writes the summary.
 
 No scheduler of our own: Dask finds workers, replaces those that die and asks again for the scans
 that they lost. Each worker is given one scan at a time, so that a worker that dies takes no

@@ -1,4 +1,4 @@
-"""The values that the batch passes on: an item (one scan), a job (how all are done), an outcome.
+"""Values that the batch passes on: items (one scan), jobs (settings) and outcomes.
 
 What is printed of a scan is its label. A BIDS file is called by its path, which is a pseudonym by
 rule; a loose NIfTI file by its file name; a DICOM series by its key alone, because the folders of

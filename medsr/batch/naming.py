@@ -1,4 +1,4 @@
-"""What are the outputs called, and in which format are they written?
+"""Names and formats of the outputs of a batch.
 
 A DICOM series becomes a DICOM series (a folder) unless the user says otherwise, all else NIfTI:
 `format_of` is the one place where that is chosen. A plain tree is mirrored; a BIDS dataset gets

@@ -1,4 +1,4 @@
-"""The plan of a batch: every scan of a folder and what is to become of it, from headers alone."""
+"""The plan of a batch: every scan of a folder and what to do with it, from headers alone."""
 
 from __future__ import annotations
 

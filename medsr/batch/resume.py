@@ -1,4 +1,4 @@
-"""Is a scan done? The sidecar beside its output says so, or nothing does.
+"""Decides from the sidecar of an output whether a scan is done.
 
 An output is done when it is whole and the sidecar beside it names the same model, the same
 settings and the same input. An output is a file, or a folder of slices, which is whole when its

@@ -1,4 +1,4 @@
-"""DICOM headers arrive one by one; here they gather into series, about 100 bytes a slice."""
+"""Collects DICOM headers into series, at about 100 bytes per slice."""
 
 from __future__ import annotations
 

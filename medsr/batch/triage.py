@@ -1,4 +1,4 @@
-"""Enhance, skip or refuse? One scan at a time, from headers, with the reason in words.
+"""Decides from the headers whether a scan is enhanced, skipped or refused, with the reason.
 
 A scan is skipped when it is not meant for medsr (a localizer, a map, a 4-D series) or needs
 nothing; it is refused when it is meant for it and has a fault.

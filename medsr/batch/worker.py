@@ -1,4 +1,4 @@
-"""One scan of a batch, in whatever process: claim, look, read, enhance, write, give back."""
+"""Processes one scan of a batch: claim, check, read, enhance, write, release the claim."""
 
 from __future__ import annotations
 

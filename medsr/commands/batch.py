@@ -1,4 +1,4 @@
-"""`medsr batch`: every scan of a folder, on this machine or a cluster."""
+"""`medsr batch`: enhance every scan of a folder, on this machine or on a cluster."""
 
 from __future__ import annotations
 

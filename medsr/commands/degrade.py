@@ -1,4 +1,4 @@
-"""`medsr degrade`: a thick-slice scan out of a fine one."""
+"""`medsr degrade`: simulate a thick-slice scan from a fine one."""
 
 from __future__ import annotations
 

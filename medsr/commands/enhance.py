@@ -1,4 +1,4 @@
-"""`medsr enhance`: one scan in, its enhanced version and its record out; NIfTI or DICOM."""
+"""`medsr enhance`: enhance one scan, NIfTI or DICOM, and write it with its record."""
 
 from __future__ import annotations
 

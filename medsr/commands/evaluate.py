@@ -1,4 +1,4 @@
-"""`medsr evaluate`: estimates against their reference, for one pair or many people."""
+"""`medsr evaluate`: compare enhanced scans with references, for one pair or many subjects."""
 
 from __future__ import annotations
 

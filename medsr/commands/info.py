@@ -1,4 +1,4 @@
-"""`medsr info`: what is in a file or folder, and what medsr would do with it. No torch here."""
+"""`medsr info`: describe a file or folder and what medsr would do with it. No torch here."""
 
 from __future__ import annotations
 

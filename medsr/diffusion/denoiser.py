@@ -1,4 +1,4 @@
-"""E[clean | noisy, condition]: preconditioning around any network.
+"""The denoiser E[clean | noisy, condition]: preconditioning around any network.
 
     D(noisy; sigma, cond) = c_skip noisy + c_out F(cat(c_in noisy, cond); c_noise)
 

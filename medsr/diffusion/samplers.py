@@ -1,4 +1,4 @@
-"""Walking the probability-flow ODE from noise to an image.
+"""Samplers: integrate the probability-flow ODE from noise to an image.
 
     dx / dsigma = (x - D(x; sigma)) / sigma            (Karras et al. 2022, eq. 1 and 3)
 

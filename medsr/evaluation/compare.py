@@ -1,4 +1,4 @@
-"""How close are several estimates of one scan to its reference, and what do the numbers mean?
+"""Compares several estimates of one scan with its reference.
 
 One reference, any number of estimates, one common box, one mask, one range: the rows of the table
 differ in the estimate alone. The range and the mask come from the reference (`foreground`), the

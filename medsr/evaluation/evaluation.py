@@ -1,4 +1,4 @@
-"""What does an evaluation say, to a program (`to_json`) and to a person (`to_text`)?
+"""The result of an evaluation, as JSON and as text.
 
 Every number stands beside its definition: range, mask, box, window, unit.
 """

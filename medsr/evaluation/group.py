@@ -1,4 +1,4 @@
-"""Which of several methods is closer to the references, over many people?
+"""Comparison of several methods over many subjects.
 
 Every case (one reference with its estimates) has an `Evaluation`. A method's number for a person
 is the mean over that person's cases; everything below is over people (`statistics`).

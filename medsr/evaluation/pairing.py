@@ -1,4 +1,4 @@
-"""Which files of several folders belong together? By BIDS entities, by name, or by a CSV.
+"""Matches the files of several folders by BIDS entities, by name, or by a CSV file.
 
 A folder's scans are its NIfTI files, at any depth, and its subfolders that hold none but other
 files (DICOM series). The two names of a match are compared as

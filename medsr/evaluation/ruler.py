@@ -1,4 +1,4 @@
-"""Which range, floor and slice axis is a reference measured with? No estimate enters."""
+"""Data range, intensity floor and slice axis of a reference, independent of any estimate."""
 
 from __future__ import annotations
 

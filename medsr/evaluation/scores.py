@@ -1,4 +1,4 @@
-"""The numbers of one evaluation, as values."""
+"""The scores of one evaluation, and warnings about them."""
 
 from __future__ import annotations
 

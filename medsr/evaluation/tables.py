@@ -1,4 +1,4 @@
-"""A group's numbers, ready to paste: CSV of every case, JSON of everything, Markdown, LaTeX."""
+"""Tables of a group: CSV of every case, JSON, Markdown and LaTeX."""
 
 from __future__ import annotations
 

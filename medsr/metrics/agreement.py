@@ -1,4 +1,4 @@
-"""Are intensities right, or shifted, or stretched?
+"""Bland-Altman agreement of intensities.
 
 Symbols: x the reference, y the estimate, d = y - x and a = (x + y) / 2 over the voxels of M::
 

@@ -1,4 +1,4 @@
-"""What every metric asks of its images: finite, 3-D, one grid; a mask that marks something."""
+"""Checks of the input of every metric: finite, 3-D, on one grid, with a non-empty mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Would the scanner have measured this? Consistency with the scan y_m that was really measured.
+"""Consistency of an estimate with the measured scan.
 
 With A the acquisition (slice profile, spacing, in-plane resolution; `medsr.acquisition`) and x_e
 the estimate, over the whole measured grid, intensities counted from the floor (0, or -1024 HU)::

@@ -1,4 +1,4 @@
-"""Is the fine detail there, or only its place-holder?
+"""Metrics of fine detail: HFEN and high-frequency energy.
 
 Symbols: x the reference, y the estimate, M the mask.
 

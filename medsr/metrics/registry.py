@@ -1,4 +1,4 @@
-"""The numbers that an evaluation reports: a name, a function, and one sentence that defines it."""
+"""The metrics that an evaluation reports: name, function and definition."""
 
 from __future__ import annotations
 

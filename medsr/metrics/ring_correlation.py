@@ -1,4 +1,4 @@
-"""Where does an estimate stop being the reference? Local Fourier ring correlation.
+"""Local Fourier ring correlation: how fine an estimate agrees with its reference.
 
 After sFRC (Kc, Zeng, Soni and Badano 2026, "sFRC for assessing hallucinations in medical image
 restoration", arXiv:2603.04673): patches of an estimate and of its reference are compared ring by

@@ -1,4 +1,4 @@
-"""Does an enhancement help the next step? The same simple segmentation on every image.
+"""Tissue overlap and volumes: one simple segmentation, the same for every image.
 
 Given a label map of the reference (0 is outside; each other number a tissue), for each image on
 its own:

@@ -1,4 +1,4 @@
-"""The pieces of the U-Net: folding, embedding, one residual block; for slices or blocks."""
+"""Building blocks of the U-Net: folding, embedding, residual block; 2-D or 3-D."""
 
 from __future__ import annotations
 

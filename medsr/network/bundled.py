@@ -1,4 +1,4 @@
-"""Which models come with medsr, and where?"""
+"""The models that come with medsr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights are kept: tensors in `NAME.safetensors`, all else in `NAME.json`, the model card.
+"""Weights (`NAME.safetensors`) and model cards (`NAME.json`).
 
 Nothing is pickled: a weights file from a stranger can hold numbers, not code. Stored as bfloat16
 or float32; always computed with as float32 parameters.

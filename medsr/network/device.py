@@ -1,4 +1,4 @@
-"""Where half precision pays."""
+"""Choice of the device and of half precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sending side: the outbox to an archive by C-STORE, each instance once.
+"""Forwards results to an archive by C-STORE, each instance once.
 
 Before an instance goes out the journal says `sending NAME`, after the archive's answer `sent
 NAME`. A kill or a broken line between the two leaves one instance in doubt; before it is sent

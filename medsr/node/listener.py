@@ -1,4 +1,4 @@
-"""Which connections become associations? One thread reads all of them until they name themselves.
+"""Accepts connections in one thread until they request an association.
 
 A connection uses no thread of its own, and at most `MAX_REQUEST_BYTES` of memory, until it has
 sent a whole A-ASSOCIATE-RQ with an AE title that may send. Silent connections are closed after

@@ -1,4 +1,4 @@
-"""From received to enhanced: which series is whole, what the rules say, what became of it.
+"""Enhances received series: completeness, rules, and the record of the outcome.
 
 A series is whole when the association that sent it ended by release and nothing more came for
 `quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is

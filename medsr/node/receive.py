@@ -1,4 +1,4 @@
-"""The receiving side: who may associate, what is taken, and when an association ends well.
+"""Receives series: who may associate, what is accepted, when an association ends well.
 
 Verification answers C-ECHO (PS3.4 A); Storage takes MR and CT image objects (PS3.4 B). Status
 codes of C-STORE: 0000 kept (see the invariant in `medsr.node.spool`), 0111 another content

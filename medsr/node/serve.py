@@ -1,4 +1,4 @@
-"""The node as a whole: receive in the background, enhance in one thread, send in another."""
+"""Runs the node: receive in the background, enhance in one thread, forward in another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node's memory: folders on disk, moved by renames, so that a kill loses nothing.
+"""The spool of a node: folders on disk, moved by renames, so that a crash loses nothing.
 
 A series is known by its key, a digest of its SeriesInstanceUID; folders and logs show keys alone::
 

@@ -1,4 +1,4 @@
-"""The curves of a page: profile lines, histogram, power spectra along each axis."""
+"""Plots of a report: profile lines, histogram and power spectra along each axis."""
 
 from __future__ import annotations
 

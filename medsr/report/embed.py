@@ -1,4 +1,4 @@
-"""Volumes inside a page: few bytes, no network, places in the patient kept.
+"""Volumes embedded in a report: small, without network access, positions kept.
 
 All images of a page share one grid. They are cut to the anatomy and stored as whole numbers of an
 even step; each number is kept as its difference to the mean of its two neighbours before it (as

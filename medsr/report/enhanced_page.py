@@ -1,4 +1,4 @@
-"""The page of one enhancement: the scan before and after, and what was run."""
+"""The report of one enhancement: the scan before and after, and the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a group: means, comparisons, and every case with its link."""
+"""The report of a group: means, comparisons, and links to every case."""
 
 from __future__ import annotations
 

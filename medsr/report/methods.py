@@ -1,4 +1,4 @@
-"""Paragraphs to paste into a methods section, made of what was really run."""
+"""Paragraphs for a methods section, generated from the settings that were used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of a page: every number beside its unit, which way is better, and its definition."""
+"""Tables of a report: each metric with its unit, direction and definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a scan: look first, then read.
+"""One self-contained HTML page of a scan.
 
 Nothing is loaded from anywhere: styles, scripts, volumes and the viewer (NiiVue, BSD-2-Clause,
 `vendor/`) are inside the file, and a content security policy forbids the rest. The page carries no

@@ -1,4 +1,4 @@
-"""Data consistency: the restored image, acquired again, is the scan that was measured."""
+"""Data consistency of a restored scan with its measured scan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sample's finest detail, made as strong across the slices as the scan shows it within them.
+"""Matches the strength of a sample's finest detail across the slices to that within.
 
 A model learns from its training scans how strong the finest detail is, noise included, and makes
 samples of that strength: too strong for a smooth scan, too weak for a noisy one. A sample is its

@@ -1,4 +1,4 @@
-"""Which calibrated interval belongs to a result, and how wide is it?"""
+"""The calibrated interval of a result."""
 
 from __future__ import annotations
 

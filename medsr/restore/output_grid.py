@@ -1,4 +1,4 @@
-"""Which fine grid does a user mean, and is the model made for it?"""
+"""The fine grid of a result, from --spacing or --scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One whole scan through the model.
+"""The enhancement of one whole scan, step by step.
 
 The scan is upsampled to the fine grid. The posterior mean of the residual is computed once: it
 checks the assumed slice profile, and samples begin with it. A sampler works on the residual of

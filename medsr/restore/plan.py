@@ -1,4 +1,4 @@
-"""What would be done with a scan, decided before anything is computed."""
+"""The plan of an enhancement, made before anything is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is recorded of an enhancement: model, assumed physics, options, findings."""
+"""The record of an enhancement: model, assumed physics, options, findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network, which knows slices, as a denoiser of the whole volume.
+"""Denoiser of the whole volume, built on the slice network.
 
 Each call goes slice by slice in one or both of the orientations that hold the coarse axis; of both
 it takes the average.

@@ -1,4 +1,4 @@
-"""The scan on the fine grid, and the image that a residual over it makes."""
+"""The scan interpolated to the fine grid, and the image that a residual over it makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where does an enhanced scan go: a NIfTI file or a DICOM folder, and may it go there?"""
+"""The output of an enhancement: a NIfTI file or a DICOM folder, checked beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one enhanced scan becomes on disk, for `enhance`, the batch and the node alike.
+"""Writes an enhanced scan, for `enhance`, the batch and the node.
 
 Everything is written aside, flushed, and renamed in an order that a power cut cannot spoil: an
 old image goes first, then its record is replaced, and the new image appears last. So where an

@@ -1,4 +1,4 @@
-"""The calibrated intervals of a model, and the statistics of its training scans.
+"""Calibrates the intervals of a model and collects the statistics of its training scans.
 
 Intervals: held-out subjects, middle 96 x 112 x 96 voxels, Gaussian slices of 2, 3, 4 and 6 voxels.
 A row of the table gives the coverage on one subject of an interval fitted on the others.

@@ -1,4 +1,4 @@
-"""The scans that a model learns from or is validated on: found, prepared once, cached.
+"""The scans for training and validation: found, prepared once, cached.
 
 A case is one scan of one person. A fine case has real resolution in all three axes; those with
 `in_plane_only` are thick clinical scans whose slices alone are sharp.

@@ -1,4 +1,4 @@
-"""One model of two: the network of the samples of one, that of the posterior mean of the other."""
+"""Combines the sampling network of one model with the posterior-mean network of another."""
 
 from __future__ import annotations
 

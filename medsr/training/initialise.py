@@ -1,4 +1,4 @@
-"""A training that starts from the weights of another model."""
+"""Initialises a training with the weights of another model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A narrower U-Net that begins close to a trained one: the least important channels are left out.
+"""Initialises a narrower U-Net from a trained one; the least important channels are removed.
 
 The importance of a layer's input channel is its variance times the sum of the squared weights that
 read it, over the same of all channels of that layer (after Luo et al. 2017, ThiNet,

@@ -1,4 +1,4 @@
-"""The stages in which a model's weights are made: read from a folder, run in order, resumed.
+"""The training stages of a model: read from a folder, run in order, resumed.
 
 A folder such as `configs/mr-head` holds one file a stage, `NN-name.yaml`: a `TrainConfig` with its
 kind and the weights that it starts from. Weights of a stage are named FOLDER/STAGE, for example

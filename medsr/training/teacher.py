@@ -1,4 +1,4 @@
-"""Models whose results a training learns, in place of the scans."""
+"""Teacher models whose results replace the scans as training targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images show anatomy, and which show something else?
+"""Tells anatomical images from maps, masks and other images.
 
 medsr restores magnitude MR images and CT scans. Phase images wrap, maps hold quantities, masks and
 label maps hold names: what lies between two of their slices is not between their values. DICOM

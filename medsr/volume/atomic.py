@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that are written atomically.
 
 Everything is written into a hidden folder beside its place, flushed to the disk, and then renamed.
 A fault removes what was written. After a kill the hidden folder stays; it is never taken for a

@@ -1,4 +1,4 @@
-"""Images of other libraries become a `Volume`; none of them is imported for that.
+"""Converts images of other libraries to a `Volume`, without importing those libraries.
 
 An image that exists was made by its library, which is then in `sys.modules`. Places in the
 patient follow each library's convention: nibabel and MONAI use RAS+, SimpleITK uses LPS+ (x and y

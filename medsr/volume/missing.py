@@ -1,4 +1,4 @@
-"""Files that are here by name and not by content: DataLad, git-annex and Git LFS.
+"""Files whose content is not present: DataLad, git-annex and Git LFS pointers.
 
 Content that was not fetched is a link to nothing, or a short text that points to it.
 """

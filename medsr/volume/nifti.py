@@ -1,4 +1,4 @@
-"""NIfTI in and out; `nifti_file` opens files, `sidecar` has the settings beside them.
+"""Reads NIfTI files; `nifti_file` opens them, `sidecar` reads the settings beside them.
 
 Affine: the header's best one (sform, else qform), as nibabel chooses. A file with neither has no
 place in the patient; it is read with its spacing and centred on the origin, as nibabel does, and

@@ -1,4 +1,4 @@
-"""One NIfTI file as bytes: opened safely, held against its own header, read to its end.
+"""One NIfTI file: opened safely, checked against its header, read to its end.
 
 Nothing is allocated before the header has been compared with the file, and a gzip stream is read
 to its end, because its checksum stands there. Compression is recognised by content, not by name.

@@ -1,4 +1,4 @@
-"""A NIfTI header, parsed and checked against itself. No file is opened here.
+"""Parses and checks a NIfTI header. No file is opened here.
 
 Field by field after nifti1.h and nifti2.h; the classes of nibabel hold the fields. What a header
 gets wrong in a way that changes no voxel and no place is repaired and remarked, as nibabel does;

@@ -1,4 +1,4 @@
-"""Where a NIfTI image lies: its affine in mm, and the space that this affine leads to."""
+"""The position of a NIfTI image: its affine in mm and its space."""
 
 from __future__ import annotations
 

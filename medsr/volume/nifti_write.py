@@ -1,4 +1,4 @@
-"""A volume as a NIfTI file, with its sidecar."""
+"""Writes a volume as a NIfTI file, with its sidecar."""
 
 from __future__ import annotations
 

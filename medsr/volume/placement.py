@@ -1,4 +1,4 @@
-"""Which voxels do two scans share, exactly?
+"""Finds the voxels that two scans share exactly.
 
 Nothing is interpolated here. A scan is laid onto a reference's grid only where its voxels *are*
 voxels of that grid: after permuting and flipping its axes (the same voxels stored in another

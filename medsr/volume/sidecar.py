@@ -1,4 +1,4 @@
-"""The BIDS sidecars of an image: JSON objects of settings. None can refuse a sound image.
+"""The BIDS sidecars of an image.
 
 Keys are those of BIDS: `SliceThickness`, `SpacingBetweenSlices` (mm), `Modality`.
 """

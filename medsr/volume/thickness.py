@@ -1,4 +1,4 @@
-"""Is a declared slice thickness believable beside the distance between slices?"""
+"""Checks a declared slice thickness against the distance between slices."""
 
 from __future__ import annotations
 

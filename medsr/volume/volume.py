@@ -1,4 +1,4 @@
-"""The value that every room passes on: voxels with their place in the patient."""
+"""The scan as a value: voxels with their position in the patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file below a folder: links followed, loops apart, and what is not here named."""
+"""Lists every file below a folder; follows links, avoids loops, and names missing content."""
 
 from __future__ import annotations
 

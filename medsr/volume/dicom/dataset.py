@@ -1,4 +1,4 @@
-"""One DICOM file, opened with care: recognised, parsed quietly, every fault put into a sentence.
+"""Opens one DICOM file safely; every fault becomes a sentence.
 
 A file is DICOM when "DICM" stands at byte 128 (PS3.10 section 7.1). Some archives drop that
 preamble; such a file is taken when it begins like a data set (group 0002 or 0008) and then says

@@ -1,4 +1,4 @@
-"""What a header says of its pixels, and whether the file can hold that much.
+"""The pixel data that a header declares, checked against the size of the file.
 
 A header may announce any size, so the size is compared with the file before memory is taken.
 """

@@ -1,4 +1,4 @@
-"""Which of the series in a folder is meant?"""
+"""Chooses one of the series of a folder."""
 
 from __future__ import annotations
 

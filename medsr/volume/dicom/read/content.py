@@ -1,4 +1,4 @@
-"""One pass over the files of a series: values, digest and headers come from the same bytes.
+"""Reads the files of a series in one pass: values, digest and headers from the same bytes.
 
 Each file is read whole, once. The stored numbers of uncompressed files become values on the way;
 compressed files are left for the decoder. Of the bytes only those before the pixels are kept.

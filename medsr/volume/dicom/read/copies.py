@@ -1,4 +1,4 @@
-"""One SOPInstanceUID is one image: what was sent twice is taken once.
+"""Removes copies of the same SOP instance.
 
 An archive that sends an image again may change its header (who sent it, when) and its transfer
 syntax. Files of one instance are one image when their geometry, their scaling and their pixels

@@ -1,4 +1,4 @@
-"""Pixels: stored numbers out of every transfer syntax.
+"""Decodes pixel data of every transfer syntax to stored numbers.
 
 Native pixels are decoded where they are needed. Compressed ones are not: the codecs are C
 libraries, which a damaged codestream can end together with their process. `decode_compressed` is

@@ -1,4 +1,4 @@
-"""Compressed files, decoded in other processes: a codec may die of a file, medsr does not.
+"""Decodes compressed files in separate processes, which a faulty file may crash.
 
 Each thread here has a worker process (`decode_worker`): it names a file and takes back the stored
 numbers, over pipes. A worker that dies, takes too long or too much memory, or answers with

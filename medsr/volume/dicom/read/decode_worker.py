@@ -1,4 +1,4 @@
-"""A worker process: it decodes compressed files for `decode_pool`, and may die of one.
+"""A worker process that decodes compressed files for `decode_pool`.
 
 It reads requests from its standard input, one a line in JSON: `path`, and the `bytes` and
 `seconds` that decoding it may take. To each it writes an ANSWER to its standard output, followed

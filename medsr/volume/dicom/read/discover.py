@@ -1,4 +1,4 @@
-"""Which DICOM series does a path hold? Files found, headers read, objects told apart.
+"""Finds the DICOM series of a path: lists files, reads headers, classifies objects.
 
 A path is a folder (searched to the bottom), a zip, or one file, which stands for the series in
 its folder that it belongs to. Files that are not DICOM are passed over; DICOM objects are sorted

@@ -1,4 +1,4 @@
-"""Compressed pixel data, taken apart but not decoded: is everything there that was announced?
+"""Splits compressed pixel data into frames and checks that it is complete.
 
 Encapsulated pixel data (PS3.5 A.4) are items: an offset table, which may be empty, then fragments
 of codestreams. In the JPEG family each frame's codestream ends with its end marker (FFD9) and may

@@ -1,4 +1,4 @@
-"""Frames: where each picture lies and how its stored numbers become values.
+"""The position of each frame, and how its stored numbers become values.
 
 A classic file is one frame whose facts stand in the header itself. An enhanced multi-frame file
 (PS3.3 C.7.6.16) states them in functional groups: what is common in

@@ -1,4 +1,4 @@
-"""What a header says that governs how its slice is read, placed or compared with the others.
+"""Header attributes that govern how a slice is read, placed or compared with others.
 
 A slice's marks are words with values: some tell a 4-D series from doubled slices (echo time,
 temporal position), some must agree over a volume, some announce how much there should be.

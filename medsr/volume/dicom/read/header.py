@@ -1,4 +1,4 @@
-"""One header, read without pixels.
+"""Reads one header without pixels.
 
 Some anonymisers empty the SOPClassUID and the SeriesInstanceUID. Modality then decides the first,
 and the empty UID counts as one series.

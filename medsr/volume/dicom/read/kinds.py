@@ -1,4 +1,4 @@
-"""What is this DICOM object? Named in plain words, from its header alone.
+"""Classifies a DICOM object from its header.
 
 The kind of an object decides what becomes of it: an `IMAGE` may be part of a volume; everything
 else is passed over beside a scan and refused alone. What shows no anatomy (a phase image, a map,

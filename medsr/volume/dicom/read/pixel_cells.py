@@ -1,4 +1,4 @@
-"""How a stored number lies in its cell of bits, and whether the cells are as many as announced.
+"""Checks how stored numbers are laid out, and the size of the pixel data.
 
 PS3.5 8.1.1: a pixel cell of BitsAllocated bits holds a number of BitsStored bits whose highest
 lies at HighBit; the others may hold an overlay or nothing.

@@ -1,4 +1,4 @@
-"""What a reader of a result should know of its series, although it is no fault."""
+"""Remarks on a series that is sound but needs attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values out of stored numbers: x = RescaleSlope * v + RescaleIntercept (PS3.3 C.11.1).
+"""Values from stored numbers: x = RescaleSlope * v + RescaleIntercept (PS3.3 C.11.1).
 
 In MR both may be absent and are then 1 and 0; in CT both must be there. What is there and cannot
 be read is never replaced by a guess.

@@ -1,4 +1,4 @@
-"""Do these slices belong to one volume? What headers say of each, and the first round of checks.
+"""Checks that slices belong to one volume.
 
 One row a slice, in any order. A volume's slices share shape, orientation and pixel spacing, and
 no two of them lie at one position. Several at one position are a 4-D series (times, echoes,

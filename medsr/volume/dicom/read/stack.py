@@ -1,4 +1,4 @@
-"""From the numbers of single slices to one grid: order, spacing and affine, or the fault named.
+"""Stacks slices on one grid: order, spacing and affine.
 
 DICOM says where each slice lies, in LPS+ millimetres (PS3.3 C.7.6.2.1.1, equation C.7.6.2.1-1).
 With S the ImagePositionPatient (centre of the first pixel), r and c the two halves of

@@ -1,4 +1,4 @@
-"""A derived MR or CT image series: a volume in, one classic data set a slice out. Pure.
+"""Derives an MR or CT image series from a volume, one classic data set per slice. Pure.
 
 What stands in it, by module of PS3.3: Patient, Study and Frame of Reference are the source's
 (C.7.1, C.7.2, C.7.4). Series, Equipment and Image are new (C.7.3, C.7.5, C.7.6): ImageType
