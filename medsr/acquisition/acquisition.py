@@ -33,7 +33,7 @@ THICKNESS_OVER_SPACING = (0.05, 3.0)
 
 @dataclass(frozen=True)
 class AxisSampling:
-    """One axis: a fine grid and a low grid with shared outer corners, and the profile between.
+    """One axis: a fine grid and a low grid with aligned edges, and the profile between.
 
     Attributes:
         fine_count, low_count: number of samples.

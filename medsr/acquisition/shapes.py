@@ -16,7 +16,7 @@ KSPACE = "kspace"
 
 
 class Profile(enum.StrEnum):
-    """The slice profile: how a slice weighs the tissue across it."""
+    """The shape of the slice profile."""
 
     GAUSSIAN = "gaussian"
     BOX = "box"

@@ -33,7 +33,7 @@ def plan_degradation(
 ) -> Acquisition:
     """The acquisition that thickens one axis and blurs the other two.
 
-    The slice spacing is kept exactly; slices that would hang over the far end are left out.
+    The slice spacing is kept exactly; slices that would extend beyond the far end are left out.
 
     Args:
         shape: (X, Y, Z) of the fine scan.
@@ -115,7 +115,7 @@ def degrade(
 
 
 def interpolated(low: Volume, like: Volume, order: int) -> Volume:
-    """A scan interpolated by a B-spline to the spacing of another, outer corners shared."""
+    """A scan interpolated by a B-spline to the spacing of another, edge-aligned."""
     acquisition = for_scan(low, like.spacing_mm)
     voxels = upsample(torch.from_numpy(np.array(low.voxels)), acquisition, order=order)
     fine_mm = [axis.fine_mm for axis in acquisition.axes]
@@ -128,7 +128,7 @@ def predicted_scan(measured: Volume, estimate: Volume) -> NDArray[np.float32]:
 
     Args:
         measured: the low scan, with its slice axis and thickness (touching slices where unknown).
-        estimate: on a fine grid of that scan: same axes in any order, outer corners shared.
+        estimate: on a fine grid of that scan: same axes in any order, edge-aligned.
 
     Returns:
         [X, Y, Z] on the measured scan's grid, in its unit.

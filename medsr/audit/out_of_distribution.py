@@ -82,7 +82,7 @@ class OutOfDistribution:
 
     @property
     def sentence(self) -> str:
-        """The number and the range, in words."""
+        """The deviation as a sentence."""
         return (
             f"The {WORDS[self.name]} is {self.value:.2g}; in the training scans it was "
             f"{self.low:.2g} to {self.high:.2g}. {HINTS.get(self.name, '')}"
@@ -96,7 +96,7 @@ def scan_statistics(
 
     Args:
         scan: measured voxels in the network's range, [X, Y, Z].
-        slice_axis: across the slices.
+        slice_axis: voxel axis along which the slices are stacked.
         spacing_mm: (3,).
 
     Returns:
@@ -142,7 +142,7 @@ def statistics_ranges(statistics: Sequence[Mapping[str, float]]) -> dict[str, tu
 def out_of_distribution_score(
     found: Mapping[str, float], ranges: Mapping[str, Sequence[float]]
 ) -> tuple[OutOfDistribution, ...]:
-    """The numbers outside of their ranges, the farthest first; names without a range pass."""
+    """The numbers outside their ranges, largest distance first; others are not checked."""
     outside = []
     for name, value in found.items():
         low, high = ranges.get(name, (-np.inf, np.inf))
@@ -212,7 +212,7 @@ def remarks_on_distribution(
 
     Args:
         scan: in the network's range, [X, Y, Z].
-        slice_axis: across the slices.
+        slice_axis: voxel axis along which the slices are stacked.
         spacing_mm: (3,).
         ranges: of the card, number -> (least, largest).
         name: of the scan.

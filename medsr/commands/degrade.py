@@ -30,7 +30,7 @@ class Request:
         profile: gaussian or box.
         axis: to thicken; the scan's own slice axis when None, the last one where it has none.
         seed: of the noise.
-        modality: where the file does not say.
+        modality: if the file does not state it.
     """
 
     slice_spacing_mm: float
@@ -71,7 +71,7 @@ def run(
 
 
 def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[str, ...]]:
-    """The scan that a scanner would have made with thicker slices, and remarks.
+    """The scan with simulated thick slices, and remarks.
 
     Raises:
         UsageError: slices thinner than the scan's, or settings out of range.

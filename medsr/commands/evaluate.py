@@ -70,13 +70,13 @@ class Outcome:
             raise PartlyDone(f"{len(self.failures)} cases could not be evaluated. {words}")
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """The table as text, for a terminal."""
         if self.is_pair:
             return self.group.cases[0].evaluation.to_text()
         return tables.to_text(self.group)
 
     def to_json(self) -> str:
-        """For programs."""
+        """All results as JSON, for programs."""
         if self.is_pair:
             facts = self.group.cases[0].evaluation.to_json()
         else:

@@ -17,7 +17,7 @@ __all__ = ["build_denoiser", "build_network"]
 
 
 class MonaiUNet(nn.Module):
-    """MONAI's `DiffusionModelUNet` behind the house's signature; the second choice.
+    """MONAI's `DiffusionModelUNet` with medsr's network signature.
 
     The acquisition's numbers enter as constant channels, since its embedding takes time alone.
     """

@@ -1,7 +1,7 @@
 """Weights (`NAME.safetensors`) and model cards (`NAME.json`).
 
-Nothing is pickled: a weights file from a stranger can hold numbers, not code. Stored as bfloat16
-or float32; always computed with as float32 parameters.
+Nothing is pickled: a weights file from an unknown source can contain numbers but no code. Stored
+as bfloat16 or float32; always computed with as float32 parameters.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
 
 
 def save_model(denoiser: Denoiser, card: ModelCard, path: Path) -> None:
-    """Write `NAME.safetensors` and `NAME.json`; each whole or not at all.
+    """Write `NAME.safetensors` and `NAME.json`, each atomically.
 
     Raises:
         OutputError: the folder cannot be written.

@@ -1,9 +1,9 @@
 """Forwards results to an archive by C-STORE, each instance once.
 
 Before an instance goes out the journal says `sending NAME`, after the archive's answer `sent
-NAME`. A kill or a broken line between the two leaves one instance in doubt; before it is sent
-again the archive is asked for it by C-FIND (PS3.4 C.6.2.1). An archive that cannot answer gets it
-again: the same UID with the same bytes.
+NAME`. A kill or a broken line between the two leaves one instance whose state is unknown; before
+it is sent again the archive is asked for it by C-FIND (PS3.4 C.6.2.1). An archive that cannot
+answer gets it again: the same UID with the same bytes.
 
 A destination that is down is tried again after `retry_seconds`, then twice as long, up to
 `longest_retry_seconds`. An archive's refusal of one series does not hold up the next.

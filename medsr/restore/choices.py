@@ -11,7 +11,7 @@ __all__ = ["Consistency", "Format", "Group", "Profile", "Setting"]
 
 
 class Consistency(enum.StrEnum):
-    """How strictly A x = y is enforced, for the result x, the scan y and its acquisition A.
+    """Data consistency: how strictly the result x must agree with the scan y, A x = y.
 
     OFF: not at all. NOISE: within 0.5 % of the range at every voxel for a scan without noticeable
     noise, within the noise otherwise. EXACT: to rounding, also for noise. Both unless that takes

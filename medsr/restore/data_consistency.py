@@ -209,7 +209,7 @@ class DataConsistency:
 
     @property
     def _lines_are_independent(self) -> bool:
-        """Whether the scanner changed the coarse axis alone."""
+        """Whether the acquisition changes only the coarse axis."""
         axes = self.projector.acquisition.axes
         return all(axis.is_identity for k, axis in enumerate(axes) if k != self._coarse_axis)
 

@@ -29,7 +29,7 @@ ISOTROPIC_RATIO = 1.1
 
 @dataclass(frozen=True)
 class Target:
-    """The spacing to restore to, mm, and what the user should be told about it."""
+    """The spacing to restore to, mm, and a remark for the user."""
 
     spacing_mm: tuple[float, float, float]
     remarks: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ def choose_target(
 
     Raises:
         UsageError: both are given, or one is out of range.
-        NothingToDo: the scan is that fine already.
+        NothingToDo: the scan is already that fine.
     """
     return choose_spacing(volume.spacing_mm, volume.name, spacing_mm=spacing_mm, scale=scale)
 

@@ -28,7 +28,7 @@ class Plan:
     """One enhancement, decided but not done.
 
     Attributes:
-        volume: the scan, its modality known.
+        volume: the measured scan, with its modality resolved.
         acquisition: how it was made, as seen from the fine grid.
         options: what was asked for.
         remarks: what the user should know.
@@ -72,10 +72,9 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         card: of the model.
 
     Raises:
-        Refused: the scan does not show anatomy, is of another modality than the model, is unlike
-            all that the model has learned from (without `force`), or is too large for this
-            machine.
-        NothingToDo: it is as fine as was asked for already.
+        Refused: the scan does not show anatomy, has another modality than the model, is very
+            unlike the training scans (without `force`), or is too large for this machine.
+        NothingToDo: the scan is already as fine as requested.
         UsageError: options that do not make sense for this scan.
     """
     if not options.force:
@@ -104,7 +103,7 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
 def _remarks_on_distribution(
     volume: Volume, axis: int, options: Options, card: ModelCard
 ) -> tuple[str, ...]:
-    """How the scan differs from those that the model has learned from."""
+    """How the scan differs from the training scans."""
     voxels = np.asarray(volume.voxels)
     scaling = scaling_for(Modality(card.modality), voxels, volume.name)
     return remarks_on_distribution(

@@ -42,14 +42,14 @@ class ModelUsed:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found once the result was there.
+    """Findings about a finished result.
 
     Attributes:
         noise: estimated standard deviation of the scan's noise, over the intensity gain.
         inconsistency: root mean square of A x - y in each measured slice, over the gain.
         largest_residual, rms_residual: |A x - y| at the worst measured voxel, and root mean
             square over all, over the gain.
-        null_space_share: energy of the part of the result that the scanner could not measure,
+        null_space_share: energy of the part of the result that the scan did not measure,
             over the energy of the result about its mean.
         null_space_share_of_cubic: the same of cubic interpolation.
     """
@@ -75,7 +75,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Record:
-    """One enhancement, planned or done; what a sidecar holds and what UIDs follow from.
+    """The record of an enhancement: content of the sidecar and source of derived UIDs.
 
     Attributes:
         model: which, and where it ran.

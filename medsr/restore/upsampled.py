@@ -20,7 +20,7 @@ STATE = torch.float16
 
 @dataclass(frozen=True, eq=False)
 class Upsampled:
-    """A upsampled scan, in the network's range.
+    """An upsampled scan, in the network's range.
 
     Attributes:
         scan: measured, [X, Y, Z], float32.

@@ -96,7 +96,7 @@ def with_context(target: Target, scan: Scan, template: Path | None = None) -> Ta
     Args:
         target: where to write.
         scan: as read.
-        template: a DICOM series that lends patient and study to a NIfTI scan.
+        template: a DICOM series whose patient and study a NIfTI scan takes over.
 
     Raises:
         UsageError: the words contradict each other.

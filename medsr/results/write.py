@@ -31,7 +31,7 @@ __all__ = ["settings", "sidecar", "size_of", "write", "write_in"]
 
 
 def write(target: Target, enhanced: Enhanced) -> None:
-    """Write an enhanced scan, its maps and its record, whole or not at all.
+    """Write an enhanced scan, its maps and its record atomically.
 
     Raises:
         OutputError: the disk is full or cannot be written; nothing is left.

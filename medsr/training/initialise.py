@@ -61,7 +61,7 @@ def begin_with(
 
 
 def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Module, nn.Module]]:
-    """Each network that learns, and the one that it begins with."""
+    """Each trained network and its initial weights."""
     pairs = [(denoiser.network, start.network)]
     if denoiser.mean_network is not None:
         pairs.append((denoiser.mean_network, start.mean_network or start.network))

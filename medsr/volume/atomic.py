@@ -158,7 +158,7 @@ def commit(moves: Sequence[Move], partial: Path, stale: Iterable[Path] = ()) -> 
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write UTF-8 text, whole or not at all.
+    """Write UTF-8 text atomically.
 
     Raises:
         OutputError: the folder or file cannot be written.

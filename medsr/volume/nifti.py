@@ -142,7 +142,7 @@ def read_nifti(path: Path) -> Volume:
 def read_nifti_header(path: Path) -> NiftiHeader:
     """Read the header and the sidecars of a 3-D scan, and check the grid.
 
-    The voxels of what compresses like a mask are looked at; those of scans are not.
+    The voxels of a file that compresses like a mask are examined; those of scans are not.
 
     Raises:
         InputError: the file is missing, unreadable, or not NIfTI.

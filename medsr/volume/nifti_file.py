@@ -213,7 +213,7 @@ def _unpacked(raw: BinaryIO, packed: bool) -> Iterator[BinaryIO]:
 
 
 def _check_size(header: Any, size: int, packed: bool, name: str) -> None:
-    """Hold what the header announces against the size of the file, before anything is read."""
+    """Hold what the header declares against the size of the file, before anything is read."""
     announced = int(header["vox_offset"]) + voxel_bytes(header)
     if announced > (size * MOST_DEFLATED if packed else size):
         shape = " x ".join(str(n) for n in header.get_data_shape())

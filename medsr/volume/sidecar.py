@@ -135,7 +135,7 @@ def _whole_number(digits: str) -> float:
 
 
 def declared_modality(facts: Mapping[str, Any], name: str) -> Modality | None:
-    """MR or CT, in DICOM's or in words; a field strength means MR; None when nothing says.
+    """MR or CT, in DICOM's or in words; a field strength implies MR; None if unknown.
 
     Raises:
         Refused: another modality.

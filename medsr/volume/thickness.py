@@ -4,14 +4,14 @@ from __future__ import annotations
 
 __all__ = ["believed_thickness"]
 
-#: A thickness beyond these multiples of the distance between slices is not believed.
+#: A thickness beyond these multiples of the distance between slices is ignored.
 THINNEST, THICKEST = 0.1, 3.0
 
 
 def believed_thickness(
     declared_mm: float | None, step_mm: float
 ) -> tuple[float | None, tuple[str, ...]]:
-    """The thickness to use, and a remark where the declared one is not believed.
+    """The thickness to use, and a remark where the declared one is ignored.
 
     Args:
         declared_mm: what a header or a sidecar says; None when nothing does.

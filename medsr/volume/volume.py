@@ -96,7 +96,7 @@ class Volume:
         return replace(self, modality=modality, unit=unit_of(modality))
 
     def save(self, path: str | Path) -> Path:
-        """Write the volume as NIfTI (.nii or .nii.gz), whole or not at all.
+        """Write the volume as NIfTI (.nii or .nii.gz) atomically.
 
         Raises:
             UsageError: the name does not end in .nii or .nii.gz.

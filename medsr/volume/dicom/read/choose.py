@@ -47,7 +47,7 @@ def list_series(path: Path) -> list[SeriesSummary]:
 
     Raises:
         InputError: missing, empty, no permission, no DICOM inside, or damaged.
-        Refused: too many files, or a zip of unbelievable size.
+        Refused: too many files, or a zip of implausible size.
     """
     path = Path(path)
     with parse_quietly(), opened(path) as place:

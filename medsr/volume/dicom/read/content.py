@@ -57,7 +57,7 @@ def read_content(files: Sequence[FileHeader], frames: Sequence[Frame]) -> Conten
         frames: all of one shape, in the order of the values.
 
     Raises:
-        InputError: a file is gone, cannot be read, or is not the one that was looked at first.
+        InputError: a file is gone, cannot be read, or changed since its header was read.
         Refused: more than fits into memory.
     """
     values = _room(frames)

@@ -76,7 +76,7 @@ def decode_compressed(path: Path) -> NDArray[Any]:
         NDArray: of the announced shape and dtype.
 
     Raises:
-        InputError: no pixel data, cut, damaged, or not as the header announces them.
+        InputError: no pixel data, cut, damaged, or not as the header declares them.
         Refused: a transfer syntax without a decoder.
     """
     dataset, said = _open(path)

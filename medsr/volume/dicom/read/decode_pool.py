@@ -2,7 +2,7 @@
 
 Each thread here has a worker process (`decode_worker`): it names a file and takes back the stored
 numbers, over pipes. A worker that dies, takes too long or too much memory, or answers with
-anything but what the file's header announces is ended, and the fault is the file's; the next file
+anything but what the file's header declares is ended, and the fault is the file's; the next file
 gets a new worker. Nothing compressed is ever decoded in this process, also when no worker can be
 started. Several workers are as many cores: most codecs hold Python's lock while they decode.
 

@@ -58,7 +58,7 @@ def opened(path: Path) -> Iterator[Path]:
 
     Raises:
         InputError: missing, no permission, or a zip that is damaged, locked or unsafe.
-        Refused: a zip of unbelievable size.
+        Refused: a zip of implausible size.
     """
     try:
         there = path.exists()

@@ -71,12 +71,12 @@ def codestreams(
 
     Args:
         data: from the basic offset table on.
-        count: frames that the header announces.
+        count: frames that the header declares.
         extended: the extended offset table and its lengths, or None.
         is_rle: whether each fragment is a frame.
 
     Raises:
-        Damaged: cut, more or fewer frames than announced, or offsets that point elsewhere.
+        Damaged: truncated, more or fewer frames than declared, or offsets that point elsewhere.
     """
     items = _items(data)
     if not items:

@@ -72,7 +72,7 @@ def enhanced_marks(group: Dataset) -> Marks:
 
 
 def governing_marks(header: Dataset, modality: str) -> Marks:
-    """What must agree over a volume, and what a header announces of the whole."""
+    """What must agree over a volume, and what a header declares about the whole."""
     found: Marks = {words: texts(header, keyword) for keyword, words in _TEXTS.items()}
     image_type = (word.upper() for word in texts(header, "ImageType")[2:])
     found["contrast"] = tuple(sorted({_CONTRASTS[w] for w in image_type if w in _CONTRASTS}))

@@ -8,7 +8,7 @@ from medsr.volume.dicom.read.frames import Frame
 
 __all__ = ["remarks_on", "thickness_of"]
 
-#: A thickness beyond these multiples of the distance between slices is not believed.
+#: A thickness beyond these multiples of the distance between slices is ignored.
 THINNEST, THICKEST = 0.1, 3.0
 
 
@@ -20,7 +20,7 @@ def thickness_of(frames: Sequence[Frame], step_mm: float) -> float | None:
         step_mm: distance between slices.
 
     Returns:
-        None when they say none, disagree by over 1 percent, or say one that is not believable
+        None when they say none, disagree by over 1 percent, or say one that is not plausible
         beside the distance between slices.
     """
     declared = _declared(frames)
@@ -33,7 +33,7 @@ def _declared(frames: Sequence[Frame]) -> float | None:
 
 
 def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
-    """Sentences on what was not believed or may matter.
+    """Sentences on what was ignored or may matter.
 
     Args:
         frames: of a series.

@@ -50,7 +50,7 @@ def rescaling(
         name: of the file.
 
     Raises:
-        Refused: one is there and no number, not believable, or missing where it is needed.
+        Refused: one is there and no number, not plausible, or missing where it is needed.
     """
     slope = _declared(sources, "RescaleSlope", name)
     intercept = _declared(sources, "RescaleIntercept", name)

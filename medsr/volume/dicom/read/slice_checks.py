@@ -133,7 +133,7 @@ def _check_mark(slices: Slices, mark: str, name: str, consequence: str) -> None:
 
 
 def check_announced(slices: Slices, name: str) -> None:
-    """Refuse a series that is smaller than its headers announce."""
+    """Refuse a series that is smaller than its headers declare."""
     count = len(slices.names)
     for mark in ("announced slices", "announced images"):
         declared = {m.get(mark) for m in slices.marks}
