@@ -72,7 +72,7 @@ def _unit_mm(header: Any, affine: NDArray[np.float64], remarks: list[str]) -> fl
     def believable(scale: float) -> bool:
         return bool(spacing.min() * scale >= _FINEST and spacing.max() * scale <= _COARSEST)
 
-    if believable(_UNITS[code]) or not plausible(1.0):
+    if believable(_UNITS[code]) or not believable(1.0):
         return _UNITS[code]
     mm = " x ".join(f"{s:.4g}" for s in spacing * _UNITS[code])
     unit = "metres" if code == 1 else "microns"
