@@ -37,7 +37,7 @@ def load_page(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         InputError: a file is missing or is not YAML.
-        UsageError: files extend one another in a circle, or a word is not a setting.
+        UsageError: files extend one another in a circle, or an override is not a setting.
     """
     pages = [read_yaml(path)]
     while "extends" in pages[-1]:
@@ -54,7 +54,7 @@ def load_page(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML page of `key: value` lines, perhaps empty; the only reader of such pages.
+    """A YAML page of `key: value` lines, perhaps empty; the only reader of such files.
 
     Raises:
         InputError: the file is missing, or is not such a page.

@@ -31,7 +31,8 @@ _LATEX = {
 
 
 def printable(text: str) -> str:
-    r"""A text for people: what cannot be shown stands as an escape, so that names stay different.
+    r"""A text for people: what cannot be shown stands as an escape, so that different names stay
+    different.
 
     >>> printable("M\udcfcller\n")
     'M\\xfcller\\n'

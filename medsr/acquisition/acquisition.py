@@ -147,7 +147,7 @@ def in_plane_profile(modality: Modality | None) -> str:
 
 
 def is_plausible_thickness(thickness_mm: float, spacing_mm: float) -> bool:
-    """Whether slices so thick may lie so far apart."""
+    """Whether a slice thickness is plausible for a slice spacing."""
     least, most = THICKNESS_OVER_SPACING
     return least * spacing_mm <= thickness_mm <= most * spacing_mm * (1 + 1e-6)
 

@@ -52,7 +52,7 @@ class Claim:
 
 
 def acquire(folder: Path, key: str, run: str, max_age_s: float) -> Claim | None:
-    """Claim a scan; None when somebody alive holds it.
+    """Claim a scan; None when another process holds it.
 
     Args:
         folder: of the claims; made when absent.
@@ -110,12 +110,12 @@ def _make(path: Path, words: str) -> None:
 
 
 def is_mine(claim: Claim) -> bool:
-    """Whether nobody has taken the scan over, as happens to a machine that slept too long."""
+    """Whether this process still owns the scan; another run may have taken it over."""
     return _numbers(claim.folder, claim.key)[-1:] == [claim.number]
 
 
 def release(claim: Claim) -> None:
-    """Give the scan back: every claim up to this one is removed, the oldest first."""
+    """Release the scan: every claim up to this one is removed, the oldest first."""
     for number in _numbers(claim.folder, claim.key):
         if number <= claim.number:
             (claim.folder / f"{claim.key}.{number}").unlink(missing_ok=True)

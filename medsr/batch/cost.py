@@ -31,7 +31,7 @@ class Forecast:
 
 
 def forecast(plan: Plan, cores: int | None) -> Forecast:
-    """The cost of what a plan has still to do on so many CPU cores; None when not known."""
+    """The cost of the rest of a plan on a number of CPU cores; None if unknown."""
     options, todo = plan.job.options, plan.todo
     voxels = sum(item.fine_voxels for item in todo)
     place = plan.job.out

@@ -42,7 +42,7 @@ def run(
         stop_on_first_error: begin no further scan after one has failed.
 
     Returns:
-        What became of every scan of the plan. Faults of single scans are in it, not raised.
+        The outcome of every scan of the plan. Faults of single scans are included, not raised.
 
     Raises:
         OutputError: the output folder cannot be written.
@@ -127,7 +127,7 @@ def _name(job: Job, item: Item) -> str:
 
 
 def _outcome(future: Any, item: Item) -> Outcome:
-    """What a worker said, or why it said nothing."""
+    """The answer of a worker, or why there is none."""
     from distributed import KilledWorker
 
     if future.status == "finished":

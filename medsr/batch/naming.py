@@ -43,7 +43,7 @@ BIDS_VERSION = "1.10.0"
 
 
 def is_bids(root: Path) -> bool:
-    """Whether a folder is a BIDS dataset: it describes itself and has subjects."""
+    """Whether a folder is a BIDS dataset: it has a description and subjects."""
     return (root / "dataset_description.json").is_file() and any(root.glob("sub-*/"))
 
 
@@ -125,7 +125,7 @@ def bids_facts(source: str, spacing_mm: list[float], *, skull_stripped: bool) ->
     Args:
         source: the input, relative to its dataset.
         spacing_mm: of the output.
-        skull_stripped: whether the source was; BIDS wants to hear of it.
+        skull_stripped: whether the source was; BIDS asks for it.
     """
     words = " x ".join(f"{mm:.3g}" for mm in spacing_mm)
     return {

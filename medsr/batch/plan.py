@@ -33,8 +33,8 @@ class Selection:
     Attributes:
         include, exclude: patterns on relative paths; `*` also crosses folders.
         participants: BIDS labels, with or without "sub-"; empty for all.
-        modality: "MR" or "CT" for scans of this modality only; NIfTI files that do not say theirs
-            are taken as it. "" for both.
+        modality: "MR" or "CT" for scans of this modality only; NIfTI files that do not state
+            theirs are included. "" for both.
         parts, part: only the scans of part `part` (from 0) of `parts`.
     """
 
@@ -62,7 +62,7 @@ class Plan:
 
     Attributes:
         job: how.
-        items: all scans found; a scan to do again says why in `reason`.
+        items: all scans found; `reason` states why a scan is enhanced again.
         done: the keys of scans that are done already.
         part: which part of how many.
     """
@@ -86,7 +86,7 @@ def make_plan(
     selection: Selection = EVERYTHING,
     means: Means = ORDINARY,
 ) -> Plan:
-    """Find every scan of a folder and decide what becomes of it. Reads headers, writes nothing.
+    """Find every scan of a folder and decide what to do with it. Reads headers, writes nothing.
 
     Args:
         folder: a DICOM dump, a BIDS dataset, or loose NIfTI files.

@@ -1,8 +1,8 @@
 """Decides from the sidecar of an output whether a scan is done.
 
-An output is done when it is whole and the sidecar beside it names the same model, the same
-settings and the same input. An output is a file, or a folder of slices, which is whole when its
-slices together have the size that was noted. The content of the input is hashed once, when it is
+An output is done when it is complete and the sidecar beside it names the same model, the same
+settings and the same input. An output is a file, or a folder of slices, which is complete when its
+slices together have the recorded size. The content of the input is hashed once, when it is
 enhanced; later its list of file names, sizes and times is enough, and only where that list has
 changed (a copy, a touch) is the content hashed again. A file that was changed with its size and
 time kept would be missed.
@@ -59,7 +59,7 @@ def listing_digest(item: Item, job: Job) -> str:
 
 
 def state_of(item: Item, job: Job) -> State:
-    """Whether the output of an item stands there, whole and made by these very means."""
+    """Whether the output of an item is complete and was made with these settings."""
     state = _recorded(item, job)
     if state.done or state.foreign:
         return state
@@ -116,7 +116,7 @@ def _look_again(folder: Path) -> None:
 
 
 def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
-    """The first thing that is not as it was; "" when all is."""
+    """The first difference to the recorded state; "" when there is none."""
     if facts.get("OutputBytes") != size:
         return "the output is incomplete"
     model = job.models.get(str(facts.get("Modality")))

@@ -86,7 +86,7 @@ class Outcome:
 
 
 def run(request: Request) -> Outcome:
-    """Compare, and write what was asked for.
+    """Compare, and write the options of the enhancement.
 
     Raises:
         MedsrError: see the tree in `medsr.errors`.

@@ -68,12 +68,12 @@ class Evaluation:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The numbers that were asked for, in the order shown."""
+        """The selected metrics, in the order shown."""
         return tuple(s.metric for s in self.rows[0].scores)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader should know before the numbers."""
+        """Warnings to read before the metrics."""
         return tuple(f"{row.label} {warning}" for row in self.rows for warning in row.warnings)
 
     def to_json(self) -> dict[str, Any]:

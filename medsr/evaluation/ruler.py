@@ -16,7 +16,7 @@ __all__ = ["Ruler", "ruler_of"]
 
 @dataclass(frozen=True)
 class Ruler:
-    """What a reference is measured with; no estimate enters.
+    """The settings with which a reference is measured, independent of any estimate.
 
     Attributes:
         modality, modality_how: "MR" or "CT", and how that is known.

@@ -120,7 +120,7 @@ MAX_LEVELS, MAX_AXES, MAX_FEATURES = 8, 3, 256
 
 
 def check_settings(settings: Mapping[str, Any], features: int) -> None:
-    """Refuse settings of no network; they may come from a card that a stranger wrote.
+    """Refuse invalid network settings; a card may come from an unknown source.
 
     Args:
         settings: the fields of `config.NetworkConfig`.

@@ -41,10 +41,10 @@ class ModelCard:
         residual_std: the unit of the residual, over the intensity gain.
         ranges: what was trained on, e.g. {"factor": [1.5, 8]}; see `config.DrawConfig` and
             `restore.ranges`.
-        people: how many people it learned from.
+        people: number of training subjects.
         data: scans and people.
         training: steps, seconds, versions, seed.
-        results: what was measured, and on whom.
+        results: evaluation results, and their subjects.
         sigma_data: standard deviation of its data that a sample starts with, in units of
             `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
             that began with the weights and the unit of another how its own data compare; it may
@@ -56,7 +56,7 @@ class ModelCard:
         intervals: mode -> calibrated interval; see `restore.pipeline.interval_for`.
         limits: known failures, in words.
         licence: of the weights; empty where nobody has given one.
-        attributions: whose data it learned from, as their licences ask.
+        attributions: attributions that the licences of the training data require.
         use: who may use it.
     """
 
@@ -116,7 +116,7 @@ def load_card(path: Path) -> ModelCard:
 
 
 def _sound_fields(card: ModelCard) -> dict[str, bool]:
-    """Field -> whether its value is of its kind; a stranger may have written the card."""
+    """Field -> whether its value is of its kind; the card may come from an unknown source."""
     texts = ("name", "description", "licence", "use")
     groups = ("network", "ranges", "data", "training", "results", "intervals")
     sound = {name: isinstance(getattr(card, name), str) for name in texts}

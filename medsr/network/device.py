@@ -18,7 +18,7 @@ def half_is_fast(device: torch.device) -> bool:
 
 
 def choose_device(name: str) -> torch.device:
-    """auto, cpu, cuda, cuda:N or mps, as a device that is really there.
+    """auto, cpu, cuda, cuda:N or mps, as an available device.
 
     Raises:
         UsageError: it is not.

@@ -57,7 +57,7 @@ class Line:
     association: Any = None
 
     def cut(self) -> None:
-        """End it now; the instance on its way is in doubt, as after a kill."""
+        """End it now; the state of the instance on its way is unknown, as after a kill."""
         if self.association is not None:
             self.association.abort()
 

@@ -1,10 +1,10 @@
 """Enhances received series: completeness, rules, and the record of the outcome.
 
-A series is whole when the association that sent it ended by release and nothing more came for
-`quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is
-then set aside; it is never enhanced in part. A fault of one series never stops the next, not even
-a series on which the process is killed: after three times it is set aside. Stops of the node and
-restarts of the machine do not count.
+A series is complete when the association that sent it ended by release and nothing more came for
+`quiet_seconds`. One whose peer disconnected waits `interrupted_seconds` for it to come back, and
+is then set aside; it is never enhanced in part. A fault of one series never stops the next, not
+even a series on which the process is killed: after three times it is set aside. Stops of the node
+and restarts of the machine do not count.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def promote(intake: Intake, now: float) -> None:
-    """Move series that are whole and quiet to `ready`, and broken-off ones aside.
+    """Move complete, quiet series to `ready`, and set interrupted ones aside.
 
     Args:
         intake: of the node.

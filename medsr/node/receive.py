@@ -90,7 +90,7 @@ class Intake:
         return {key for keys in self.touched.values() for key in keys}
 
     def has_room(self, size: int) -> bool:
-        """Whether so many more bytes leave room for results and for the reserve."""
+        """Whether this number of further bytes leaves room for results and for the reserve."""
         left = free_bytes(self.spool) - size
         return (
             self.held + size <= self.settings.storage_gb * 1e9
@@ -98,7 +98,7 @@ class Intake:
         )
 
     def refuse(self, association: Any, key: str) -> int:
-        """Answer that there is no room; the series is not whole until it is sent again."""
+        """Answer that there is no room; the series is incomplete until it is sent again."""
         self.touched[association][key] = False
         (self.spool / "receiving" / key / ENDED).unlink(missing_ok=True)
         return NO_ROOM
@@ -110,7 +110,7 @@ def start_receiving(
     """Listen in the background; the server returned has `shutdown()`.
 
     Raises:
-        OutputError: the port cannot be had.
+        OutputError: the port is not available.
     """
     intake.held = held_bytes(intake.spool)
     entity = AE(ae_title=ae_title)

@@ -61,7 +61,7 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
             KeyboardInterrupt ends it at once; the series is then enhanced at the next start.
 
     Raises:
-        OutputError: the spool or the port cannot be had.
+        OutputError: the spool or the port is not available.
     """
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # its words quote headers
     lock = open_spool(node.spool)

@@ -3,10 +3,10 @@
 A series is known by its key, a digest of its SeriesInstanceUID; folders and logs show keys alone::
 
     receiving/KEY   instances as they come; `.ended` once an association that sent some has ended
-    ready/KEY       whole and quiet, waits for its turn
+    ready/KEY       complete and quiet, waits for its turn
     work/KEY        source/ and what is being made of it; on a start source/ goes back to ready
     outbox/KEY      source/, enhanced/ and further results, to be sent; `journal` says what is
-    aside/KEY       refused or broken off; reason.txt says why
+    aside/KEY       refused or interrupted; reason.txt states why
     done/KEY        a line for each instance of a series that was enhanced and sent
 
 **Invariant.** An instance that was answered with success is on the disk (file and name flushed) in

@@ -56,7 +56,7 @@ def embed(
     modality: Modality,
     budget: int,
 ) -> Embedded:
-    """Pack volumes into at most so many characters.
+    """Pack volumes into a limited number of characters.
 
     Args:
         images: key -> [X, Y, Z] on one grid.

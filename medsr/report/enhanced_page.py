@@ -60,7 +60,7 @@ def _consistency_table(measured: Volume, images: Mapping[str, Volume]) -> Table:
 
 
 def versions() -> list[tuple[str, str]]:
-    """What a page was made with: (name, value) pairs."""
+    """The versions that a page was made with: (name, value) pairs."""
     return [
         ("Page written by", f"medsr {__version__}"),
         ("Python", platform.python_version()),

@@ -36,7 +36,7 @@ def group_page(
         group: the cases.
         title: of the page.
         links: case -> address of its own page, relative to this one.
-        remarks: what was left out, said first.
+        remarks: what was left out; shown first.
     """
     warnings = [f"{c.name}: {w}" for c in group.cases for w in c.evaluation.warnings]
     drawn = [name for name in MAIN if name in group.metrics]

@@ -39,7 +39,7 @@ def provenance_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def enhancement_words(facts: Mapping[str, Any]) -> str:
-    """How a scan was enhanced.
+    """A paragraph on how a scan was enhanced.
 
     Args:
         facts: the sidecar that `medsr enhance` writes.
@@ -63,7 +63,7 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
 
 
 def evaluation_words(evaluation: Evaluation) -> str:
-    """How the numbers of a case were made."""
+    """A paragraph on how the metrics of a case were computed."""
     ruler = evaluation.ruler
     return (
         f"Images were compared with medsr {__version__} on the reference's grid "

@@ -84,7 +84,7 @@ class ScanImages:
 
 @dataclass(frozen=True)
 class PageText:
-    """What a page says.
+    """The texts of a page.
 
     Attributes:
         title: of the page; no patient's name.
@@ -108,7 +108,7 @@ def scan_page(scans: ScanImages, text: PageText) -> str:
 
     Args:
         scans: what to show.
-        text: what to say.
+        text: the texts of the page.
 
     Raises:
         Refused: the scan is empty.

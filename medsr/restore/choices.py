@@ -24,14 +24,14 @@ class Consistency(enum.StrEnum):
 
 
 class Format(enum.StrEnum):
-    """What an enhanced scan is written as."""
+    """The output format of an enhanced scan."""
 
     NIFTI = "nifti"
     DICOM = "dicom"
 
 
 class Group(enum.StrEnum):
-    """Under which heading the help of the command line shows an option."""
+    """Headings of the options in the help."""
 
     TARGET = "Target"
     RESULT = "Result"

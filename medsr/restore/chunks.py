@@ -27,7 +27,7 @@ def chunks_of(
     Args:
         acquisition: of the volume.
         voxels: of the fine grid in a chunk, about.
-        step: take one of so many planes.
+        step: take every step-th plane.
     """
     untouched = [k for k, axis in enumerate(acquisition.axes) if axis.is_identity]
     if not untouched:

@@ -53,7 +53,7 @@ class Enhanced:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the reader should know, the most important first."""
+        """Remarks for the reader, the most important first."""
         return self.record.remarks
 
 

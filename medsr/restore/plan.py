@@ -30,8 +30,8 @@ class Plan:
     Attributes:
         volume: the measured scan, with its modality resolved.
         acquisition: how it was made, as seen from the fine grid.
-        options: what was asked for.
-        remarks: what the user should know.
+        options: the options of the enhancement.
+        remarks: remarks for the user.
     """
 
     volume: Volume
@@ -41,7 +41,7 @@ class Plan:
 
 
 def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[str, ...]]:
-    """The scan with its modality and unit, and a remark where the modality had to be guessed.
+    """The scan with its modality and unit, and a remark if the modality was guessed.
 
     Raises:
         Refused: the header and the options contradict each other.

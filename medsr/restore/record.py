@@ -23,7 +23,7 @@ class ModelUsed:
     Attributes:
         name: of the model.
         digest: SHA-256 of its weights.
-        settings_digest: SHA-256 of what in its card changes results.
+        settings_digest: SHA-256 of the card's settings that change results.
         device: where it ran.
         precision: of the convolutions, bfloat16 or float32.
     """
@@ -79,12 +79,12 @@ class Record:
 
     Attributes:
         model: which, and where it ran.
-        options: what was asked for.
+        options: the options of the enhancement.
         modality: MR or CT.
         input_digest: SHA-256 of the files that were read; "" for a volume made in memory.
         axes: how the scanner sampled each axis, as assumed; mm.
         coarse_axis: the one that was restored most.
-        remarks: what the reader should know, the most important first.
+        remarks: remarks for the reader, the most important first.
         findings: of the result; None of a plan.
         version: of medsr.
     """

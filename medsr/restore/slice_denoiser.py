@@ -107,7 +107,7 @@ def slice_denoiser(
 
 
 def _runs(box: Box, voxels: int) -> Iterator[slice]:
-    """The slices of a box, in runs of about so many voxels."""
+    """The slices of a box, in runs of about the given number of voxels."""
     count = max(1, voxels // box.voxels)
     for start in range(box.stack.start, box.stack.stop, count):
         yield slice(start, min(start + count, box.stack.stop))

@@ -14,7 +14,7 @@ __all__ = ["combine"]
 
 
 def combine(samples: Path, mean: Path, output: Path) -> None:
-    """Write a model whose samples are those of one model and whose mean is that of another.
+    """Write a model that takes the samples from one model and the posterior mean from another.
 
     Args:
         samples: weights of the model that gives the network of the samples, and the card.

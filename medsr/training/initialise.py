@@ -27,7 +27,8 @@ def begin_with(
 ) -> float:
     """Give a denoiser the weights of a model; of a wider one, its most important channels.
 
-    Where the posterior mean gets a network of its own that the model lacks, both begin alike.
+    Where the model has no separate posterior-mean network, both networks start from the same
+    weights.
 
     Returns:
         The model's unit of the residual, over the intensity gain.

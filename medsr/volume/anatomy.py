@@ -1,10 +1,10 @@
-"""Tells anatomical images from maps, masks and other images.
+"""Distinguishes anatomical images from maps, masks and other images.
 
-medsr restores magnitude MR images and CT scans. Phase images wrap, maps hold quantities, masks and
-label maps hold names: what lies between two of their slices is not between their values. DICOM
-and NIfTI are judged here by the same words: `ImageType` (PS3.3 C.7.6.1.1.2, C.8.3.1.1.1, and what
-makers write there), BIDS suffixes and entities, the endings that dcm2niix gives to file names, the
-intent of a NIfTI header, and, for masks and label maps, the voxels themselves.
+medsr restores magnitude MR images and CT scans. Phase images wrap, maps contain quantities, masks
+and label maps contain labels: interpolating between their slices makes no sense. DICOM and NIfTI
+are judged here by the same words: `ImageType` (PS3.3 C.7.6.1.1.2, C.8.3.1.1.1, and what makers
+write there), BIDS suffixes and entities, the endings that dcm2niix gives to file names, the intent
+of a NIfTI header, and, for masks and label maps, the voxels themselves.
 """
 
 from __future__ import annotations

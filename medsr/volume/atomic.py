@@ -134,7 +134,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def commit(moves: Sequence[Move], partial: Path, stale: Iterable[Path] = ()) -> None:
-    """Give what was written its places, in their order, after what is stale has gone.
+    """Move what was written into place, in order, after removing what is stale.
 
     Args:
         moves: what was written, on the same disk as its place.
@@ -194,7 +194,7 @@ def output_faults(name: str) -> Iterator[None]:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or all files of a folder, on the disk before a rename makes them count."""
+    """Flush a file, or all files of a folder, to the disk before a rename."""
     if path.is_dir():
         for entry in path.iterdir():
             flush(entry)

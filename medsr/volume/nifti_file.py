@@ -157,12 +157,12 @@ def _check_range(values: NDArray[Any], name: str) -> None:
 
 
 def open_nifti(path: Path) -> NiftiFile:
-    """The header of a file, held against the file.
+    """The header of a file, checked against the file.
 
     Raises:
         InputError: missing, not a regular file, another format, damaged, or too short for its
             header.
-        Refused: it holds what medsr does not take, or more than this machine's memory.
+        Refused: it contains what medsr does not support, or more than this machine's memory.
     """
     with faults_in_words(path), _opened(path) as raw:
         size = os.fstat(raw.fileno()).st_size
@@ -213,7 +213,7 @@ def _unpacked(raw: BinaryIO, packed: bool) -> Iterator[BinaryIO]:
 
 
 def _check_size(header: Any, size: int, packed: bool, name: str) -> None:
-    """Hold what the header declares against the size of the file, before anything is read."""
+    """Check what the header declares against the size of the file, before anything is read."""
     announced = int(header["vox_offset"]) + voxel_bytes(header)
     if announced > (size * MOST_DEFLATED if packed else size):
         shape = " x ".join(str(n) for n in header.get_data_shape())
@@ -261,7 +261,7 @@ def _stored(stream: BinaryIO, count: int, name: str) -> NDArray[np.uint8]:
 
 
 def _check_end(stream: BinaryIO, header: Any, name: str) -> None:
-    """Read to the end, where gzip has its checksum; refuse slices that nobody announced."""
+    """Read to the end, where gzip has its checksum; refuse undeclared slices."""
     shape = header.get_data_shape()
     plane = math.prod(int(n) for n in shape[:2]) * int(header["bitpix"]) // 8
     rest = stream.read(max(plane, MOST_SURPLUS) + 1)

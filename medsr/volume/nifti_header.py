@@ -54,7 +54,7 @@ def parse_header(first: bytes, name: str) -> Any:
         A header of nibabel with a known data type, sound counts and a valid place of the voxels.
 
     Raises:
-        InputError: another format, cut, or fields that contradict each other.
+        InputError: another format, truncated, or fields that contradict each other.
     """
     size = next(
         (n for n in (348, 540) for order in ("little", "big") if first[:4] == _int(n, order)), 0
@@ -226,7 +226,7 @@ def shape_of(header: Any) -> tuple[int, ...]:
 
 
 def voxel_bytes(header: Any) -> int:
-    """How many bytes of voxels a header announces."""
+    """The number of bytes of voxels that a header declares."""
     dims = [int(n) for n in header["dim"][1 : 1 + int(header["dim"][0])]]
     return math.prod(dims) * int(header["bitpix"]) // 8
 

@@ -84,7 +84,7 @@ def read_settings(path: Path) -> Sidecar:
 
 
 def sidecar_files(path: Path) -> list[Path]:
-    """The files whose settings count for an image, the nearest last; only those that are there."""
+    """The files whose settings count for an image, the nearest last; only those that exist."""
     own = Path(os.path.abspath(sidecar_path(path)))
     inherited = inherited_sidecars(path, strip_suffix(path))
     return [file for file in (*(f for f in inherited if f != own), own) if file.is_file()]

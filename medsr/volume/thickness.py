@@ -14,7 +14,7 @@ def believed_thickness(
     """The thickness to use, and a remark where the declared one is ignored.
 
     Args:
-        declared_mm: what a header or a sidecar says; None when nothing does.
+        declared_mm: the declared thickness; None if unknown.
         step_mm: distance between slices.
 
     >>> believed_thickness(4.0, 5.0)

@@ -24,17 +24,17 @@ FARTHEST_MM = 10_000.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Volume:
-    """A scan on a rectangular grid; valid or not made at all.
+    """A scan on a rectangular grid, validated on creation.
 
     Attributes:
         voxels: [X, Y, Z] float32, finite, in `unit`; read-only.
         affine: [4, 4] float64, voxel index -> RAS+ mm; read-only.
-        modality: "MR", "CT", or None when nothing says which.
+        modality: "MR", "CT", or None if unknown.
         unit: "HU" for CT, otherwise "scanner units".
         slice_axis: the voxel axis along which slices are stacked, or None when unknown.
         slice_thickness_mm: the nominal width of the slice profile, not the distance between
-            slices; None when nothing says it.
-        slice_profile: gaussian or box, where the file says it.
+            slices; None if unknown.
+        slice_profile: gaussian or box, if the file states it.
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
         digest: SHA-256 (hex) of the files that were read; "" for a volume made in memory.
@@ -92,7 +92,7 @@ class Volume:
         return float(x), float(y), float(z)
 
     def of_modality(self, modality: Modality) -> Volume:
-        """The same voxels, their modality known."""
+        """The same voxels with a known modality."""
         return replace(self, modality=modality, unit=unit_of(modality))
 
     def save(self, path: str | Path) -> Path:
@@ -162,7 +162,7 @@ def check_affine(affine: NDArray[np.float64], name: str) -> None:
     """Refuse an affine that places no rectangular grid in millimetres.
 
     Raises:
-        Refused: not finite, spacing beyond belief, or sheared axes.
+        Refused: not finite, implausible spacing, or sheared axes.
     """
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise Refused(f"{name}: the affine must be a finite 4 x 4 matrix, found {affine.shape}.")

@@ -104,7 +104,7 @@ def looks_like_dicom(path: Path) -> bool:
     """Whether a file starts like DICOM, with or without the preamble.
 
     Raises:
-        InputError: no permission, unreadable, or a file that is named like DICOM but is not.
+        InputError: no permission, unreadable, or a file with a DICOM name but other contents.
     """
     return is_dicom(path, guard(path, lambda: _read_start(path)))
 
@@ -113,7 +113,7 @@ def is_dicom(path: Path, start: bytes) -> bool:
     """Whether a file that starts so is DICOM.
 
     Raises:
-        InputError: it is named like DICOM and is not.
+        InputError: it has a DICOM name but other contents.
     """
     if begins_like_dicom(start):
         return True

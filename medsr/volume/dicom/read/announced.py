@@ -1,6 +1,6 @@
 """The pixel data that a header declares, checked against the size of the file.
 
-A header may announce any size, so the size is compared with the file before memory is taken.
+A header may declare any size, so the size is compared with the file before memory is taken.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def fill_decoded(content: Content, frames: Sequence[Frame]) -> None:
     """Decode what `read_content` left, into its values. Call it inside `parse_quietly()`.
 
     Raises:
-        InputError: no pixel data, cut, or damaged.
+        InputError: no pixel data, truncated, or damaged.
         Refused: a transfer syntax without a decoder.
     """
 

@@ -2,7 +2,7 @@
 
 An archive that sends an image again may change its header (who sent it, when) and its transfer
 syntax. Files of one instance are one image when their geometry, their scaling and their pixels
-agree; otherwise one of them lies, and the series is refused.
+agree; otherwise one of them is wrong, and the series is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def without_copies(files: Sequence[FileHeader]) -> list[FileHeader]:
 
     Raises:
         InputError: a file can no longer be read.
-        Refused: two files say that they are one image, and are not.
+        Refused: two files have the UID of one image but differ.
     """
     by_instance: dict[str, list[FileHeader]] = {}
     for file in files:
@@ -58,7 +58,7 @@ def _content(path: Path) -> bytes:
 
 
 def instance_fault(first: str, second: str, what: str) -> str:
-    """The sentence on two files that say they are one image.
+    """The sentence on two different files with the UID of one image.
 
     Args:
         first, second: names of the files.

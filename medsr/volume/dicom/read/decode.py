@@ -53,7 +53,7 @@ def decode_native(path: Path) -> NDArray[Any]:
     Call it inside `parse_quietly()`.
 
     Raises:
-        InputError: no pixel data, cut, damaged, or compressed after all.
+        InputError: no pixel data, truncated, damaged, or compressed after all.
     """
     dataset, said = _open(path)
     if said.is_compressed or dataset["PixelData"].is_undefined_length:
@@ -73,10 +73,10 @@ def decode_compressed(path: Path) -> NDArray[Any]:
     Call it inside `parse_quietly()`.
 
     Returns:
-        NDArray: of the announced shape and dtype.
+        NDArray: of the declared shape and dtype.
 
     Raises:
-        InputError: no pixel data, cut, damaged, or not as the header declares them.
+        InputError: no pixel data, truncated, damaged, or not as the header declares them.
         Refused: a transfer syntax without a decoder.
     """
     dataset, said = _open(path)
@@ -140,7 +140,7 @@ def _pictures(dataset: Dataset, said: Announced) -> list[Picture]:
     """What each frame says of itself, checked against the header; nothing in RLE.
 
     Raises:
-        Damaged: a frame is not there, not whole, or not as announced.
+        Damaged: a frame is missing, incomplete, or not as declared.
     """
     is_rle = said.syntax == RLELossless
     count, rows, columns = said.shape
@@ -173,11 +173,11 @@ def _pictures(dataset: Dataset, said: Announced) -> list[Picture]:
 
 
 def _narrowed(pixels: NDArray[Any], bits: int) -> NDArray[Any] | None:
-    """Values kept in more bits than announced; None where the announced ones do not suffice.
+    """Values kept in more bits than declared; None where the declared ones do not suffice.
 
     Args:
         pixels: as the codec gave them; negative ones with or without their upper bits set.
-        bits: announced.
+        bits: declared.
     """
     unused = pixels.dtype.itemsize * 8 - bits
     if unused <= 0:

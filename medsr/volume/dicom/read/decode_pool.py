@@ -254,7 +254,7 @@ def _size(path: Path) -> int:
 
 
 def _answer(source: FileIO, said: Announced) -> NDArray[Any] | MedsrError | None:
-    """What a worker says to a request; None when it is not what was announced.
+    """What a worker says to a request; None when it is not what was declared.
 
     Raises:
         ValueError: words that are not its own.

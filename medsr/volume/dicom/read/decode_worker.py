@@ -59,7 +59,7 @@ def serve() -> None:
 
 
 def _limit_memory(amount: int) -> None:
-    """Let this process take so many bytes, where the system knows such a limit; no core files."""
+    """Limit the memory of this process, where the system supports that; no core files."""
     with suppress(ImportError, ValueError, OSError):
         import resource  # not on Windows
 

@@ -196,14 +196,14 @@ def _siblings(header: FileHeader) -> list[FileHeader]:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a folder holds: files, and links to files that are not here."""
+    """What a folder holds: files, and links to missing files."""
 
     files: list[Path]
     dangling: list[Path]
 
 
 def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> None:
-    """Refuse files that are here by name and not by content, where they may be slices."""
+    """Refuse links and pointers to missing content, where they may be slices."""
     endings = {"", *DICOM_SUFFIXES, *(header.path.suffix.lower() for header in headers)}
     read = {header.path for header in headers}
     absent = [path for path in found.dangling if not headers or path.suffix.lower() in endings]
@@ -240,7 +240,7 @@ def _walk(folder: Path, name: str) -> _Found:
 
 
 def _enter(folder: str, entered: set[str]) -> bool:
-    """Whether to go into a folder: once, and into none of macOS or a version control."""
+    """Whether to enter a folder: once, and no folder of macOS or of version control."""
     place = os.path.realpath(folder)
     if os.path.basename(folder) in CLOSED_FOLDERS or place in entered:
         return False

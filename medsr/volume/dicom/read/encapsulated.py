@@ -4,8 +4,8 @@ Encapsulated pixel data (PS3.5 A.4) are items: an offset table, which may be emp
 of codestreams. In the JPEG family each frame's codestream ends with its end marker (FFD9) and may
 be cut into fragments; in RLE each fragment is a frame. The offset tables, basic and extended
 (PS3.3 C.7.6.3.1.8), say again where the frames begin. A codestream states its own size and
-precision, which must be those of the header. Decoders look at little of this: they fill a
-picture that was cut with grey, and take the first of two frames for both.
+precision, which must be those of the header. Decoders check little of this: they fill a
+truncated picture with grey, and take the first of two frames for both.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def rle_length(frame: bytes) -> int:
     """Bytes that the first segment of an RLE frame unpacks to (PS3.5 G.3): one for each pixel.
 
     Raises:
-        Damaged: the frame's header is not all there.
+        Damaged: the frame's header is incomplete.
     """
     if len(frame) < RLE_HEADER.size:
         raise Damaged("begins with a header that is damaged")

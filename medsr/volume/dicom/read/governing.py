@@ -1,7 +1,7 @@
 """Header attributes that govern how a slice is read, placed or compared with others.
 
 A slice's marks are words with values: some tell a 4-D series from doubled slices (echo time,
-temporal position), some must agree over a volume, some announce how much there should be.
+temporal position), some must agree over a volume, some declare how much there should be.
 `slice_checks` compares them; their values, which may name a person, are never shown.
 """
 

@@ -147,7 +147,7 @@ def read_header(path: Path) -> FileHeader | None:
     """Read one file's header; None when the file is not DICOM.
 
     Raises:
-        InputError: no permission, damaged, or cut before the header ends.
+        InputError: no permission, damaged, or truncated within the header.
     """
     scan = guard(path, lambda: _scan(path))
     if not is_dicom(path, scan.start):

@@ -19,10 +19,10 @@ PADDING_VALUE, PADDING_LIMIT = 0x00280120, 0x00280121
 
 
 def check_cells(file: FileHeader) -> None:
-    """Refuse cells that contradict themselves, and pixels that are not as many as announced.
+    """Refuse cells that contradict themselves, and pixel data of another size than declared.
 
     Raises:
-        InputError: more bytes of pixels than announced, or bytes that belong to nothing.
+        InputError: more bytes of pixels than declared, or bytes that belong to no element.
         Refused: BitsAllocated, BitsStored, HighBit and PixelRepresentation contradict each other,
             or place values where medsr does not read them.
     """

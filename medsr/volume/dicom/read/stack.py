@@ -78,7 +78,7 @@ def stack_slices(slices: Slices, name: str) -> Stack:
     Raises:
         SeveralVolumes: a scout of several planes, or 4-D.
         Refused: too few slices; slices of two spaces or of values that cannot be compared; fewer
-            than announced; mixed shape, orientation or pixel spacing; repeated positions
+            than declared; mixed shape, orientation or pixel spacing; repeated positions
             (4-D or doubled); sheared (gantry tilt); a missing slice; variable spacing.
     """
     check_count(slices, name)
