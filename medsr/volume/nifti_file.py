@@ -190,7 +190,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         kind = path.stat().st_mode
     except OSError as fault:
         if fault.errno == errno.ELOOP:
-            raise InputError(f"{path.name}: is a link that points to itself.") from None
+            raise InputError(f"{path.name}: is a link that leads back to itself.") from None
         raise
     if stat.S_ISDIR(kind):
         raise InputError(

@@ -215,8 +215,9 @@ def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> 
     if absent:
         files = "1 file is" if len(absent) == 1 else f"{len(absent)} files are"
         raise InputError(
-            f"{name}: {files} links or pointers to content that was not fetched (the "
-            f"first is {absent[0].name}). Fetch it first (datalad get, or git lfs pull)."
+            f"{name}: {files} missing: links or pointers to content that was not fetched "
+            f"(the first is {absent[0].name}). Fetch it first (datalad get, or git lfs "
+            "pull)."
         )
 
 

@@ -167,7 +167,7 @@ def test_jpeg_of_12_bits_has_no_decoder(tmp_path):
     dataset = pydicom.dcmread(file)
     dataset.file_meta.TransferSyntaxUID = JPEGExtended12Bit
     dataset.save_as(file)
-    with pytest.raises(Refused, match="for which there is no decoder here"):
+    with pytest.raises(Refused, match="which this installation cannot decode"):
         decode_compressed(file)
 
 
@@ -184,9 +184,9 @@ RLE_UID, NATIVE_UID = (f"{uid}\0".encode() for uid in (RLELossless, ExplicitVRLi
 
 def test_compressed_pixels_that_are_announced_as_native(tmp_path):
     file = replaced(slice_file(tmp_path, RLELossless), RLE_UID, NATIVE_UID)
-    with pytest.raises(InputError, match="has compressed pixels where its header says"):
+    with pytest.raises(InputError, match="has compressed pixels, but its header says"):
         decode_native(file)
-    with pytest.raises(InputError, match="has compressed pixels where its header says"):
+    with pytest.raises(InputError, match="has compressed pixels, but its header says"):
         decode_native(slice_file(tmp_path / "rle", RLELossless))
 
 
@@ -228,7 +228,7 @@ def test_a_size_that_the_file_cannot_hold_is_refused(tmp_path, syntax):
     file = slice_file(tmp_path, syntax)
     edit(file, NumberOfFrames=20000)
     for check in (lambda: announced(file), lambda: check_size(read_header(file))):
-        with pytest.raises(InputError, match="the whole file has"):
+        with pytest.raises(InputError, match="but the file has"):
             check()
     edit(file, NumberOfFrames=2**31 - 1)
     with pytest.raises(Refused, match="Check the header, or crop the scan"):

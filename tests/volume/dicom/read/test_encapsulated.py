@@ -200,7 +200,7 @@ def test_an_end_in_the_middle_is_noticed():
     whole = bytearray(jpeg(size=(200, 200)))
     scan = whole.index(b"\xff\xda")
     whole[scan + 30 : scan + 32] = b"\xff\xd9"
-    with pytest.raises(Damaged, match="a frame ends early"):
+    with pytest.raises(Damaged, match="a frame continues after its end"):
         picture_of(bytes(whole))
 
 

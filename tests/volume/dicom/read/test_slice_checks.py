@@ -53,7 +53,7 @@ def test_a_frame_of_reference_in_every_file_says_nothing_and_is_remarked(tmp_pat
     dicom_series(tmp_path / "scan", change=change)
     with open_series(tmp_path / "scan") as series:
         assert series.volume().shape == (10, 8, 5)
-        assert "frame of reference of its own" in series.remarks[0]
+        assert "its own frame of reference" in series.remarks[0]
 
 
 def test_scaling_in_some_slices_only_is_refused(tmp_path):
@@ -103,9 +103,9 @@ def test_the_parts_of_a_concatenation_are_all_there(tmp_path):
     concatenation(tmp_path / "whole", (0, 1, 2), 3)
     assert read_series(tmp_path / "whole").shape == (10, 8, 6)
     concatenation(tmp_path / "cut", (0, 1), 3)
-    refused(tmp_path / "cut", "was cut into 3 parts .* of which 2 are here")
+    refused(tmp_path / "cut", "is a concatenation of 3 parts .* of which 2 were found")
     concatenation(tmp_path / "first", (1, 2), None)
-    refused(tmp_path / "first", "was cut into 3 parts .* of which 2 are here")
+    refused(tmp_path / "first", "is a concatenation of 3 parts .* of which 2 were found")
 
 
 @pytest.mark.parametrize("planes", [("axial", "sagittal", "coronal"), ("axial", "sagittal")])
@@ -184,7 +184,7 @@ def test_more_pixels_than_announced_and_stray_bytes_are_faults(tmp_path):
     files = dicom_series(tmp_path / "scan")
     whole = files[1].read_bytes()
     edit(files[1], PixelData=bytes(170))
-    refused(tmp_path / "scan", "holds 170 bytes of pixels where its header", MedsrError)
+    refused(tmp_path / "scan", "contains 170 bytes of pixels where its header", MedsrError)
     files[1].write_bytes(whole + b"and what is this?" * 3)
     refused(tmp_path / "scan", "51 bytes after the pixels belong to nothing", MedsrError)
     files[1].write_bytes(whole + bytes(512))

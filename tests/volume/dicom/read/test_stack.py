@@ -99,7 +99,7 @@ def test_rounded_sideways_drift_of_a_thin_stack_is_no_tilt():
         ((0, 2, 4, 0, 2, 4), "is 4-D: 3 slice positions with 2 images each"),
         ((5, 5, 5, 5), "all 4 slices lie at one position"),
         ((0,), "a single slice"),
-        ((0, 2), "holds 2 slices; medsr needs at least 3"),
+        ((0, 2), "contains 2 slices; medsr needs at least 3"),
     ],
 )
 def test_steps_that_are_not_one_volume_are_named(z, words):
@@ -109,7 +109,7 @@ def test_steps_that_are_not_one_volume_are_named(z, words):
 
 def test_slow_drift_of_the_step_is_variable_spacing():
     z = np.cumsum(np.linspace(1.0, 1.09, 60))
-    with pytest.raises(Refused, match=r"variable spacing: .* from where equal steps"):
+    with pytest.raises(Refused, match=r"variable spacing: .* from its expected position"):
         stack_slices(at(*z), "scan")
 
 
@@ -122,7 +122,7 @@ def test_gantry_tilt_is_named_with_its_angle():
 def test_one_slice_beside_the_others_is_refused():
     positions = [[0.0, 0.0, 2.0 * k] for k in range(6)]
     positions[3][0] = 7.0
-    with pytest.raises(Refused, match=re.escape("3.dcm lies 7.00 mm from where equal steps")):
+    with pytest.raises(Refused, match=re.escape("3.dcm lies 7.00 mm from its expected position")):
         stack_slices(slices_of(positions), "scan")
 
 
