@@ -75,7 +75,7 @@ def test_a_file_in_place_of_the_folder_is_said_before_the_work(thick: Path) -> N
 
 
 def test_a_known_modality_is_not_overruled(thick: Path) -> None:
-    with pytest.raises(Refused, match="is MR by its header"):
+    with pytest.raises(Refused, match="the header says MR"):
         run("enhance", thick, "-o", thick.parent / "o.nii.gz", "--modality", "ct")
 
 

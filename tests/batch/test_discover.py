@@ -194,7 +194,7 @@ def test_the_output_may_lie_inside_but_not_be_or_hold_the_input(tmp_path, model)
         assert len(plan.items) == 2
         medsr.batch.run(plan, restore=stub_restore)
     for out in (study, tmp_path):
-        with pytest.raises(UsageError, match="must not be the input folder or hold it"):
+        with pytest.raises(UsageError, match="must not be the input folder or contain it"):
             make_plan(study, out, model=model)
     with pytest.raises(InputError, match="no such folder"):
         make_plan(tmp_path / "none", tmp_path / "out", model=model)

@@ -133,7 +133,7 @@ def _address(page):
 def test_no_scheduler_is_said_in_words(monkeypatch):
     monkeypatch.setattr("medsr.batch.cluster.PATIENCE_S", 1)
     with (
-        pytest.raises(UsageError, match="no Dask scheduler answers there"),
+        pytest.raises(UsageError, match="no Dask scheduler responds"),
         joined("tcp://127.0.0.1:9"),
     ):
         pass

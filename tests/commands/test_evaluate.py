@@ -76,7 +76,7 @@ def test_a_csv_of_pairs(folders, capsys):
     lines = [f"p,ref/sub-0{i}_T1w.nii.gz,good/sub-0{i}_T1w.nii.gz" for i in range(2)]
     table.write_text("\n".join(["person,reference,estimate", *lines]) + "\n")
     assert call("evaluate", "--pairs", table) == 0
-    assert "1 person (2 cases" in capsys.readouterr().out
+    assert "1 subject (2 cases" in capsys.readouterr().out
 
 
 def test_what_is_asked_wrongly(folders, capsys):
@@ -114,4 +114,4 @@ def test_a_crop_has_numbers_but_no_page(folders, capsys):
     words = ["--reference", folders / "ref" / name, "--estimate", folders / "part.nii.gz"]
     assert call("evaluate", *words) == 0
     assert call("evaluate", *words, "--report", folders / "page.html") == 4
-    assert "a page shows whole scans" in capsys.readouterr().err
+    assert "a report shows whole scans" in capsys.readouterr().err

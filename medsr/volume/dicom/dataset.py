@@ -118,11 +118,7 @@ def is_dicom(path: Path, start: bytes) -> bool:
     if begins_like_dicom(start):
         return True
     if path.suffix.lower() in DICOM_SUFFIXES:
-        fault = (
-            "is empty"
-            if not start
-            else "has a DICOM file name but not the contents of a DICOM file"
-        )
+        fault = "has a DICOM file name but other contents" if start else "is empty"
         raise InputError(f"{path.name}: {fault}; it is damaged or truncated. Copy it again.")
     return False
 
@@ -176,9 +172,8 @@ def _check_opening(stream: BinaryIO, name: str) -> None:
         start += end + int.from_bytes(head[at:end], "little")
     else:
         raise InputError(
-            f"{name}: begins with more than {MAX_OPENING} elements of file meta "
-            "information, more than any real file; it is damaged. Copy or export it "
-            "again."
+            f"{name}: begins with more than {MAX_OPENING} elements of file meta information, more "
+            "than any real file; it is damaged. Copy or export it again."
         )
     stream.seek(0)
 

@@ -1,4 +1,4 @@
-"""Links, pipes and what is here by name only."""
+"""Links, pipes and missing content."""
 
 import os
 import zipfile
@@ -28,7 +28,7 @@ def test_files_that_were_not_fetched_are_counted(tmp_path):
         read_series(files[-1])
     for file in files[:-2]:
         let_go(file)
-    with pytest.raises(InputError, match="scan: 7 files are here by name only"):
+    with pytest.raises(InputError, match="scan: 7 files are missing: links or pointers"):
         list_series(tmp_path / "scan")
 
 

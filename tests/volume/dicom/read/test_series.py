@@ -397,8 +397,8 @@ def test_one_instance_with_two_contents_is_refused(tmp_path, change, what):
     sent_again(files[1], tmp_path / "scan" / "edited.dcm", **change)
     refused(
         tmp_path / "scan",
-        "IMG0001.dcm and edited.dcm have the same SOPInstanceUID, which identifies a single image, "
-        f"but differ in {what}",
+        "IMG0001.dcm and edited.dcm have the same SOPInstanceUID, which identifies a single "
+        f"image, but differ in {what}",
     )
 
 

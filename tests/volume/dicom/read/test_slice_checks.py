@@ -103,9 +103,9 @@ def test_the_parts_of_a_concatenation_are_all_there(tmp_path):
     concatenation(tmp_path / "whole", (0, 1, 2), 3)
     assert read_series(tmp_path / "whole").shape == (10, 8, 6)
     concatenation(tmp_path / "cut", (0, 1), 3)
-    refused(tmp_path / "cut", "is a concatenation of 3 parts .* of which 2 were found")
+    refused(tmp_path / "cut", "is a concatenation of 3 parts, of which 2 were found")
     concatenation(tmp_path / "first", (1, 2), None)
-    refused(tmp_path / "first", "is a concatenation of 3 parts .* of which 2 were found")
+    refused(tmp_path / "first", "is a concatenation of 3 parts, of which 2 were found")
 
 
 @pytest.mark.parametrize("planes", [("axial", "sagittal", "coronal"), ("axial", "sagittal")])
@@ -186,7 +186,7 @@ def test_more_pixels_than_announced_and_stray_bytes_are_faults(tmp_path):
     edit(files[1], PixelData=bytes(170))
     refused(tmp_path / "scan", "contains 170 bytes of pixels where its header", MedsrError)
     files[1].write_bytes(whole + b"and what is this?" * 3)
-    refused(tmp_path / "scan", "51 bytes after the pixels belong to nothing", MedsrError)
+    refused(tmp_path / "scan", "51 bytes follow the pixels", MedsrError)
     files[1].write_bytes(whole + bytes(512))
     assert read_series(tmp_path / "scan").shape == (10, 8, 5)
 
