@@ -59,8 +59,8 @@ class Request:
             raise UsageError(f"--cluster-config needs --cluster ({', '.join(QUEUES)}).")
         if self.selection.parts > 1 and (self.scheduler or self.cluster):
             raise UsageError(
-                "--num-parts is for job arrays, where each part is a job of its own; "
-                "leave out --scheduler and --cluster."
+                "--num-parts is for job arrays, where each part is a separate job; leave "
+                "out --scheduler and --cluster."
             )
 
 
