@@ -70,7 +70,7 @@ class TestFolders:
         with pytest.raises(InputError, match="no such folder"):
             match_folders(a, {"b": tmp_path / "none"})
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="holds no scan"):
+        with pytest.raises(InputError, match="contains no scan"):
             match_folders(a, {"b": tmp_path / "empty"})
 
     def test_a_dicom_series_is_a_scan_and_a_folder_of_them_is_not(self, tmp_path):
