@@ -129,7 +129,7 @@ def test_a_simpleitk_image_is_placed_in_ras(path, enhancer, monkeypatch):
         (np.ones((4, 4, 4), complex), {"spacing_mm": (1, 1, 3)}, "absolute value"),
         (np.ones((4, 4, 4)), {"spacing_mm": (1, 1)}, "three positive numbers"),
         (np.ones((4, 4, 4)), {"affine": "abc"}, "numbers"),
-        (np.array(["a"]), {"spacing_mm": (1, 1, 3)}, "no intensities"),
+        (np.array(["a"]), {"spacing_mm": (1, 1, 3)}, "does not contain intensities"),
         ({"image": 1}, {}, "type dict"),
         (None, {}, "type NoneType"),
     ],

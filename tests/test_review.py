@@ -70,7 +70,7 @@ def test_a_foreign_sidecar_is_not_replaced_unasked(thick: Path) -> None:
 
 def test_a_file_in_place_of_the_folder_is_said_before_the_work(thick: Path) -> None:
     (thick.parent / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="not writable"):
         run("enhance", thick, "-o", thick.parent / "file" / "out.nii.gz", "--steps", 1)
 
 

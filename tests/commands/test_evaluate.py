@@ -96,7 +96,7 @@ def test_pages_of_a_group_and_of_each_case(folders):
     assert call("evaluate", *words, "--low", folders / "low", "--report", report) == 0
     page = report.read_text()
     assert 'href="group_cases/sub-01_T1w.html"' in page
-    assert "2 people (2 cases" in page
+    assert "2 subjects (2 cases" in page
     assert "Wilcoxon" in page
     assert 'id="comparisons"' in page
     case = (folders / "pages" / "group_cases" / "sub-01_T1w.html").read_text()
