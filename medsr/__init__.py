@@ -1,4 +1,4 @@
-"""medsr: super-resolution of MR and CT volumes by a conditional diffusion model.
+"""medsr: super-resolution of MR and CT scans with a conditional diffusion model.
 
     import medsr
 
@@ -49,7 +49,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported on demand."""
+    """Import public names on first use, because torch takes seconds to import."""
     if name not in _HOMES:
         raise AttributeError(f"module 'medsr' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

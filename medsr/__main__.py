@@ -1,4 +1,4 @@
-"""`python -m medsr`."""
+"""Entry point of `python -m medsr`."""
 
 from medsr.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Functions for notebooks: what the commands do, on volumes in memory."""
+"""Functions for notebooks: the commands of medsr on volumes in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["degrade", "evaluate", "models"]
 
 
 def degrade(scan: Any, slice_spacing_mm: float, **settings: Any) -> Volume:
-    """A thick-slice scan of a fine one, as a scanner would make it.
+    """Simulate a thick-slice scan from a fine one.
 
     Args:
         scan: a path, a `Volume`, or an image of another library; see `Enhancer.enhance`.
@@ -52,20 +52,21 @@ def evaluate(
     mask: Any = None,
     labels: Any = None,
 ) -> Evaluation:
-    """Compare restored scans with their reference.
+    """Compare enhanced scans with their reference.
 
     Args:
         reference: the fine scan; a path, a `Volume`, or an image of another library.
         estimates: one estimate, or name -> estimate.
-        low: the thick scan that was restored; adds interpolation and the consistency with it.
+        low: the measured thick-slice scan; adds interpolation as a baseline, and data
+            consistency.
         mask: voxels to compare; the reference's foreground when None.
-        labels: regions to compare one by one.
+        labels: label map of the reference: adds tissue overlap and volumes.
 
     Returns:
-        The numbers, with definitions; `print(evaluation.to_text())`.
+        The metrics with their definitions; print them with `evaluation.to_text()`.
 
     Raises:
-        Refused: grids that do not fit together.
+        Refused: the grids do not match.
 
     Example:
         >>> evaluate("fine.nii.gz", enhanced.volume, low="thick.nii.gz")  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What may a user set for a training? YAML -> checked, frozen values.
+"""The settings of a training: YAML, checked and frozen.
 
 An unknown key is an error that names the nearest legal one. `key.inner=value` words override the
 file. The classes below document every setting of `configs/`; besides, `extends: FILE` takes over

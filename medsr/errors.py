@@ -1,12 +1,12 @@
-"""What can go wrong, said to a person.
+"""Exceptions whose messages are written for users.
 
 The tree, with the exit code that the command line gives each branch::
 
     MedsrError
-    |-- UsageError      2   the command, a setting or an argument is off
+    |-- UsageError      2   the command, a setting or an argument is wrong
     |-- InputError      3   the input is missing, unreadable or not an image
     |-- Refused         4   the input is readable, and medsr will not process it
-    |   |-- NothingToDo     it is as fine as was asked for already
+    |   |-- NothingToDo     the scan is already as fine as requested
     |   `-- SeveralVolumes  it is 4-D: several volumes in one
     |-- OutputError     5   the output cannot be written
     `-- PartlyDone      8   some of the work succeeded, some did not
@@ -45,11 +45,11 @@ class MedsrError(Exception):
 
 
 class MedsrWarning(UserWarning):
-    """A remark on a result that is there; see `Enhanced.remarks`."""
+    """A remark on a finished result; see `Enhanced.remarks`."""
 
 
 class UsageError(MedsrError):
-    """A command, setting or argument is off."""
+    """A command, setting or argument is wrong."""
 
     exit_code = 2
 
@@ -61,13 +61,13 @@ class InputError(MedsrError):
 
 
 class Refused(MedsrError):
-    """The input is readable, but outside what medsr can process honestly."""
+    """The input is readable, but outside what medsr can process reliably."""
 
     exit_code = 4
 
 
 class NothingToDo(Refused):
-    """The scan is as fine as was asked for already."""
+    """The scan is already as fine as requested."""
 
 
 class NotAnatomy(Refused):

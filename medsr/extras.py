@@ -1,4 +1,4 @@
-"""Is an optional package installed, and what to install where it is not?"""
+"""Checks that optional packages are installed, and names what to install."""
 
 from __future__ import annotations
 

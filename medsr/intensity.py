@@ -1,4 +1,4 @@
-"""How do stored numbers become the network's range, and how do they come back?
+"""Scaling between stored intensities and the range of the network.
 
 The network sees a condition near [0, 1] and adds a *residual* to the upsampled scan, so
 intensities come back without clipping: result = upsampled + gain * residual. Only the condition
@@ -49,7 +49,9 @@ def mr_scaling(low: NDArray[np.float32], name: str = "the scan") -> Scaling:
     bright = sample[sample > sample.mean()]
     gain = float(np.percentile(bright, 99)) if bright.size else 0.0
     if not gain > 0 or float(np.ptp(sample)) == 0.0:
-        raise Refused(f"{name}: is empty (every voxel has the same or no positive value).")
+        raise Refused(
+            f"{name}: has no content: every voxel has the same value, or none is positive."
+        )
     return Scaling(offset=0.0, gain=gain)
 
 
@@ -65,5 +67,5 @@ def scaling_for(modality: Modality, low: NDArray[np.float32], name: str = "the s
         Refused: the scan is empty.
     """
     if float(low.min()) == float(low.max()):
-        raise Refused(f"{name}: is empty (every voxel has the same value).")
+        raise Refused(f"{name}: has no content: every voxel has the same value.")
     return ct_scaling() if modality == "CT" else mr_scaling(low, name)

@@ -1,4 +1,4 @@
-"""A page of settings: YAML, checked key by key, and faults as sentences."""
+"""YAML settings files, checked key by key, with faults as sentences."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def load_page(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         InputError: a file is missing or is not YAML.
-        UsageError: files extend one another in a circle, or a word is not a setting.
+        UsageError: files extend one another in a circle, or an override is not a setting.
     """
     pages = [read_yaml(path)]
     while "extends" in pages[-1]:
         path = path.parent / str(pages[-1].pop("extends"))
         pages.append(read_yaml(path))
         if len(pages) > MAX_EXTENDS:
-            raise UsageError(f"{path.name}: extends other files without an end.")
+            raise UsageError(f"{path.name}: extends other files in an endless loop.")
     raw: dict[str, Any] = {}
     for page in reversed(pages):
         raw = _merged(raw, page)
@@ -54,7 +54,7 @@ def load_page(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML page of `key: value` lines, perhaps empty; the only reader of such pages.
+    """A YAML page of `key: value` lines, perhaps empty; the only reader of such files.
 
     Raises:
         InputError: the file is missing, or is not such a page.
@@ -73,7 +73,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except Exception:  # PyYAML raises whatever a wrong date, tag or number leads to
         raise InputError(f"{path.name}: is not valid YAML.") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise InputError(f"{path.name}: a configuration is a page of `key: value` lines.")
+        raise InputError(f"{path.name}: expected `key: value` lines (a YAML mapping).")
     return raw
 
 
@@ -103,7 +103,7 @@ def _override(raw: dict[str, Any], word: str) -> None:
     for part in outer:
         raw = raw.setdefault(part, {})
         if not isinstance(raw, dict):
-            raise UsageError(f"'{word}': {part} holds a value, not a group of settings.")
+            raise UsageError(f"'{word}': {part} has a value, and is not a group of settings.")
     try:
         raw[last] = yaml.safe_load(value)
     except Exception:  # as in `read_yaml`
@@ -123,7 +123,7 @@ def fault_words(fault: ValidationError, page: Any) -> str:
         legal = _legal_keys(where[:-1], page)
         nearest = difflib.get_close_matches(where[-1], legal, n=1, cutoff=0.0)
         hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-        return f"there is no setting '{'.'.join(where)}'.{hint}"
+        return f"unknown setting '{'.'.join(where)}'.{hint}"
     return f"setting '{'.'.join(where)}': {first['msg']}."
 
 

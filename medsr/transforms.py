@@ -1,4 +1,4 @@
-"""MONAI dictionary transforms: load DICOM or NIfTI with our geometry, acquire, upsample.
+"""MONAI dictionary transforms: load DICOM or NIfTI, simulate thick slices, upsample.
 
     Compose([
         LoadImaged("image", reader=VolumeReader(), ensure_channel_first=True),
@@ -67,7 +67,7 @@ class VolumeReader(ImageReader):  # type: ignore[misc]
 
 
 class SimulateThickSlicesd(MapTransform):  # type: ignore[misc]
-    """Degrade [C, X, Y, Z] images as a scanner would: `medsr degrade` for MONAI.
+    """Simulate thick slices from [C, X, Y, Z] images: `medsr degrade` for MONAI.
 
     Args:
         keys: the images.

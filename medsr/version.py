@@ -1,4 +1,4 @@
-"""The one place where the version stands for programs (pyproject.toml reads it)."""
+"""The version of medsr (read by pyproject.toml)."""
 
 __all__ = ["__version__"]
 

@@ -1,4 +1,4 @@
-"""How is a name shown: to a person, in a table, in a page?
+"""How names are printed in text, tables and HTML.
 
 File names hold any byte: control characters, which move a terminal's cursor, bytes that are no
 UTF-8, and signs that a spreadsheet, Markdown or LaTeX take for orders.
@@ -31,7 +31,8 @@ _LATEX = {
 
 
 def printable(text: str) -> str:
-    r"""A text for people: what cannot be shown stands as an escape, so that names stay different.
+    r"""A text for people: what cannot be shown stands as an escape, so that different names stay
+    different.
 
     >>> printable("M\udcfcller\n")
     'M\\xfcller\\n'

@@ -129,7 +129,7 @@ def test_a_simpleitk_image_is_placed_in_ras(path, enhancer, monkeypatch):
         (np.ones((4, 4, 4), complex), {"spacing_mm": (1, 1, 3)}, "absolute value"),
         (np.ones((4, 4, 4)), {"spacing_mm": (1, 1)}, "three positive numbers"),
         (np.ones((4, 4, 4)), {"affine": "abc"}, "numbers"),
-        (np.array(["a"]), {"spacing_mm": (1, 1, 3)}, "no intensities"),
+        (np.array(["a"]), {"spacing_mm": (1, 1, 3)}, "does not contain intensities"),
         ({"image": 1}, {}, "type dict"),
         (None, {}, "type NoneType"),
     ],
@@ -156,9 +156,9 @@ def test_options_are_keywords_and_misspelt_ones_are_named(path, enhancer):
 
 def test_remarks_are_warnings_too(path, enhancer):
     array = np.asarray(medsr.read(path).voxels)
-    with pytest.warns(MedsrWarning, match="guessed MR"):
+    with pytest.warns(MedsrWarning, match="assumed MR"):
         enhanced = enhancer.enhance(array, affine=np.diag([1, 1, 4, 1.0]), steps=1)
-    assert any("guessed MR" in remark for remark in enhanced.remarks)
+    assert any("assumed MR" in remark for remark in enhanced.remarks)
 
 
 def test_a_volume_is_saved_and_shown_in_one_line(path, tmp_path):

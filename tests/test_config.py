@@ -50,7 +50,7 @@ def test_a_file_may_extend_another(config, tmp_path):
 def test_files_that_extend_one_another_are_refused(tmp_path):
     write_page(tmp_path / "a.yaml", {"extends": "b.yaml"})
     write_page(tmp_path / "b.yaml", {"extends": "a.yaml"})
-    with pytest.raises(UsageError, match="without an end"):
+    with pytest.raises(UsageError, match="endless loop"):
         load_page(tmp_path / "a.yaml")
     write_page(tmp_path / "c.yaml", {"extends": "absent.yaml"})
     with pytest.raises(InputError, match=r"absent\.yaml: cannot be read"):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.page import DOCS, write_region
-from medsr.errors import MedsrError
+from medsr.errors import InputError, MedsrError
 from medsr.training.cases import unpack_tar
 from medsr.volume.dicom.read.series import read_series
 
@@ -40,9 +40,7 @@ def outcome(path: Path) -> tuple[str, str]:
     try:
         volume = read_series(path)
     except MedsrError as fault:
-        return {"InputError": "not readable", "Refused": "refused"}[type(fault).__name__], str(
-            fault
-        )
+        return "not readable" if isinstance(fault, InputError) else "refused", str(fault)
     shape = " x ".join(str(n) for n in volume.shape)
     spacing = " x ".join(f"{s:.4g}" for s in volume.spacing_mm)
     return "loads", f"{shape}; {spacing}; {volume.modality}, {volume.unit}"

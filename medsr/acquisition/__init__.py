@@ -1,1 +1,1 @@
-"""How does a scanner lose detail? y = N(A(x))."""
+"""Models of how a scanner loses detail: y = N(A(x))."""

@@ -1,4 +1,4 @@
-"""What is known of how a scan was made: the numbers of y = N(A(x)).
+"""The acquisition of a scan: the parameters of y = N(A(x)).
 
 Slice *spacing* (distance between slice centres) and slice *thickness* (width of the profile) are
 two numbers: thickness < spacing is a gap, thickness > spacing an overlap (DICOM PS3.3
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AxisSampling:
-    """One axis: a fine grid and a low grid with shared outer corners, and the profile between.
+    """One axis: a fine grid and a low grid with aligned edges, and the profile between.
 
     Attributes:
         fine_count, low_count: number of samples.

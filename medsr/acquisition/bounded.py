@@ -1,4 +1,4 @@
-"""Data consistency within bounds: no voxel darker than air, and still the scan that was measured.
+"""Data consistency within bounds: no voxel becomes darker than air.
 
 Of all lines z with f <= z <= c that the acquisition A maps to the measured line y, the nearest to
 x is

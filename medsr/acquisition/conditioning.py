@@ -1,6 +1,6 @@
-"""What a network knows of an acquisition, the same in training and in use.
+"""The description of an acquisition that conditions the network.
 
-A network that looks at slices (image axes: one other axis H, then the coarse axis W) gets
+A network that works on slices (image axes: one other axis H, then the coarse axis W) gets
 
 - a feature vector [4]: log2 factor of W, log2 profile width of W in fine voxels, log2 factor of H,
   noise over the intensity gain (times 10, to be of order one);

@@ -1,4 +1,4 @@
-"""N: the noise of a magnitude MR image and of a CT reconstruction, and how to measure it."""
+"""Noise of magnitude MR images and of CT reconstructions: simulation and estimation."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The physics of one axis, as matrices.
+"""Matrices of the slice profiles along one axis.
 
 A scan is separable: along each axis a low grid samples the fine image x through a profile,
 
     y_i = sum_j M[i, j] x_j ,      M = profile of width w centred on low sample i,
 
-with both grids sharing their outer corner (see `medsr.volume.geometry`): fine voxel j fills
+with both grids edge-aligned (see `medsr.volume.geometry`): fine voxel j fills
 [j s, (j+1) s] and low sample i is centred at (i + 1/2) S, all in mm. Each row of M sums to one,
 so constants are kept; rows cut by the border are renormalised.
 

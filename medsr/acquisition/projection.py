@@ -1,4 +1,4 @@
-"""Data consistency: a restored image, acquired again, is the scan that was measured.
+"""Data consistency: projection onto the images that agree with the measured scan.
 
 Of all images that the acquisition A maps to the measured scan y, the one nearest to x is
 

@@ -1,4 +1,4 @@
-"""A, its adjoint, and the way back to the fine grid, for whole volumes.
+"""A, its adjoint, and interpolation to the fine grid, for whole volumes.
 
 All are separable: one matrix of `medsr.acquisition.profiles` an axis. Tensors are [..., X, Y, Z].
 """

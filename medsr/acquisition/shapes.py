@@ -1,4 +1,4 @@
-"""The names of profiles: by which shape does a sample weigh the tissue around it?
+"""Names of the slice profiles.
 
 No NumPy here, so that options can name them.
 """
@@ -16,7 +16,7 @@ KSPACE = "kspace"
 
 
 class Profile(enum.StrEnum):
-    """The slice profile: how a slice weighs the tissue across it."""
+    """The shape of the slice profile."""
 
     GAUSSIAN = "gaussian"
     BOX = "box"

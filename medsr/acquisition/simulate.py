@@ -1,4 +1,4 @@
-"""A thick-slice scan out of a fine one, as `medsr degrade` makes it."""
+"""Simulation of thick-slice scans from fine ones (`medsr degrade`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plan_degradation(
 ) -> Acquisition:
     """The acquisition that thickens one axis and blurs the other two.
 
-    The slice spacing is kept exactly; slices that would hang over the far end are left out.
+    The slice spacing is kept exactly; slices that would extend beyond the far end are left out.
 
     Args:
         shape: (X, Y, Z) of the fine scan.
@@ -52,13 +52,13 @@ def plan_degradation(
     if not fine_mm * (1 - 1e-6) <= slice_spacing_mm < float("inf"):
         raise UsageError(
             f"A slice spacing of {slice_spacing_mm:g} mm is not coarser than the scan's "
-            f"{fine_mm:.3g} mm along that axis; degrading can only make it coarser."
+            f"{fine_mm:.3g} mm along that axis. Give a larger --slice-spacing."
         )
     count = int(length / slice_spacing_mm + 1e-6)
     if count < 2:
         raise UsageError(
-            f"A slice spacing of {slice_spacing_mm:g} mm leaves fewer than 2 slices of the "
-            f"{length:.0f} mm that the scan covers."
+            f"The scan covers {length:.0f} mm; a slice spacing of {slice_spacing_mm:g} mm "
+            "would leave fewer than 2 slices. Give a smaller --slice-spacing."
         )
     if not 1 <= in_plane < float("inf"):
         raise UsageError(f"An in-plane factor must be 1 or more, not {in_plane:g}.")
@@ -115,7 +115,7 @@ def degrade(
 
 
 def interpolated(low: Volume, like: Volume, order: int) -> Volume:
-    """A scan interpolated by a B-spline to the spacing of another, outer corners shared."""
+    """A scan interpolated by a B-spline to the spacing of another, edge-aligned."""
     acquisition = for_scan(low, like.spacing_mm)
     voxels = upsample(torch.from_numpy(np.array(low.voxels)), acquisition, order=order)
     fine_mm = [axis.fine_mm for axis in acquisition.axes]
@@ -128,7 +128,7 @@ def predicted_scan(measured: Volume, estimate: Volume) -> NDArray[np.float32]:
 
     Args:
         measured: the low scan, with its slice axis and thickness (touching slices where unknown).
-        estimate: on a fine grid of that scan: same axes in any order, outer corners shared.
+        estimate: on a fine grid of that scan: same axes in any order, edge-aligned.
 
     Returns:
         [X, Y, Z] on the measured scan's grid, in its unit.
@@ -147,7 +147,7 @@ def predicted_scan(measured: Volume, estimate: Volume) -> NDArray[np.float32]:
     except Refused:
         raise Refused(
             f"{estimate.name} is not on a fine grid of the measured scan {measured.name} "
-            f"({words(fine.shape)} voxels of {words(spacing)} mm, outer corners shared), so its "
+            f"({words(fine.shape)} voxels of {words(spacing)} mm, edge-aligned), so its "
             "consistency with the scan cannot be computed exactly."
         ) from None
     if box != tuple((0, n) for n in fine.shape):

@@ -1,4 +1,4 @@
-"""How strong is the finest detail across the slices? Nearly as strong as within them.
+"""Estimate of the finest detail across the slices, from the detail within them.
 
 Anatomy and noise have hardly a preferred direction. With S the power
 spectrum of the fine image and H the transfer function of the slices, the energy in a band of

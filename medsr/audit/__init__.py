@@ -1,1 +1,1 @@
-"""What in a result was measured, what was not, and how far may it be off?"""
+"""Checks of a result: what was measured, what was not, and how large the error may be."""

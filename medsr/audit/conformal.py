@@ -1,4 +1,4 @@
-"""Intervals with the coverage that they promise: split conformal prediction, by local spread.
+"""Calibrated intervals by split conformal prediction, binned by local standard deviation.
 
 A spread (of samples, or the local energy of the null-space component) ranks voxels by how far they
 may be off, but its size is not an error. On held-out subjects, voxels are binned by their spread;
@@ -44,7 +44,9 @@ class Interval:
     def __post_init__(self) -> None:
         rising = list(self.spreads) == sorted(set(self.spreads))
         if not 0 < self.nominal < 1 or len(self.spreads) != len(self.half_widths) or not rising:
-            raise UsageError("An interval needs a share between 0 and 1 and rising knots.")
+            raise UsageError(
+                "An interval table needs a coverage between 0 and 1 and increasing knots."
+            )
 
     def half_width(self, spread: Tensor) -> Tensor:
         """Half-widths [...] of spreads [...], both over the intensity gain."""

@@ -1,4 +1,4 @@
-"""The part of a result that the scanner could not measure.
+"""The null-space component of a result: the part that the scan did not measure.
 
 An image x splits into A^+ A x, which the scan determines, and x - A^+ A x, which lies in the null
 space of the acquisition A: no scan of this kind can confirm or contradict it (Schwab, Antholzer
@@ -24,7 +24,7 @@ LOCAL_VOXELS = 5
 
 @dataclass(frozen=True)
 class NullSpace:
-    """How much of a result the scanner could not measure.
+    """The share of a result that lies in the null space of the acquisition.
 
     Attributes:
         share: energy of the null-space component over that of the result about its mean, 0 to 1.
@@ -46,7 +46,7 @@ def null_space_share(chunks: Iterable[Tensor], projector: Projector) -> float:
     |x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>, which needs the small grid only.
 
     Args:
-        chunks: of x, [X', Y', Z'] each, cut across an axis that the acquisition leaves alone.
+        chunks: of x, [X', Y', Z'] each, cut across an axis that the acquisition does not resample.
         projector: of the acquisition.
     """
     energy = total = null_space = 0.0

@@ -1,4 +1,4 @@
-"""How far is a scan from what the model was trained on?
+"""Out-of-distribution score of a scan against the training statistics.
 
 A few numbers describe a scan, its *statistics*. The model card keeps the range of each number over
 the training scans. A number outside its range is reported with both ends; the *distance* is how
@@ -46,8 +46,8 @@ WORDS = {
 
 #: What a number outside of its range may mean.
 HINTS = {
-    "in_plane_detail": "Noise or motion does this.",
-    "same_distance": "Is the slice spacing of the header right?",
+    "in_plane_detail": "Noise or motion can cause this.",
+    "same_distance": "Check the slice spacing in the header.",
 }
 
 
@@ -82,10 +82,10 @@ class OutOfDistribution:
 
     @property
     def sentence(self) -> str:
-        """The number and the range, in words."""
+        """The deviation as a sentence."""
         return (
-            f"{WORDS[self.name]} is {self.value:.2g}; the training scans had {self.low:.2g} to "
-            f"{self.high:.2g}. {HINTS.get(self.name, '')}"
+            f"The {WORDS[self.name]} is {self.value:.2g}; in the training scans it was "
+            f"{self.low:.2g} to {self.high:.2g}. {HINTS.get(self.name, '')}"
         ).strip()
 
 
@@ -96,7 +96,7 @@ def scan_statistics(
 
     Args:
         scan: measured voxels in the network's range, [X, Y, Z].
-        slice_axis: across the slices.
+        slice_axis: voxel axis along which the slices are stacked.
         spacing_mm: (3,).
 
     Returns:
@@ -142,7 +142,7 @@ def statistics_ranges(statistics: Sequence[Mapping[str, float]]) -> dict[str, tu
 def out_of_distribution_score(
     found: Mapping[str, float], ranges: Mapping[str, Sequence[float]]
 ) -> tuple[OutOfDistribution, ...]:
-    """The numbers outside of their ranges, the farthest first; names without a range pass."""
+    """The numbers outside their ranges, largest distance first; others are not checked."""
     outside = []
     for name, value in found.items():
         low, high = ranges.get(name, (-np.inf, np.inf))
@@ -193,8 +193,8 @@ def remarks_on_range(
         low, high = ranges.get(key, (0.0, float("inf")))
         if not low / SLACK <= value <= high * SLACK:
             remarks.append(
-                f"{words[key]} is {value:.2g}; the model was trained on {low:g} to {high:g}: "
-                "expect less than its card says."
+                f"The {words[key]} is {value:.2g}; the model was trained on {low:g} to "
+                f"{high:g}. Expect a lower quality than the model card states."
             )
     return tuple(remarks)
 
@@ -212,7 +212,7 @@ def remarks_on_distribution(
 
     Args:
         scan: in the network's range, [X, Y, Z].
-        slice_axis: across the slices.
+        slice_axis: voxel axis along which the slices are stacked.
         spacing_mm: (3,).
         ranges: of the card, number -> (least, largest).
         name: of the scan.
@@ -225,7 +225,7 @@ def remarks_on_distribution(
     beyond = [s for s in found if s.distance > REFUSED_SCORE and not s.is_of_header]
     if beyond and not force:
         raise Refused(
-            f"{name}: is unlike all scans that the model was trained on: {beyond[0].sentence} "
-            "Check the modality and the header, or give --force to enhance it all the same."
+            f"{name}: is very unlike the model's training scans. {beyond[0].sentence} "
+            "Check the modality and the header; --force enhances the scan anyway."
         )
     return tuple(s.sentence for s in found if s.distance > REMARKABLE_SCORE)

@@ -1,4 +1,4 @@
-"""How do many scans pass, and what if the power fails?
+"""Enhancement of whole study folders, resumable after any interruption.
 
 import medsr.batch
 plan = medsr.batch.make_plan("study", "study_enhanced")

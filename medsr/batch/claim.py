@@ -1,4 +1,4 @@
-"""Who does a scan? An atomic claim, so that two runs on one folder do not do it twice.
+"""Atomic claims, so that two runs on one folder do not process a scan twice.
 
 A claim is a file `KEY.N` in `OUT/.medsr`, made by a hard link (O_CREAT | O_EXCL where the disk has
 none), which is atomic on local disks and on NFS 3 and later. Its holder touches it now and then.
@@ -52,7 +52,7 @@ class Claim:
 
 
 def acquire(folder: Path, key: str, run: str, max_age_s: float) -> Claim | None:
-    """Claim a scan; None when somebody alive holds it.
+    """Claim a scan; None when another process holds it.
 
     Args:
         folder: of the claims; made when absent.
@@ -78,7 +78,8 @@ def acquire(folder: Path, key: str, run: str, max_age_s: float) -> Claim | None:
         return acquire(folder, key, run, max_age_s)
     except OSError as fault:
         raise OutputError(
-            f"the output folder cannot be written ({fault.strerror}). Make room or choose another."
+            f"the output folder cannot be written ({fault.strerror}). Free some space, or "
+            "choose another folder."
         ) from None
     return claim
 
@@ -109,12 +110,12 @@ def _make(path: Path, words: str) -> None:
 
 
 def is_mine(claim: Claim) -> bool:
-    """Whether nobody has taken the scan over, as happens to a machine that slept too long."""
+    """Whether this process still owns the scan; another run may have taken it over."""
     return _numbers(claim.folder, claim.key)[-1:] == [claim.number]
 
 
 def release(claim: Claim) -> None:
-    """Give the scan back: every claim up to this one is removed, the oldest first."""
+    """Release the scan: every claim up to this one is removed, the oldest first."""
     for number in _numbers(claim.folder, claim.key):
         if number <= claim.number:
             (claim.folder / f"{claim.key}.{number}").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Where does the work run? A Dask client: this machine, a running cluster, a queue."""
+"""Dask clients for this machine, a running cluster or a batch queue."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def load_queue_config(path: Path) -> QueueConfig:
     for key in raw:
         if key not in legal:
             near = difflib.get_close_matches(str(key), legal, n=1, cutoff=0.0)[0]
-            raise UsageError(f"{path.name}: there is no setting '{key}'. Did you mean '{near}'?")
+            raise UsageError(f"{path.name}: unknown setting '{key}'. Did you mean '{near}'?")
     return _checked(raw, path.name)
 
 
@@ -141,8 +141,8 @@ def joined(address: str) -> Iterator[Any]:
         client = Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError):
         raise UsageError(
-            f"--scheduler {address}: no Dask scheduler answers there. Start one with "
-            "`dask scheduler` and workers with `dask worker ADDRESS`."
+            f"--scheduler {address}: no Dask scheduler responds at this address. Start "
+            "one with `dask scheduler` and workers with `dask worker ADDRESS`."
         ) from None
     with client:
         yield client

@@ -1,4 +1,4 @@
-"""Where the outputs of a batch grow, and when they take their places; see `results.write`."""
+"""Temporary output folders of a batch, and how results are moved into place."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def check_room(item: Item, job: Job) -> None:
     free, most = shutil.disk_usage(job.out).free, job.most_bytes(item)
     if free < most:
         raise OutputError(
-            f"the disk of the output folder has {free / 1e6:.3g} MB left; this scan can take "
-            f"{most / 1e6:.3g} MB. Make room and give the command again."
+            f"the output folder has {free / 1e6:.3g} MB of free space and this scan needs "
+            f"up to {most / 1e6:.3g} MB. Free some space and run the command again."
         )
 
 

@@ -1,4 +1,4 @@
-"""What will a plan cost: seconds and bytes, before any of it is done."""
+"""Estimates of the time and disk space that a plan needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Forecast:
 
 
 def forecast(plan: Plan, cores: int | None) -> Forecast:
-    """The cost of what a plan has still to do on so many CPU cores; None when not known."""
+    """The cost of the rest of a plan on a number of CPU cores; None if unknown."""
     options, todo = plan.job.options, plan.todo
     voxels = sum(item.fine_voxels for item in todo)
     place = plan.job.out
@@ -68,13 +68,14 @@ def plan_lines(plan: Plan, cost: Forecast) -> list[str]:
         for row, reason in zip(table, reasons, strict=True)
     ]
     todo, earlier = len(plan.todo), len(plan.done)
-    time_words = "Time depends on the workers"
+    time_words = "The time depends on the number of workers"
     if cost.seconds is not None:
-        time_words = f"Roughly {duration_words(cost.seconds)} on CPU"
+        time_words = f"About {duration_words(cost.seconds)} on CPU"
     lines.append(
         f"{len(plan.items)} scans: {todo} to enhance, {earlier} done already, "
-        f"{len(plan.items) - todo - earlier} left out. {time_words}; "
-        f"at most {size_words(cost.output_bytes)} of disk, {size_words(cost.free_bytes)} free."
+        f"{len(plan.items) - todo - earlier} left out. {time_words}; up to "
+        f"{size_words(cost.output_bytes)} of disk space needed, "
+        f"{size_words(cost.free_bytes)} free."
     )
     return lines
 

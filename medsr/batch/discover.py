@@ -1,4 +1,4 @@
-"""What does one file's header say? Compact answers, made in several processes. No torch here."""
+"""Reads the headers of a study folder in several processes. No torch here."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def read_chunk(root: Path, paths: list[str]) -> list[Header]:
 
 def _read(root: Path, path: str) -> Header | None:
     if isinstance(path, Unreadable):
-        return Damaged(path, "a folder cannot be listed: no permission, or it went away.")
+        return Damaged(path, "a folder cannot be read: no permission, or it was removed.")
     if isinstance(path, Dangling) and not is_nifti(Path(path)):
         return Damaged(path, why_not_here(root / path))
     if is_nifti(Path(path)):

@@ -1,4 +1,4 @@
-"""Many scans, one after the other or on the workers of a Dask client; then the summary.
+"""Runs a plan in this process or on the workers of a Dask client, then writes the summary.
 
 No scheduler of our own: Dask finds workers, replaces those that die and asks again for the scans
 that they lost. Each worker is given one scan at a time, so that a worker that dies takes no
@@ -42,7 +42,7 @@ def run(
         stop_on_first_error: begin no further scan after one has failed.
 
     Returns:
-        What became of every scan of the plan. Faults of single scans are in it, not raised.
+        The outcome of every scan of the plan. Faults of single scans are included, not raised.
 
     Raises:
         OutputError: the output folder cannot be written.
@@ -127,7 +127,7 @@ def _name(job: Job, item: Item) -> str:
 
 
 def _outcome(future: Any, item: Item) -> Outcome:
-    """What a worker said, or why it said nothing."""
+    """The answer of a worker, or why there is none."""
     from distributed import KilledWorker
 
     if future.status == "finished":
@@ -138,12 +138,16 @@ def _outcome(future: Any, item: Item) -> Outcome:
         if isinstance(fault, KilledWorker):
             return Outcome(item.key, End.SET_ASIDE, _KILLED)
         return Outcome(
-            item.key, End.FAILED, f"its worker could not run it ({type(fault).__name__})."
+            item.key, End.FAILED, f"the worker process failed ({type(fault).__name__})."
         )
-    return Outcome(item.key, End.FAILED, "the Dask scheduler went away; give the command again.")
+    return Outcome(
+        item.key,
+        End.FAILED,
+        "the connection to the Dask scheduler was lost; run the command again.",
+    )
 
 
 _KILLED = (
-    "its workers died one after the other; probably it needs more memory than a worker has. "
-    "Give fewer --workers, or a machine with more memory."
+    "several workers ended while they processed this scan, probably because it needs "
+    "more memory than a worker has. Use fewer --workers, or a machine with more memory."
 )

@@ -1,4 +1,4 @@
-"""The values that the batch passes on: an item (one scan), a job (how all are done), an outcome.
+"""Values that the batch passes on: items (one scan), jobs (settings) and outcomes.
 
 What is printed of a scan is its label. A BIDS file is called by its path, which is a pseudonym by
 rule; a loose NIfTI file by its file name; a DICOM series by its key alone, because the folders of
@@ -38,7 +38,7 @@ DEFAULTS = Options()
 
 
 class Decision(enum.StrEnum):
-    """What a plan says of a scan."""
+    """What a plan does with a scan."""
 
     ENHANCE = "enhance"
     SKIP = "skip"
@@ -46,7 +46,7 @@ class Decision(enum.StrEnum):
 
 
 class End(enum.StrEnum):
-    """What became of a scan.
+    """The outcome of a scan.
 
     SET_ASIDE lost its worker too often; BUSY is being done by another run.
     """
@@ -84,7 +84,7 @@ class Item:
         packed: the files, relative to the input folder, each ended by a zero byte; relative
             paths are kept so to hold a million of them.
         files: how many there are.
-        modality: "MR", "CT", another code, or "" when nothing says.
+        modality: "MR", "CT", another code, or "" if unknown.
         shape, spacing_mm: of the scan, [X, Y, Z]; None when not one volume.
         fine_shape: of the output.
         integers: whether CT would be written as int16.
@@ -135,7 +135,7 @@ class Model:
     Attributes:
         name: or path.
         digest: SHA-256 of its weights.
-        settings_digest: of what in its card changes results.
+        settings_digest: of the card's settings that change results.
     """
 
     name: str
@@ -176,7 +176,7 @@ class Job:
         root, out: input and output folder.
         bids: whether the input is a BIDS dataset.
         models: modality -> model.
-        options: of every enhancement; `modality` is of scans that do not say theirs.
+        options: of every enhancement; `modality` is for scans that do not state theirs.
         means: how the work is done.
         run: names this run in its claims.
     """
@@ -197,7 +197,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an item: its end, the reason in words, seconds of work, remarks."""
+    """The outcome of an item: its end, the reason in words, seconds of work, remarks."""
 
     key: str
     end: End

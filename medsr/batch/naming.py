@@ -1,4 +1,4 @@
-"""What are the outputs called, and in which format are they written?
+"""Names and formats of the outputs of a batch.
 
 A DICOM series becomes a DICOM series (a folder) unless the user says otherwise, all else NIfTI:
 `format_of` is the one place where that is chosen. A plain tree is mirrored; a BIDS dataset gets
@@ -43,7 +43,7 @@ BIDS_VERSION = "1.10.0"
 
 
 def is_bids(root: Path) -> bool:
-    """Whether a folder is a BIDS dataset: it describes itself and has subjects."""
+    """Whether a folder is a BIDS dataset: it has a description and subjects."""
     return (root / "dataset_description.json").is_file() and any(root.glob("sub-*/"))
 
 
@@ -65,7 +65,7 @@ def why_not_bids(path: str) -> str:
     pairs = dict(entity.partition("-")[::2] for entity in entities)
     if suffix not in BIDS_SCANS or place not in {"anat", "ct"}:
         words = printable(f"is '{suffix}' of '{place}' in BIDS")
-        return f"{words}; medsr takes anatomical MR and CT scans."
+        return f"{words}; medsr enhances anatomical MR and CT scans."
     kind = kind_of_name(name)
     if kind is not None:
         return why_not_anatomy(kind)
@@ -125,13 +125,13 @@ def bids_facts(source: str, spacing_mm: list[float], *, skull_stripped: bool) ->
     Args:
         source: the input, relative to its dataset.
         spacing_mm: of the output.
-        skull_stripped: whether the source was; BIDS wants to hear of it.
+        skull_stripped: whether the source was; BIDS asks for it.
     """
     words = " x ".join(f"{mm:.3g}" for mm in spacing_mm)
     return {
         "Sources": [f"bids:raw:{source}"],
         "SpatialReference": f"bids:raw:{source}",
-        "Resolution": f"{words} mm, restored by medsr from the spacing of the source",
+        "Resolution": f"{words} mm, enhanced by medsr from the spacing of the source",
         "SkullStripped": skull_stripped,
     }
 
@@ -149,10 +149,12 @@ def description(root: Path, out: Path) -> dict[str, Any]:
     }
 
 
-README = """Scans enhanced by medsr: a model restores the resolution that thick slices lose.
-Research use only, not for diagnosis. Each image has a sidecar that names its source, the model
-and the settings; summary.html says what became of every scan of the source dataset.
-"""
+README = (
+    "Scans enhanced by medsr, which estimates the resolution lost to thick "
+    "slices.\nResearch use only, not for diagnosis. Each image has a sidecar with its "
+    "source, the model\nand the settings; summary.html lists what happened to every scan "
+    "of the source dataset.\n"
+)
 
 
 def as_page(facts: dict[str, Any]) -> str:

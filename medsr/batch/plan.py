@@ -1,4 +1,4 @@
-"""The plan of a batch: every scan of a folder and what is to become of it, from headers alone."""
+"""The plan of a batch: every scan of a folder and what to do with it, from headers alone."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Selection:
     Attributes:
         include, exclude: patterns on relative paths; `*` also crosses folders.
         participants: BIDS labels, with or without "sub-"; empty for all.
-        modality: "MR" or "CT" for scans of this modality only; NIfTI files that do not say theirs
-            are taken as it. "" for both.
+        modality: "MR" or "CT" for scans of this modality only; NIfTI files that do not state
+            theirs are included. "" for both.
         parts, part: only the scans of part `part` (from 0) of `parts`.
     """
 
@@ -62,7 +62,7 @@ class Plan:
 
     Attributes:
         job: how.
-        items: all scans found; a scan to do again says why in `reason`.
+        items: all scans found; `reason` states why a scan is enhanced again.
         done: the keys of scans that are done already.
         part: which part of how many.
     """
@@ -86,7 +86,7 @@ def make_plan(
     selection: Selection = EVERYTHING,
     means: Means = ORDINARY,
 ) -> Plan:
-    """Find every scan of a folder and decide what becomes of it. Reads headers, writes nothing.
+    """Find every scan of a folder and decide what to do with it. Reads headers, writes nothing.
 
     Args:
         folder: a DICOM dump, a BIDS dataset, or loose NIfTI files.
@@ -126,8 +126,8 @@ def _job(root: Path, out: Path, options: Options, selection: Selection, means: M
     root, out = root.resolve(), out.resolve()
     if out == root or out in root.parents:
         raise UsageError(
-            f"{out.name}: the output folder must not be the input folder or hold it. "
-            "Choose another."
+            f"{out.name}: the output folder must not be the input folder or contain it. "
+            "Choose another folder."
         )
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out.name}: is a file; the outputs of a batch need a folder.")
@@ -161,7 +161,7 @@ def _models(name: str | None) -> dict[str, Model]:
         model = Model(named, weights_digest(path), card.settings_digest)
         found.setdefault(card.modality, model)
     if not found:
-        raise InputError("There is no bundled model; give one with --model PATH.")
+        raise InputError("There is no bundled model. Give one with --model PATH.")
     return found
 
 
@@ -203,7 +203,10 @@ def _without_clashes(items: Sequence[Item]) -> list[Item]:
     kept = []
     for item in items:
         if item.decision == Decision.ENHANCE and item.output in taken:
-            reason = "has the same name as another scan in its folder but for .gz; rename one."
+            reason = (
+                "has the same name as another scan in the folder, except for .gz. Rename one "
+                "of them."
+            )
             item = replace(item, decision=Decision.REFUSE, reason=reason, output="")
         taken.add(item.output)
         kept.append(item)

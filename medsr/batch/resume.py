@@ -1,8 +1,8 @@
-"""Is a scan done? The sidecar beside its output says so, or nothing does.
+"""Decides from the sidecar of an output whether a scan is done.
 
-An output is done when it is whole and the sidecar beside it names the same model, the same
-settings and the same input. An output is a file, or a folder of slices, which is whole when its
-slices together have the size that was noted. The content of the input is hashed once, when it is
+An output is done when it is complete and the sidecar beside it names the same model, the same
+settings and the same input. An output is a file, or a folder of slices, which is complete when its
+slices together have the recorded size. The content of the input is hashed once, when it is
 enhanced; later its list of file names, sizes and times is enough, and only where that list has
 changed (a copy, a touch) is the content hashed again. A file that was changed with its size and
 time kept would be missed.
@@ -59,7 +59,7 @@ def listing_digest(item: Item, job: Job) -> str:
 
 
 def state_of(item: Item, job: Job) -> State:
-    """Whether the output of an item stands there, whole and made by these very means."""
+    """Whether the output of an item is complete and was made with these settings."""
     state = _recorded(item, job)
     if state.done or state.foreign:
         return state
@@ -104,8 +104,8 @@ def _recorded(item: Item, job: Job) -> State:
 
 
 _FOREIGN = (
-    "the output folder holds a file of that name that medsr batch did not make. Choose another "
-    "output folder, or give --overwrite."
+    "the output folder contains a file of that name that medsr batch did not make. "
+    "Choose another output folder, or use --overwrite to replace it."
 )
 
 
@@ -116,9 +116,9 @@ def _look_again(folder: Path) -> None:
 
 
 def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
-    """The first thing that is not as it was; "" when all is."""
+    """The first difference to the recorded state; "" when there is none."""
     if facts.get("OutputBytes") != size:
-        return "the output is not whole"
+        return "the output is incomplete"
     model = job.models.get(str(facts.get("Modality")))
     before = facts.get("ModelSHA256"), facts.get("ModelSettingsSHA256")
     if model is None or before != (model.digest, model.settings_digest):
@@ -135,7 +135,7 @@ def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     if not same and facts.get("InputSHA256") != content_digest(files_of(item, job)):
         return "the input changed"
     if job.means.report and not page_path(job.out, item.key).is_file():
-        return "it has no page (--report)"
+        return "the report page is missing (--report)"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""DICOM headers arrive one by one; here they gather into series, about 100 bytes a slice."""
+"""Collects DICOM headers into series, at about 100 bytes per slice."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _add(series: Series, header: DicomFile) -> None:
     if header.instance and instance in series.seen:
         if series.seen[instance] != pictures:
             name = PurePosixPath(header.path).name
-            fault = instance_fault("another file", name, "place, scaling or kind")
+            fault = instance_fault("another file", name, "position, scaling or kind")
             series.fault = series.fault or fault
         return
     series.seen[instance] = pictures
@@ -96,8 +96,8 @@ def _add(series: Series, header: DicomFile) -> None:
 def _doubt(damaged: Series) -> str:
     files = "1 DICOM file" if damaged.files == 1 else f"{damaged.files} DICOM files"
     return (
-        f"{files} in its folder cannot be read and may belong to it ({damaged.fault}) "
-        "Copy the folder again, or move the damaged files away."
+        f"{files} in the same folder cannot be read and may belong to this series "
+        f"({damaged.fault}) Copy the folder again, or move the damaged files away."
     )
 
 

@@ -1,4 +1,4 @@
-"""What became of every scan: a table, the same for programs, and a page to look at.
+"""The summary of a batch: a table (CSV), JSON and an HTML page.
 
 `summary.csv`, `.json` and `.html` call scans by their labels and name no folder, so that they can
 be shown to others. `where.csv` says for its owner which folder each key stands for.

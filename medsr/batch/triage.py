@@ -1,4 +1,4 @@
-"""Enhance, skip or refuse? One scan at a time, from headers, with the reason in words.
+"""Decides from the headers whether a scan is enhanced, skipped or refused, with the reason.
 
 A scan is skipped when it is not meant for medsr (a localizer, a map, a 4-D series) or needs
 nothing; it is refused when it is meant for it and has a fault.
@@ -57,7 +57,7 @@ class _Grid:
 
 def decide_damaged(series: Series) -> Item:
     """Files of one folder that cannot be read: refused, so that they are not overlooked."""
-    more = f" So are {series.files - 1} more." if series.files > 1 else ""
+    more = f" The same holds for {series.files - 1} more." if series.files > 1 else ""
     key = key_of(series.identity)
     return Item(
         key=key,
@@ -106,7 +106,7 @@ def _judge_series(
     if series.kind != IMAGE:
         return Decision.SKIP, why_not(series.kind, series.modality), None
     if series.derived:
-        return Decision.SKIP, "is derived: made from other images (ImageType says DERIVED).", None
+        return Decision.SKIP, "is derived from other images (ImageType DERIVED).", None
     unwanted = _why_not_modality(series.modality, wishes)
     if unwanted:
         return (*unwanted, None)
@@ -156,7 +156,7 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
     if file.header is None:
         return (Decision.SKIP if file.four_d else Decision.REFUSE), file.fault, None
     if file.header.made_by_medsr:
-        return Decision.SKIP, "is derived: medsr made it (its sidecar says so).", None
+        return Decision.SKIP, "was made by medsr (according to its sidecar).", None
     if file.header.kind is not None:
         return Decision.SKIP, why_not_anatomy(file.header.kind), None
     unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)
@@ -169,12 +169,12 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
 def _why_not_modality(modality: str, wishes: Wishes) -> tuple[Decision, str] | None:
     """Decision and reason for a modality that is not wanted or has no model."""
     if modality and wishes.modality and modality != wishes.modality:
-        return Decision.SKIP, f"is {modality}; --modality asks for {wishes.modality} only."
+        return Decision.SKIP, f"is {modality}; --modality selects {wishes.modality} only."
     if modality and modality not in wishes.models:
         have = " and ".join(sorted(wishes.models))
         return (
             Decision.SKIP,
-            f"is {modality}, and the model is for {have}. Give another with --model.",
+            f"is {modality}, and the model is for {have}. Choose another with --model.",
         )
     return None
 

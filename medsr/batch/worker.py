@@ -1,4 +1,4 @@
-"""One scan of a batch, in whatever process: claim, look, read, enhance, write, give back."""
+"""Processes one scan of a batch: claim, check, read, enhance, write, release the claim."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from medsr.errors import (
 )
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced, Models
-from medsr.results.target import Target, with_context
+from medsr.results.target import Target, in_the_other_format, with_context
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.formats import open_scan
 from medsr.volume.sidecar import read_settings
@@ -56,7 +56,7 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
     try:
         claim = acquire(hidden_folder(job.out), item.key, job.run, job.means.claim_age_s)
         if claim is None:
-            return Outcome(item.key, End.BUSY, "another run is doing this scan.")
+            return Outcome(item.key, End.BUSY, "another run is processing this scan.")
         try:
             clear_partials(job.out, item.key)
             end, reason, remarks = _claimed(item, job, restore, claim)
@@ -86,8 +86,9 @@ def _claimed(
     """The end, the reason and the remarks of a scan that this process holds."""
     if claim.losses >= TRIES:
         words = (
-            f"{claim.losses} workers died while they did this scan; probably it needs more "
-            "memory than a worker has. Give fewer --workers, or a machine with more memory."
+            f"{claim.losses} workers ended while they processed this scan, probably "
+            "because it needs more memory than a worker has. Use fewer --workers, or a "
+            "machine with more memory."
         )
         return End.SET_ASIDE, words, ()
     state = state_of(item, job)
@@ -102,7 +103,7 @@ def _claimed(
             check_is_anatomy(scan.volume.kind, item.label)
             enhanced = restore(scan.volume, job)
             if item.modality and enhanced.record.modality != item.modality:
-                raise InputError("the input changed while medsr worked; give the command again.")
+                raise InputError("the input changed during processing; run the command again.")
             target = with_context(_target(item, job, enhanced), scan)
             write_output(item, job, target, enhanced, listing, lambda: _check_claim(claim))
     return End.DONE, state.reason, enhanced.remarks
@@ -116,6 +117,7 @@ def _target(item: Item, job: Job, enhanced: Enhanced) -> Target:
         page=page_path(job.out, item.key) if job.means.report else None,
         picture=thumbnail_path(job.out, item.key),
         facts=_facts(item, job, enhanced),
+        outdated=(page_path(job.out, item.key), *in_the_other_format(job.out / item.output)),
     )
 
 
@@ -132,7 +134,7 @@ def _facts(item: Item, job: Job, enhanced: Enhanced) -> tuple[tuple[str, Any], .
 def _check_claim(claim: Claim) -> None:
     if not is_mine(claim):
         raise OutputError(
-            "this process was not heard of for so long that another run took the scan over."
+            "this process did not respond for so long that another run took over the scan."
         )
 
 
@@ -140,8 +142,8 @@ def _bug(fault: Exception) -> str:
     """Kind and place of a bug, without its words, which may hold what a header says."""
     place = traceback.extract_tb(fault.__traceback__)[-1]
     return (
-        f"a bug in medsr ({type(fault).__name__} at {Path(place.filename).name}:{place.lineno}); "
-        "please report it."
+        f"internal error ({type(fault).__name__} at "
+        f"{Path(place.filename).name}:{place.lineno}); please report it."
     )
 
 

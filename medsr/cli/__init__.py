@@ -1,1 +1,1 @@
-"""Words -> one call: parsing and exit codes."""
+"""The command line: option parsing and exit codes."""

@@ -1,4 +1,4 @@
-"""The words of `medsr batch`; heavy rooms are imported inside, so that `--help` is quick."""
+"""Command line of `medsr batch`; torch is imported inside the command to keep `--help` quick."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medsr.cli.options import (
+    DEVICE_HELP,
     RUNNING,
     GroupedCommand,
+    WholeNumber,
     enhancement_options,
     given_options,
     group,
@@ -48,44 +50,83 @@ MOST_NAMED = 10
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("out", metavar="OUT", type=PATH)
 @enhancement_options("modality")
-@group(Group.SCAN, "--include", multiple=True, metavar="GLOB", help="Only these paths below IN.")
-@group(Group.SCAN, "--exclude", multiple=True, metavar="GLOB", help="Not these paths below IN.")
-@group(Group.SCAN, "--participant-label", multiple=True, metavar="LABEL", help="BIDS subjects.")
+@group(Group.SCAN, "--include", multiple=True, metavar="GLOB", help="Enhance these paths only.")
+@group(Group.SCAN, "--exclude", multiple=True, metavar="GLOB", help="Skip these paths.")
+@group(Group.SCAN, "--participant-label", multiple=True, metavar="LABEL", help="BIDS subject.")
 @group(
     Group.SCAN,
     "--modality",
     type=click.Choice(["mr", "ct"]),
-    help="Only scans of this; NIfTI files that do not say theirs are taken as it.",
+    help="Enhance scans of this modality only, including NIfTI files that do not state theirs.",
 )
-@group(Group.OUTPUT, "--report", is_flag=True, help="A page for each scan, beside the summary.")
-@group(Group.OUTPUT, "--overwrite", is_flag=True, help="Also do what is done already.")
-@group(RUNNING, "--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
-@group(RUNNING, "--workers", type=click.IntRange(1), metavar="N", help="Processes or queue jobs.")
-@group(RUNNING, "--scheduler", metavar="ADDRESS", help="A running Dask scheduler, tcp://...")
+@group(
+    Group.OUTPUT,
+    "--report",
+    is_flag=True,
+    help="Write an HTML page for each scan, linked from the summary.",
+)
+@group(
+    Group.OUTPUT, "--overwrite", is_flag=True, help="Enhance scans again that are done already."
+)
+@group(RUNNING, "--device", default="auto", show_default=True, help=DEVICE_HELP)
+@group(
+    RUNNING,
+    "--workers",
+    type=WholeNumber(1),
+    metavar="N",
+    help="Processes, or jobs with --cluster.",
+)
+@group(
+    RUNNING,
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Address of a running Dask scheduler (tcp://HOST:PORT).",
+)
 @group(
     RUNNING,
     "--cluster",
     type=click.Choice(["slurm", "pbs", "sge", "lsf"]),
     help="Start the workers as jobs of this batch system.",
 )
-@group(RUNNING, "--cluster-config", type=PATH, metavar="FILE", help="YAML: cores, memory ...")
+@group(
+    RUNNING,
+    "--cluster-config",
+    type=PATH,
+    metavar="FILE",
+    help="YAML file: cores, memory, walltime, queue and so on.",
+)
 @group(
     RUNNING,
     "--num-parts",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=1,
     metavar="N",
-    help="Divide the scans into N parts, for job arrays.",
+    help="Split the study into N parts, for job arrays.  [default: 1]",
 )
-@group(RUNNING, "--part-id", type=click.IntRange(0), default=0, metavar="K", help="From 0.")
-@group(RUNNING, "--dry-run", is_flag=True, help="Print the plan, with expected time and disk.")
-@group(RUNNING, "--stop-on-first-error", is_flag=True, help="Begin no scan after a failure.")
-@group(RUNNING, "--no-progress", is_flag=True, help="No bar and no line for each scan.")
+@group(
+    RUNNING,
+    "--part-id",
+    type=WholeNumber(0),
+    default=0,
+    metavar="K",
+    help="Part to enhance, counted from 0.  [default: 0]",
+)
+@group(
+    RUNNING,
+    "--dry-run",
+    is_flag=True,
+    help="Print the plan with the expected time and disk space, and stop.",
+)
+@group(
+    RUNNING, "--stop-on-first-error", is_flag=True, help="Start no further scan after a failure."
+)
+@group(RUNNING, "--no-progress", is_flag=True, help="Do not show progress.")
 @group(RUNNING, "--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
 def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: Any) -> None:
-    """Enhance every scan below a folder: a DICOM dump, a BIDS dataset or NIfTI files.
+    """Enhance every scan of a study folder.
 
-    The same command again does only what is missing.
+    IN contains DICOM files, a BIDS dataset or NIfTI files. Run the same command again to continue
+    after an interruption: it enhances only what is missing.
     """
     from medsr.batch.plan import Selection
     from medsr.commands.batch import Request, make_plan, run_plan
@@ -137,7 +178,7 @@ def _say_plan(plan: Plan, request: Request, as_json: bool) -> None:
 
 @contextmanager
 def _progress(plan: Plan, *, hidden: bool) -> Iterator[Tell | None]:
-    """A bar on a terminal, a line for each scan in a log; both with the time left."""
+    """Progress on stderr: a bar on a terminal, a line for each scan in a log."""
     if hidden:
         yield None
     elif not sys.stderr.isatty():
@@ -169,7 +210,7 @@ def _lines(plan: Plan) -> Tell:
 
 
 def _say_results(results: Results, out: Path, as_json: bool) -> None:
-    """The last words; a fault of any scan becomes exit code 8.
+    """Print the results; a fault of any scan becomes exit code 8.
 
     Raises:
         PartlyDone: a scan failed, was set aside, refused or not reached.
@@ -185,4 +226,4 @@ def _say_results(results: Results, out: Path, as_json: bool) -> None:
     named = [f"  {row.scan}: {row.reason}" for row in results.faults[:MOST_NAMED]]
     more = len(results.faults) - len(named)
     named += [f"  and {more} more: see the summary."] if more else []
-    raise PartlyDone("\n".join([f"not every scan was enhanced ({counts}).", *named]))
+    raise PartlyDone("\n".join([f"Some scans were not enhanced ({counts}).", *named]))

@@ -1,4 +1,4 @@
-"""The words of `medsr enhance`; heavy rooms are imported inside, so that `--help` is quick."""
+"""Command line of `medsr enhance`; torch is imported inside the command to keep `--help` quick."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from medsr.cli.options import (
+    DEVICE_HELP,
     RUNNING,
     GroupedCommand,
+    WholeNumber,
     enhancement_options,
     given_options,
     group,
@@ -37,16 +39,21 @@ Examples:
     "--output",
     type=PATH,
     required=True,
-    help="NIfTI file (.nii, .nii.gz), or a folder for a DICOM series.",
+    help="NIfTI file (.nii, .nii.gz), or folder for a DICOM series.",
 )
 @enhancement_options()
-@group(Group.SCAN, "--series", help="SeriesInstanceUID, if the input holds several series.")
+@group(
+    Group.SCAN,
+    "--series",
+    metavar="UID",
+    help="SeriesInstanceUID, if the input contains several series.",
+)
 @group(
     Group.OUTPUT,
     "--template",
     type=PATH,
     metavar="SERIES",
-    help="DICOM series whose patient and study NIfTI input takes over.",
+    help="DICOM series whose patient and study a NIfTI input takes over.",
 )
 @group(
     Group.OUTPUT,
@@ -56,14 +63,14 @@ Examples:
     help="Also write an HTML page that shows the scan before and after.",
 )
 @group(Group.OUTPUT, "--overwrite", is_flag=True, help="Replace existing output.")
-@group(RUNNING, "--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
+@group(RUNNING, "--device", default="auto", show_default=True, help=DEVICE_HELP)
 @group(
     RUNNING,
     "--threads",
-    type=click.IntRange(0, 4096),
+    type=WholeNumber(0, 4096),
     default=0,
     metavar="N",
-    help="CPU threads; 0 means all.",
+    help="CPU threads; 0 means all.  [default: 0]",
 )
 @group(RUNNING, "--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @group(RUNNING, "--json", "as_json", is_flag=True, help="Print the record as JSON.")
@@ -80,8 +87,9 @@ def enhance(
 ) -> None:
     """Enhance one scan.
 
-    INPUT is a NIfTI file, a DICOM folder or zip, or one file of a DICOM series. Research use only,
-    not for diagnosis.
+    INPUT is a NIfTI file, a DICOM folder or zip, or one file of a DICOM series. Use --steps 1 for
+    the highest fidelity; the default draws a sample, which looks as sharp as a scan but is less
+    accurate. Research use only, not for diagnosis.
     """
     from medsr.commands.enhance import Request, run
 

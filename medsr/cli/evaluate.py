@@ -1,4 +1,4 @@
-"""The words of `medsr evaluate`; heavy rooms are imported inside, so that `--help` is quick."""
+"""Command line of `medsr evaluate`; torch is imported inside it to keep `--help` quick."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATH = click.Path(path_type=Path)
 
 
 class ManyWords(click.Command):
-    """A command whose options `--estimates` and `--names` take all words up to the next option."""
+    """A command whose `--estimates` and `--names` take all arguments up to the next option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`--names a b` becomes `--names a --names b`."""
@@ -26,20 +26,48 @@ class ManyWords(click.Command):
 
 
 @click.command(cls=ManyWords)
-@click.option("--reference", type=PATH, help="A scan, or a folder of scans.")
-@click.option("--estimate", type=PATH, help="A scan, or a folder of scans.")
-@click.option("--estimates", type=PATH, multiple=True, metavar="A B ...", help="Of each method.")
-@click.option("--names", multiple=True, metavar="a b ...", help="What to call the estimates.")
-@click.option("--pairs", type=PATH, help="CSV: reference, estimate[:NAME], person, low, ...")
-@click.option("--low", type=PATH, help="The measured scan: adds interpolation and consistency.")
-@click.option("--mask", type=PATH, help="Voxels to compare (non-zero).")
-@click.option("--labels", type=PATH, help="Label map of the reference: adds tissue numbers.")
-@click.option("-o", "--output", type=PATH, help="JSON to write.")
-@click.option("--csv", type=PATH, help="Table of every case to write.")
-@click.option("--table", type=PATH, help="Summary to write: .md or .tex.")
-@click.option("--picture", type=PATH, help="PNG to write: before, after, reference, difference.")
-@click.option("--report", type=PATH, help="HTML page to write; one more for each case.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--reference", type=PATH, help="Reference scan, or folder of reference scans.")
+@click.option("--estimate", type=PATH, help="Scan to evaluate, or folder of scans.")
+@click.option(
+    "--estimates",
+    type=PATH,
+    multiple=True,
+    metavar="A B ...",
+    help="Several methods: one scan or folder for each.",
+)
+@click.option(
+    "--names",
+    multiple=True,
+    metavar="a b ...",
+    help="Name of each method, in the order of --estimates.",
+)
+@click.option(
+    "--pairs",
+    type=PATH,
+    help="CSV file that lists the cases, in place of folders: columns reference, estimate (or "
+    "estimate:NAME), person, low, mask, labels.",
+)
+@click.option(
+    "--low",
+    type=PATH,
+    help="Measured thick-slice scan: adds interpolation as a baseline, and data consistency.",
+)
+@click.option("--mask", type=PATH, help="Mask: compare its non-zero voxels only.")
+@click.option(
+    "--labels",
+    type=PATH,
+    help="Label map of the reference: adds tissue overlap and volumes.",
+)
+@click.option("-o", "--output", type=PATH, help="Write the results to this JSON file.")
+@click.option("--csv", type=PATH, help="Write the metrics of every case to this CSV file.")
+@click.option("--table", type=PATH, help="Write a summary table (.md or .tex).")
+@click.option(
+    "--picture",
+    type=PATH,
+    help="Write a PNG: before, after, reference and difference (one pair only).",
+)
+@click.option("--report", type=PATH, help="Write an HTML page, and one for each case.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def evaluate(
     reference: Path | None,
     estimate: Path | None,
@@ -56,7 +84,13 @@ def evaluate(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare estimates with their references, beside plain interpolation."""
+    """Compare enhanced scans with reference scans.
+
+    \b
+    Examples:
+      medsr evaluate --reference REF.nii.gz --estimate ENHANCED.nii.gz --low THICK.nii.gz
+      medsr evaluate --reference REF/ --estimates A/ B/ --names a b --report group.html
+    """
     from medsr.commands.evaluate import Request, run
     from medsr.evaluation.pairing import labelled
 

@@ -1,4 +1,4 @@
-"""Words -> one call: parsing, exit codes, the one place that catches.
+"""The command line: option parsing, exit codes and error messages.
 
 Heavy rooms are imported inside each command, so that `medsr --help` answers at once.
 Results go to stdout, progress and remarks to stderr.
@@ -17,6 +17,7 @@ import click
 from medsr.cli.batch import batch
 from medsr.cli.enhance import enhance
 from medsr.cli.evaluate import evaluate
+from medsr.cli.options import DEVICE_HELP, WholeNumber
 from medsr.cli.training import calibrate, train, weights
 from medsr.errors import MedsrError, MedsrWarning
 from medsr.version import __version__
@@ -24,8 +25,9 @@ from medsr.version import __version__
 __all__ = ["app", "main"]
 
 EPILOG = (
-    "Exit codes: 0 done, 1 a bug, 2 usage, 3 input missing or unreadable, 4 refused, "
-    "5 output not writable, 8 partly done. Research use only, not for diagnosis."
+    "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 input missing or unreadable, "
+    "4 input refused, 5 output not writable, 8 partly done (batch, evaluate). "
+    "Research use only, not for diagnosis."
 )
 PATH = click.Path(path_type=Path)
 
@@ -33,31 +35,73 @@ PATH = click.Path(path_type=Path)
 @click.group(epilog=EPILOG)
 @click.version_option(__version__)
 def app() -> None:
-    """Super-resolution of MR and CT volumes by a conditional diffusion model."""
+    """Super-resolution of MR and CT scans with a conditional diffusion model."""
 
 
 @app.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="NIfTI file to write.")
-@click.option("--slice-spacing", "slice_spacing_mm", type=float, required=True, metavar="MM")
+@click.option(
+    "--slice-spacing",
+    "slice_spacing_mm",
+    type=float,
+    required=True,
+    metavar="MM",
+    help="Distance between the slices to simulate.",
+)
 @click.option(
     "--slice-thickness",
     "slice_thickness_mm",
     type=float,
     metavar="MM",
-    help="The spacing when not given.",
+    help="Thickness of the slices.  [default: the slice spacing]",
 )
-@click.option("--in-plane", type=float, default=1.0, metavar="F", help="In-plane factor.")
-@click.option("--noise", type=float, default=0.0, metavar="SIGMA", help="In the scan's units.")
-@click.option("--profile", type=click.Choice(["gaussian", "box"]), default="gaussian")
-@click.option("--axis", type=click.IntRange(0, 2), help="Axis to thicken; the slice axis if not.")
-@click.option("--modality", type=click.Choice(["mr", "ct"]), help="When the file does not say.")
-@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
-@click.option("--overwrite", is_flag=True)
+@click.option(
+    "--in-plane",
+    type=float,
+    default=1.0,
+    metavar="F",
+    help="Make the voxels F times coarser within the slices.  [default: 1]",
+)
+@click.option(
+    "--noise",
+    type=float,
+    default=0.0,
+    metavar="SIGMA",
+    help="Standard deviation of the noise to add, in the unit of the scan.  [default: 0]",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["gaussian", "box"]),
+    default="gaussian",
+    show_default=True,
+    help="Slice profile.",
+)
+@click.option(
+    "--axis",
+    type=WholeNumber(0, 2),
+    metavar="[0|1|2]",
+    help="Voxel axis to degrade.  [default: the slice axis]",
+)
+@click.option(
+    "--modality", type=click.Choice(["mr", "ct"]), help="Modality, if the file does not state it."
+)
+@click.option(
+    "--seed",
+    type=WholeNumber(0, 2**62),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Random seed of the noise.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace existing output.")
 def degrade(
     source: Path, output: Path, overwrite: bool, modality: str | None, **words: Any
 ) -> None:
-    """Make a thick-slice scan of a fine one, as a scanner would."""
+    """Simulate a thick-slice scan from a fine one.
+
+    INPUT is a NIfTI file or a DICOM series. The sidecar of the output records the simulation.
+    """
     from medsr.commands.degrade import Request, run
     from medsr.volume.modality import Modality
 
@@ -70,9 +114,11 @@ def degrade(
 
 @app.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.option("--series", help="SeriesInstanceUID, where a folder holds several.")
+@click.option(
+    "--series", metavar="UID", help="SeriesInstanceUID, if the input contains several series."
+)
 def info(source: Path, series: str | None) -> None:
-    """Say what is in a file or folder, and what medsr would do with it."""
+    """Describe the scans in a file or folder, and what medsr would do with them."""
     from medsr.commands.info import run
 
     for line in run(source, series):
@@ -80,10 +126,10 @@ def info(source: Path, series: str | None) -> None:
 
 
 @app.command()
-@click.option("--folder", type=PATH, help="Also the models of this folder.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--folder", type=PATH, help="Also list the models in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the model cards as JSON.")
 def models(folder: Path | None, as_json: bool) -> None:
-    """List the models and their cards."""
+    """List the bundled models."""
     from dataclasses import asdict
 
     from medsr.commands.models import run
@@ -93,20 +139,45 @@ def models(folder: Path | None, as_json: bool) -> None:
         click.echo(json.dumps([asdict(card) for card in cards], indent=2))
         return
     for card in cards:
-        click.echo(f"{card.name}: {card.description}; {card.people} people. {card.use}")
+        click.echo(
+            f"{card.name}: {card.description}; trained on {card.people} subjects. {card.use}"
+        )
 
 
 @app.command()
-@click.option("--ae-title", default="MEDSR", show_default=True, help="Ours.")
-@click.option("--port", type=click.IntRange(1, 65535), required=True, metavar="N")
-@click.option("--forward", required=True, metavar="AET@HOST:PORT", help="Where results go.")
-@click.option("--rules", type=PATH, help="YAML: which series, how, and limits.")
-@click.option("--allow", multiple=True, metavar="AET", help="Who may send; the destination may.")
-@click.option("--spool", type=PATH, default="medsr-spool", show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")
+@click.option("--ae-title", default="MEDSR", show_default=True, help="AE title of this node.")
 @click.option(
-    "--threads", type=click.IntRange(0, 4096), default=0, metavar="N", help="CPU threads; 0: all."
+    "--port", type=WholeNumber(1, 65535), required=True, metavar="N", help="Port to listen on."
+)
+@click.option(
+    "--forward", required=True, metavar="AET@HOST:PORT", help="Destination of the results."
+)
+@click.option(
+    "--rules",
+    type=PATH,
+    help="YAML file: which series to enhance, with which options and limits.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="AET",
+    help="AE title that may send (repeatable); the destination always may.",
+)
+@click.option(
+    "--spool",
+    type=PATH,
+    default="medsr-spool",
+    show_default=True,
+    help="Folder for series that are waiting or were set aside.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--device", default="auto", show_default=True, help=DEVICE_HELP)
+@click.option(
+    "--threads",
+    type=WholeNumber(0, 4096),
+    default=0,
+    metavar="N",
+    help="CPU threads; 0 means all.  [default: 0]",
 )
 def listen(
     ae_title: str,
@@ -119,7 +190,11 @@ def listen(
     device: str,
     threads: int,
 ) -> None:
-    """Receive series by C-STORE, enhance those that the rules select, send the results on."""
+    """Run a DICOM node that enhances what it receives.
+
+    The node receives series by C-STORE, enhances those that the rules select, and forwards the
+    results. It runs until it is interrupted (Ctrl+C).
+    """
     from medsr.commands.listen import ListenRequest, run
 
     run(
@@ -148,7 +223,9 @@ def main(arguments: list[str] | None = None) -> Any:
     """The entry point: runs one command and turns a `MedsrError` into a line and an exit code."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MedsrWarning)  # commands say their remarks themselves
+            warnings.simplefilter(
+                "ignore", MedsrWarning
+            )  # commands print their remarks themselves
             app.main(arguments, prog_name="medsr", standalone_mode=True)
     except MedsrError as fault:
         click.echo(f"medsr: {fault}", err=True)

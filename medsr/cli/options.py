@@ -1,4 +1,4 @@
-"""The options of an enhancement as words of the command line, made from `Options`."""
+"""Command-line options of an enhancement, made from the fields of `Options`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,30 @@ import click
 from medsr.restore.choices import Group, Setting
 from medsr.restore.options import Options, options_from, settings_of
 
-__all__ = ["GroupedCommand", "enhancement_options", "given_options", "group"]
+__all__ = [
+    "DEVICE_HELP",
+    "GroupedCommand",
+    "WholeNumber",
+    "enhancement_options",
+    "given_options",
+    "group",
+]
+
+#: What `--device` accepts.
+DEVICE_HELP = "Where the network runs: auto, cpu, cuda[:N] or mps."
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Headings of the help besides those of `Group`, in the order in which they are shown.
 RUNNING = "Running"
 ORDER = (Group.TARGET, Group.RESULT, Group.SCAN, Group.OUTPUT, RUNNING)
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in a range that the help does not print."""
+
+    def _describe_range(self) -> str:
+        return ""
 
 
 class GroupedCommand(click.Command):
@@ -39,7 +56,7 @@ class GroupedCommand(click.Command):
 
 
 class _GroupedOption(click.Option):
-    """An option that knows its heading."""
+    """An option with a heading in the help."""
 
     def __init__(self, *words: Any, group: str = RUNNING, **settings: Any) -> None:
         super().__init__(*words, **settings)
@@ -52,7 +69,7 @@ def group(name: str, *words: str, **settings: Any) -> Callable[[F], F]:
 
 
 def enhancement_options(*left_out: str) -> Callable[[F], F]:
-    """A decorator that adds every field of `Options`, those named apart."""
+    """A decorator that adds an option for every field of `Options` except those named."""
 
     def add(function: F) -> F:
         for name, (field, setting) in reversed(settings_of().items()):
@@ -64,7 +81,7 @@ def enhancement_options(*left_out: str) -> Callable[[F], F]:
 
 
 def given_options(words: Mapping[str, Any]) -> Options:
-    """The `Options` among the words of a command; what was not given keeps its default.
+    """The `Options` among the parameters of a command; what was not given keeps its default.
 
     Raises:
         UsageError: values that contradict each other.
@@ -92,7 +109,7 @@ def _kind(name: str, default: Any, setting: Setting) -> dict[str, Any]:
         least = None if setting.least is None else int(setting.least)
         most = None if setting.most is None else int(setting.most)
         return {
-            "type": click.IntRange(least, most),
+            "type": WholeNumber(least, most),
             "default": default,
             "metavar": setting.metavar,
         }

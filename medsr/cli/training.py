@@ -1,4 +1,4 @@
-"""The words of `medsr train`, `calibrate` and `weights`; heavy rooms are imported inside."""
+"""Command line of `medsr train`, `medsr calibrate` and `medsr weights`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ overrides_argument = click.argument("overrides", nargs=-1, metavar="[key=value .
 @click.command()
 @click.argument("config", type=PATH)
 @overrides_argument
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint.")
 def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train a model from a configuration.
 
@@ -29,7 +29,7 @@ def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
 @click.command()
 @click.argument("config", type=PATH)
 @overrides_argument
-@click.option("--card", type=PATH, required=True, help="NAME.json of the model; is rewritten.")
+@click.option("--card", type=PATH, required=True, help="Model card (NAME.json) to update.")
 def calibrate(config: Path, overrides: tuple[str, ...], card: Path) -> None:
     """Calibrate a model's intervals on the held-out subjects of a configuration.
 
@@ -47,11 +47,11 @@ def calibrate(config: Path, overrides: tuple[str, ...], card: Path) -> None:
 @click.command()
 @click.argument("folder", type=PATH)
 @overrides_argument
-@click.option("--dry-run", is_flag=True, help="List the stages and what is done already.")
+@click.option("--dry-run", is_flag=True, help="List the stages and their state, and stop.")
 def weights(folder: Path, overrides: tuple[str, ...], dry_run: bool) -> None:
-    """Make the weights of a model: every stage of a folder, in order.
+    """Run every training stage of a folder, in order.
 
-    A stage that is done is skipped, and a training that was stopped continues from its
+    Finished stages are skipped, and a training that was interrupted continues from its last
     checkpoint.
 
     Example: medsr weights configs/mr-head data.root=FOLDER

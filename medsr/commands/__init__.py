@@ -1,1 +1,1 @@
-"""What does one command do? One file a verb."""
+"""Implementations of the commands, one file per command."""

@@ -1,4 +1,4 @@
-"""`medsr batch`: every scan of a folder, on this machine or a cluster."""
+"""`medsr batch`: enhance every scan of a folder, on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -51,13 +51,16 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.scheduler and (self.cluster or self.workers):
-            raise UsageError("--scheduler has its own workers; give no --workers or --cluster.")
+            raise UsageError(
+                "A Dask scheduler has its own workers: leave out --workers and --cluster "
+                "with --scheduler."
+            )
         if self.cluster_config and not self.cluster:
             raise UsageError(f"--cluster-config needs --cluster ({', '.join(QUEUES)}).")
         if self.selection.parts > 1 and (self.scheduler or self.cluster):
             raise UsageError(
-                "--num-parts is for job arrays, where each part is a job of its own; give no "
-                "--scheduler or --cluster."
+                "--num-parts is for job arrays, where each part is a separate job; leave "
+                "out --scheduler and --cluster."
             )
 
 

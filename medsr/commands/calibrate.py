@@ -1,4 +1,4 @@
-"""`medsr calibrate`: intervals and training statistics into a model card."""
+"""`medsr calibrate`: write intervals and training statistics into a model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`medsr degrade`: a thick-slice scan out of a fine one."""
+"""`medsr degrade`: simulate a thick-slice scan from a fine one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Request:
         profile: gaussian or box.
         axis: to thicken; the scan's own slice axis when None, the last one where it has none.
         seed: of the noise.
-        modality: where the file does not say.
+        modality: if the file does not state it.
     """
 
     slice_spacing_mm: float
@@ -54,7 +54,7 @@ def run(
     if not formats.is_nifti(output):
         raise UsageError(f"{output.name}: the output must end in .nii or .nii.gz.")
     if output.exists() and not overwrite:
-        raise OutputError(f"{output.name}: exists already; give --overwrite to replace it.")
+        raise OutputError(f"{output.name}: already exists; use --overwrite to replace it.")
     low, remarks = degraded(formats.read(source), request)
     facts = {
         "SliceThickness": low.slice_thickness_mm,
@@ -71,7 +71,7 @@ def run(
 
 
 def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[str, ...]]:
-    """The scan that a scanner would have made with thicker slices, and remarks.
+    """The scan with simulated thick slices, and remarks.
 
     Raises:
         UsageError: slices thinner than the scan's, or settings out of range.

@@ -1,4 +1,4 @@
-"""`medsr enhance`: one scan in, its enhanced version and its record out; NIfTI or DICOM."""
+"""`medsr enhance`: enhance one scan, NIfTI or DICOM, and write it with its record."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Request:
         output: a NIfTI file, or a folder for a DICOM series.
         options: what to do.
         series_uid: which series of the source.
-        template: a DICOM series that lends patient and study to a NIfTI scan.
+        template: a DICOM series whose patient and study a NIfTI scan takes over.
         report: HTML page to write.
         device: auto, cpu, cuda[:N] or mps.
         threads: CPU threads; 0 for all.

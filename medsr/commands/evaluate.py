@@ -1,4 +1,4 @@
-"""`medsr evaluate`: estimates against their reference, for one pair or many people."""
+"""`medsr evaluate`: compare enhanced scans with references, for one pair or many subjects."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class Outcome:
             raise PartlyDone(f"{len(self.failures)} cases could not be evaluated. {words}")
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """The table as text, for a terminal."""
         if self.is_pair:
             return self.group.cases[0].evaluation.to_text()
         return tables.to_text(self.group)
 
     def to_json(self) -> str:
-        """For programs."""
+        """All results as JSON, for programs."""
         if self.is_pair:
             facts = self.group.cases[0].evaluation.to_json()
         else:
@@ -86,7 +86,7 @@ class Outcome:
 
 
 def run(request: Request) -> Outcome:
-    """Compare, and write what was asked for.
+    """Compare, and write the options of the enhancement.
 
     Raises:
         MedsrError: see the tree in `medsr.errors`.
@@ -111,7 +111,9 @@ def _cases(request: Request) -> tuple[list[CaseFiles], list[str], bool]:
     """The cases asked for, sentences on what has no match, and whether it is one pair."""
     if request.pairs is not None:
         if request.reference is not None or request.estimates:
-            raise UsageError("--pairs names all files; leave out --reference and --estimate(s).")
+            raise UsageError(
+                "--pairs already lists the files; leave out --reference and --estimate(s)."
+            )
         return read_pairs(request.pairs), [], False
     if request.reference is None or not request.estimates:
         raise UsageError("Give --reference and --estimate (or --estimates), or --pairs CSV.")
@@ -140,7 +142,9 @@ def _draw(loaded: Loaded, picture: Path) -> None:
     name = next(iter(loaded.estimates))
     same = {k: v for k, v in loaded.estimates.items() if v.shape == true.shape}
     if name not in same:
-        raise UsageError("A picture needs an estimate on the whole grid of the reference.")
+        raise UsageError(
+            "--picture needs an estimate that covers the whole grid of the reference."
+        )
     panels = {k: np.asarray(same[k].voxels) for k in ("cubic", name) if k in same}
     figure = compare_figure(panels, np.asarray(true.voxels), true.spacing_mm, true.unit)
     save_picture(figure, picture)

@@ -1,4 +1,4 @@
-"""`medsr info`: what is in a file or folder, and what medsr would do with it. No torch here."""
+"""`medsr info`: describe a file or folder and what medsr would do with it. No torch here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(source: Path, series_uid: str | None) -> list[str]:
         check_is_anatomy(volume.kind, volume.name)
         return lines
     except Refused as reason:
-        return [*lines, f"medsr cannot enhance this: {reason}"]
+        return [*lines, f"medsr cannot enhance this scan: {reason}"]
 
 
 def _series_words(series: SeriesSummary) -> str:
@@ -66,16 +66,16 @@ def describe(volume: Volume) -> list[str]:
     fine = min(mm for k, mm in enumerate(volume.spacing_mm) if k != coarse)
     factor = volume.spacing_mm[coarse] / fine
     if factor <= 1.1:
-        lines.append("isotropic: nothing to do unless --spacing or --scale is given")
+        lines.append("already isotropic; medsr enhance needs --spacing or --scale")
     else:
         to = max(fine, volume.spacing_mm[coarse] / MAX_FACTOR)
         modality = (
             volume.modality or f"{guess_modality(volume.voxels)} (guessed from the intensities)"
         )
         lines.append(
-            f"medsr enhance would bring {volume.spacing_mm[coarse]:.3g} to {to:.3g} mm with the "
-            f"bundled model for {modality}"
+            f"medsr enhance would refine {volume.spacing_mm[coarse]:.3g} mm to {to:.3g} "
+            f"mm with the bundled model for {modality}"
         )
         if factor > MAX_FACTOR:
-            lines.append(f"{fine:.3g} mm would be more than 8 times finer; it stops at 8")
+            lines.append(f"{fine:.3g} mm would be more than 8 times finer, which is the limit")
     return lines

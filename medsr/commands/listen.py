@@ -1,4 +1,4 @@
-"""`medsr listen`: a DICOM node that enhances what it receives and sends it on."""
+"""`medsr listen`: a DICOM node that enhances what it receives and forwards the results."""
 
 from __future__ import annotations
 

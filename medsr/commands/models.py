@@ -1,4 +1,4 @@
-"""`medsr models`: the bundled models with their cards."""
+"""`medsr models`: list the bundled models with their cards."""
 
 from __future__ import annotations
 

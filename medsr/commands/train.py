@@ -1,4 +1,4 @@
-"""`medsr train`: from a configuration to weights and their card."""
+"""`medsr train`: train a model from a configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`medsr weights`: the stages of a folder, in order, from where they were stopped."""
+"""`medsr weights`: run the training stages of a folder in order, resumable."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ Acquired = SimulateThickSlicesd
 Liftd = UpsampleSlicesd
 
 warnings.warn(
-    "medsr.data is deprecated: import from medsr.transforms (Acquired is SimulateThickSlicesd, "
-    "Liftd is UpsampleSlicesd there).",
+    "medsr.data is deprecated; import from medsr.transforms, where Acquired is "
+    "SimulateThickSlicesd and Liftd is UpsampleSlicesd.",
     DeprecationWarning,
     stacklevel=2,
 )

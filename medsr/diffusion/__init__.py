@@ -1,1 +1,1 @@
-"""How is noise added and taken away? Knows nothing medical."""
+"""The diffusion process: preconditioning, noise schedule and samplers. Nothing medical here."""

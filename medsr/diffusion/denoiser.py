@@ -1,13 +1,13 @@
-"""E[clean | noisy, condition]: preconditioning around any network.
+"""The denoiser E[clean | noisy, condition]: preconditioning around any network.
 
     D(noisy; sigma, cond) = c_skip noisy + c_out F(cat(c_in noisy, cond); c_noise)
 
 with Karras et al. 2022, table 1 (EDM), for sigma_data = 1. `clean` is the normalised residual over
 the upsampled scan, so c_skip -> 0 at large sigma makes one evaluation there the posterior mean.
-From SIGMA_MAX on the noisy image says nothing, and zeros take its place: the posterior mean
-does not depend on a noise sample. That level may have a network of its own: an expert denoiser
-(Balaji et al. 2022,
-eDiff-I, arXiv:2211.01324, section 4) that learns the posterior mean alone.
+From SIGMA_MAX on the noisy image carries no information and is replaced by zeros: the posterior
+mean does not depend on a noise sample. That level may have a network of its own: an expert
+denoiser (Balaji et al. 2022, eDiff-I, arXiv:2211.01324, section 4) that learns the posterior mean
+alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Walking the probability-flow ODE from noise to an image.
+"""Samplers: integrate the probability-flow ODE from noise to an image.
 
     dx / dsigma = (x - D(x; sigma)) / sigma            (Karras et al. 2022, eq. 1 and 3)
 
@@ -72,7 +72,7 @@ def multistep(
 
     Their algorithm 2 in t = -ln(sigma): the denoised image is extrapolated from the last two. The
     first step, which has no image before it, is the exact one for Gaussian data around the
-    denoised image; the step to zero, which is endless in t, extrapolates by `BEYOND`.
+    denoised image; the last step, to sigma = 0, where t is infinite, extrapolates by `BEYOND`.
 
     Args:
         denoise, first, noise, sigmas: as in `euler`.

@@ -1,4 +1,4 @@
-"""Which noise levels are visited.
+"""The noise levels of a sampler.
 
 Variance-exploding notation of Karras et al. 2022 (arXiv:2206.00364): noisy = clean + sigma n with
 n ~ N(0, 1). In medsr `clean` is the residual over the upsampled scan, divided by its standard

@@ -1,1 +1,1 @@
-"""How do whole scans and people compare with their references?"""
+"""Evaluation of whole scans, and of groups of subjects, against references."""

@@ -1,4 +1,4 @@
-"""The volumes of one case, plain interpolation beside them, and their numbers."""
+"""One case of an evaluation: its volumes, interpolation as a baseline, and its metrics."""
 
 from __future__ import annotations
 

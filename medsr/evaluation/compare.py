@@ -1,4 +1,4 @@
-"""How close are several estimates of one scan to its reference, and what do the numbers mean?
+"""Compares several estimates of one scan with its reference.
 
 One reference, any number of estimates, one common box, one mask, one range: the rows of the table
 differ in the estimate alone. The range and the mask come from the reference (`foreground`), the
@@ -82,7 +82,7 @@ def evaluate_pair(
             mask marks no common voxel, or the reference is empty.
     """
     if not estimates:
-        raise UsageError("There is no estimate to compare with the reference; give at least one.")
+        raise UsageError("Give at least one estimate to compare with the reference.")
     for volume in estimates.values():
         _check_modality(volume, reference)
     ruler = ruler_of(reference, data_range)
@@ -93,7 +93,7 @@ def evaluate_pair(
     box = common_box(reference.shape, [*placed.values(), *more])
     chosen = placed_mask.cut(box) != 0
     if not chosen.any():
-        raise Refused(f"{mask_how}: marks no voxel that all scans share. Give a larger mask.")
+        raise Refused(f"{mask_how}: selects no voxel that all scans share. Give a larger mask.")
     case = _Case(reference, ruler, box, chosen, measured)
     x = _counted(_whole(reference), box, ruler)
     images = {label: _counted(placed[label], box, ruler) for label in estimates}

@@ -1,4 +1,4 @@
-"""What does an evaluation say, to a program (`to_json`) and to a person (`to_text`)?
+"""The result of an evaluation, as JSON and as text.
 
 Every number stands beside its definition: range, mask, box, window, unit.
 """
@@ -68,12 +68,12 @@ class Evaluation:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The numbers that were asked for, in the order shown."""
+        """The selected metrics, in the order shown."""
         return tuple(s.metric for s in self.rows[0].scores)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader should know before the numbers."""
+        """Warnings to read before the metrics."""
         return tuple(f"{row.label} {warning}" for row in self.rows for warning in row.warnings)
 
     def to_json(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Evaluation:
         ]
         if self.ruler.intensity_floor:
             facts.append(
-                f"Both images are counted from {self.ruler.intensity_floor:g} {self.unit}."
+                f"Intensities are measured from {self.ruler.intensity_floor:g} {self.unit}."
             )
         for row in self.rows:
             facts += [f"{row.label}: {note}." for note in row.notes]

@@ -1,4 +1,4 @@
-"""Which of several methods is closer to the references, over many people?
+"""Comparison of several methods over many subjects.
 
 Every case (one reference with its estimates) has an `Evaluation`. A method's number for a person
 is the mean over that person's cases; everything below is over people (`statistics`).
@@ -91,7 +91,7 @@ class Group:
         if not self.cases:
             raise UsageError("There is no case to summarise.")
         if len({case.name for case in self.cases}) < len(self.cases):
-            raise UsageError("Two cases have one name; give each case a name of its own.")
+            raise UsageError("Two cases have the same name; give each case a unique name.")
         if len({methods_of(case) for case in self.cases}) > 1:
             raise UsageError("The cases have different methods; give each case all estimates.")
 

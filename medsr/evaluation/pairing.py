@@ -1,4 +1,4 @@
-"""Which files of several folders belong together? By BIDS entities, by name, or by a CSV.
+"""Matches the files of several folders by BIDS entities, by name, or by a CSV file.
 
 A folder's scans are its NIfTI files, at any depth, and its subfolders that hold none but other
 files (DICOM series). The two names of a match are compared as
@@ -83,13 +83,14 @@ def match_folders(
         found = {role: _match(path, inside, role) for role, inside in scans.items()}
         missing = [role for role, match in found.items() if match is None]
         if missing:
-            remarks.append(f"{path.name}: left out, no {' and no '.join(missing)} matches it.")
+            remarks.append(f"{path.name}: left out: no matching {' and '.join(missing)}.")
             continue
         cases.append(_case(path, found, estimates))
     if not cases:
         raise InputError(
-            f"{reference.name}: no scan there has a match in every other folder. Names must agree "
-            "in their BIDS entities (sub-, ses-, run-) or begin alike; or give --pairs CSV."
+            f"{reference.name}: no scan in this folder has a match in every other folder. "
+            "File names must share their BIDS entities (sub-, ses-, run-) or their first "
+            "part; otherwise use --pairs CSV."
         )
     return cases, remarks
 
@@ -134,7 +135,7 @@ def _row_case(
     reference = file("reference", needed=True)
     estimates = {m.partition(":")[2] or "estimate": file(m, needed=True) for m in methods}
     if reference is None:  # cannot be: needed
-        raise InputError(f"{table.name}, line {line}: there is no reference.")
+        raise InputError(f"{table.name}, line {line}: the reference is missing.")
     name = (row.get("case") or "").strip() or strip_suffix(reference)
     return CaseFiles(
         name=name,
@@ -179,7 +180,7 @@ def _scans(folder: Path) -> list[Path]:
     tops -= {path.partition("/")[0] for path, nifti in files if nifti}
     found += [folder / top for top in tops]
     if not found:
-        raise InputError(f"{folder.name}: holds no scan (NIfTI files, or folders of DICOM).")
+        raise InputError(f"{folder.name}: contains no scan (NIfTI files, or folders of DICOM).")
     return sorted(found)
 
 
@@ -191,8 +192,8 @@ def _match(path: Path, candidates: Sequence[Path], role: str) -> Path | None:
     if len(matches) > 1:
         names = ", ".join(m.name for m in matches[:3])
         raise Refused(
-            f"{path.name}: {len(matches)} files match it as {role} ({names}). Leave one of them, "
-            "or say which belong together with --pairs CSV."
+            f"{path.name}: {len(matches)} files match it as {role} ({names}). Keep one of "
+            "them, or list the pairs with --pairs CSV."
         )
     return matches[0] if matches else None
 

@@ -1,4 +1,4 @@
-"""Which range, floor and slice axis is a reference measured with? No estimate enters."""
+"""Data range, intensity floor and slice axis of a reference, independent of any estimate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Ruler", "ruler_of"]
 
 @dataclass(frozen=True)
 class Ruler:
-    """What a reference is measured with; no estimate enters.
+    """The settings with which a reference is measured, independent of any estimate.
 
     Attributes:
         modality, modality_how: "MR" or "CT", and how that is known.
@@ -52,15 +52,18 @@ def ruler_of(reference: Volume, data_range: float | None) -> Ruler:
 
 def _modality(reference: Volume) -> tuple[Modality, str]:
     if reference.modality is not None:
-        return reference.modality, "as the reference's file says"
+        return reference.modality, "from the reference's header"
     if reference.unit == "HU":
-        return Modality.CT, "since the unit is HU"
+        return Modality.CT, "because the unit is HU"
     if guess_modality(reference.voxels) == Modality.CT:
         return (
             Modality.CT,
-            "assumed: the file does not say, and many voxels are as dark as air in HU",
+            "assumed, because the header does not state it and many voxels are as dark "
+            "as air in HU",
         )
-    return Modality.MR, "assumed: the file does not say, and the intensities do not look like HU"
+    return Modality.MR, (
+        "assumed, because the header does not state it and the intensities do not look like HU"
+    )
 
 
 def _slice_axis(reference: Volume) -> tuple[int, str]:
@@ -69,4 +72,7 @@ def _slice_axis(reference: Volume) -> tuple[int, str]:
         direction = geometry.axis_words(reference.affine, reference.slice_axis)
         return reference.slice_axis, f"the reference's slices, stacked {direction}"
     axis = int(np.abs(reference.affine[2, :3] / reference.spacing_mm).argmax())
-    return axis, "slices stacked foot-head; the reference does not say how it was sliced"
+    return (
+        axis,
+        "slices stacked foot-head (assumed; the reference does not state its slice direction)",
+    )

@@ -1,4 +1,4 @@
-"""The numbers of one evaluation, as values."""
+"""The scores of one evaluation, and warnings about them."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def warnings_of(scores: Sequence[Score], shift: Shift, data_range: float) -> tup
     if shift.matters:
         by = ", ".join(f"{v:+.2f}" for v in shift.voxels)
         found.append(
-            f"lies {shift.mm:.2f} mm away from the reference ({by} voxels along the three axes). "
-            "The numbers below are of the images as they stand and blame the shift on the "
-            "method; correct the resampling (half a voxel is typical) and evaluate again."
+            f"lies {shift.mm:.2f} mm away from the reference ({by} voxels along the three "
+            "axes). The metrics below include the effect of this shift. Correct the "
+            "resampling (a half-voxel shift is typical) and evaluate again."
         )
     values = {s.metric: s.value for s in scores if s.value is not None}
     for axis in range(3):
@@ -74,7 +74,8 @@ def warnings_of(scores: Sequence[Score], shift: Shift, data_range: float) -> tup
     bias = values.get("bias", 0.0)
     if abs(bias) > LARGE_BIAS * data_range:
         found.append(
-            f"is on average {bias:+.4g} from the reference, {100 * bias / data_range:+.1f} % of "
-            "the range: its intensities are shifted or scaled."
+            f"differs from the reference by {bias:+.4g} on average "
+            f"({100 * bias / data_range:+.1f} % of the range): its intensities are "
+            "shifted or scaled."
         )
     return tuple(found)

@@ -1,4 +1,4 @@
-"""How sure is a mean over people, and is one method better than another?
+"""Bootstrap intervals and paired tests over subjects.
 
 The unit is the *person*: slices and scans of one person are not independent, so they are averaged
 before any statistic, and people are what the bootstrap draws.

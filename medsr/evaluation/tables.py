@@ -1,4 +1,4 @@
-"""A group's numbers, ready to paste: CSV of every case, JSON of everything, Markdown, LaTeX."""
+"""Tables of a group: CSV of every case, JSON, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ def caption(group: Group) -> str:
     """What the numbers of the table are, in one paragraph."""
     people, cases = len(group.people), len(group.cases)
     few = (
-        f" With {people} people no signed-rank test can reach 0.05."
+        f" With {people} subjects no signed-rank test can reach 0.05."
         if people < FEWEST_PEOPLE and len(group.methods) > 1
         else ""
     )
     return (
-        f"Means over {people} {'person' if people == 1 else 'people'} ({cases} "
-        f"{'case' if cases == 1 else 'cases'}; cases of one person are averaged first), with 95 % "
-        f"percentile bootstrap intervals over people ({DRAWS} draws).{few}"
+        f"Means over {people} {'subject' if people == 1 else 'subjects'} ({cases} "
+        f"{'case' if cases == 1 else 'cases'}; cases of one subject are averaged first), "
+        f"with 95 % percentile bootstrap intervals over subjects ({DRAWS} draws).{few}"
     )
 
 
@@ -130,16 +130,26 @@ def main_comparisons(group: Group) -> list[str]:
     return [pairing_words(p) for p in group.pairings if p.metric in MAIN]
 
 
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
 def pairing_words(pair: Pairing) -> str:
     """One comparison as a sentence: wins and losses, improvement, p."""
     metric = ALL_METRICS[pair.metric]
-    by = "" if pair.improvement is None else f", closer by {pair.improvement:.{metric.digits}f}"
+    by = (
+        ""
+        if pair.improvement is None
+        else f", mean improvement {pair.improvement:.{metric.digits}f}"
+    )
     if pair.interval is not None:
         by += " [" + ", ".join(f"{end:.{metric.digits}f}" for end in pair.interval) + "]"
     p = "" if pair.p is None else f", Wilcoxon p = {pair.p:.2g} (Holm {pair.p_holm:.2g})"
-    names = f"{printable(pair.first)} against {printable(pair.second)}"
+    names = f"{printable(pair.first)} vs {printable(pair.second)}"
     return (
-        f"{metric.title}: {names}: {pair.wins} won, {pair.ties} tied, {pair.losses} lost{by}{p}."
+        f"{metric.title}: {names}: {_count(pair.wins, 'win', 'wins')}, "
+        f"{_count(pair.ties, 'tie', 'ties')}, "
+        f"{_count(pair.losses, 'loss', 'losses')}{by}{p}."
     )
 
 

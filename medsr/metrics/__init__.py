@@ -1,1 +1,1 @@
-"""How close is an image to its reference? Definitions, and the comparison of whole scans."""
+"""Image quality metrics and their definitions."""

@@ -1,4 +1,4 @@
-"""Are intensities right, or shifted, or stretched?
+"""Bland-Altman agreement of intensities.
 
 Symbols: x the reference, y the estimate, d = y - x and a = (x + y) / 2 over the voxels of M::
 
@@ -25,7 +25,7 @@ __all__ = ["bias", "half_limits", "proportional_bias"]
 def bias(reference: Array, estimate: Array, *, mask: Mask | None = None) -> float:
     """Mean difference, estimate minus reference, in the unit of the image; 0 is best.
 
-    Args, errors: as `fidelity.mae`.
+    Args and Raises: see `fidelity.mae`.
 
     >>> bias(np.zeros((2, 2, 2)), np.full((2, 2, 2), -3.0))
     -3.0
@@ -36,7 +36,7 @@ def bias(reference: Array, estimate: Array, *, mask: Mask | None = None) -> floa
 def half_limits(reference: Array, estimate: Array, *, mask: Mask | None = None) -> float:
     """1.96 standard deviations of the difference: the limits of agreement are bias +- this.
 
-    In the unit of the image; lower is closer. Args, errors: as `fidelity.mae`.
+    In the unit of the image; lower is closer. Args and Raises: see `fidelity.mae`.
     """
     return float(1.96 * _differences(reference, estimate, mask)[0].std())
 
@@ -44,7 +44,7 @@ def half_limits(reference: Array, estimate: Array, *, mask: Mask | None = None) 
 def proportional_bias(reference: Array, estimate: Array, *, mask: Mask | None = None) -> float:
     """Slope of the difference on the mean of the two, a pure number; 0 is best.
 
-    Args, errors: as `fidelity.mae`.
+    Args and Raises: see `fidelity.mae`.
 
     Raises:
         Refused: both images are constant over the mask.

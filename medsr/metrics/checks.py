@@ -1,4 +1,4 @@
-"""What every metric asks of its images: finite, 3-D, one grid; a mask that marks something."""
+"""Checks of the input of every metric: finite, 3-D, on one grid, with a non-empty mask."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def check_pair(x: Array, y: Array, mask: Mask | None) -> None:
             "on one grid."
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise UsageError("A voxel is not a finite number (NaN or infinity); replace it first.")
+        raise UsageError(
+            "A voxel is not a finite number (NaN or infinity); replace these values first."
+        )
     if mask is None:
         return
     if mask.dtype != np.bool_ or mask.shape != x.shape:
@@ -41,4 +43,4 @@ def check_pair(x: Array, y: Array, mask: Mask | None) -> None:
             f"The mask is {mask.dtype} of shape {mask.shape}; it must be bool of shape {x.shape}."
         )
     if not mask.any():
-        raise UsageError("The mask is empty: it marks no voxel to compare.")
+        raise UsageError("The mask is empty. Give a mask with non-zero voxels.")

@@ -1,4 +1,4 @@
-"""Would the scanner have measured this? Consistency with the scan y_m that was really measured.
+"""Consistency of an estimate with the measured scan.
 
 With A the acquisition (slice profile, spacing, in-plane resolution; `medsr.acquisition`) and x_e
 the estimate, over the whole measured grid, intensities counted from the floor (0, or -1024 HU)::
@@ -59,5 +59,5 @@ def _checked(measured: Array, predicted: Array) -> tuple[Array, Array]:
         )
     y = np.asarray(measured, dtype=np.float64)
     if not np.linalg.norm(y) > 0:
-        raise Refused("The measured scan is empty, so nothing can be consistent with it.")
+        raise Refused("The measured scan is zero everywhere, so data consistency is not defined.")
     return y, np.asarray(predicted, dtype=np.float64) - y

@@ -1,4 +1,4 @@
-"""Is the fine detail there, or only its place-holder?
+"""Metrics of fine detail: HFEN and high-frequency energy.
 
 Symbols: x the reference, y the estimate, M the mask.
 
@@ -60,7 +60,7 @@ def hfen(reference: Array, estimate: Array, *, mask: Mask | None = None) -> floa
         x, y = x[mask], y[mask]
     norm = float(np.linalg.norm(x))
     if norm == 0:
-        raise Refused("The reference is constant, so its detail has no norm to compare with.")
+        raise Refused("The reference is constant, so HFEN is not defined.")
     return float(np.linalg.norm(x - y)) / norm
 
 

@@ -1,4 +1,4 @@
-"""How far is an estimate from its reference, voxel by voxel and window by window?
+"""Fidelity metrics: PSNR, NRMSE, MAE and SSIM.
 
 Symbols: x the reference, y the estimate, both [X, Y, Z] on one grid; R the data range, in the same
 unit as x and y; M the mask (all voxels where none is given), |M| its voxels::

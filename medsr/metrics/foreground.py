@@ -1,4 +1,4 @@
-"""Which voxels are the patient, and which range of intensities do they span?
+"""The foreground mask and the data range of a reference.
 
 Two facts that every fidelity number depends on, both computed from the *reference* alone, so that
 no estimate can change the ruler it is measured with.

@@ -1,4 +1,4 @@
-"""The numbers that an evaluation reports: a name, a function, and one sentence that defines it."""
+"""The metrics that an evaluation reports: name, function and definition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BETTER_WORDS = {
     "lower": "lower is closer",
     "zero": "0 is closest",
     "one": "1 is closest",
-    "reference": "the reference's own value is closest",
+    "reference": "best when equal to the reference's value",
 }
 
 #: Stands for the unit of the images themselves; a report puts theirs in its place.
@@ -126,7 +126,7 @@ METRICS: dict[str, Metric] = {
         unit="",
         better="lower",
         digits=4,
-        definition="Root mean square error over the mask, divided by the range; says the same as "
+        definition="Root mean square error over the mask, divided by the range; equivalent to "
         "PSNR (PSNR = -20 log10 NRMSE).",
     ),
     "mae": Metric(
@@ -167,9 +167,9 @@ METRICS: dict[str, Metric] = {
         unit="",
         better="lower",
         digits=3,
-        definition="Share of 32 x 32 pixel patches, in slices that hold the slice axis, whose "
-        "Fourier ring correlation with the reference falls below 0.5 before 0.125 cycles a "
-        "pixel (after sFRC, Kc et al. 2026): structure added or lost there.",
+        definition="Share of 32 x 32 pixel patches, in slices that contain the slice axis, whose "
+        "Fourier ring correlation with the reference falls below 0.5 before 0.125 cycles "
+        "per pixel (after sFRC, Kc et al. 2026): structure added or lost there.",
     ),
     "hfen": Metric(
         function=detail.hfen,
@@ -245,7 +245,7 @@ OTHER_NUMBERS: dict[str, Metric] = {
         digits=3,
         definition="Length of the sub-voxel shift between estimate and reference (Gauss-Newton "
         "registration over the mask, both images smoothed by 1.5 voxels); measured and "
-        "reported, never undone.",
+        "reported, never corrected.",
     ),
     "consistency": Metric(
         function=None,

@@ -1,4 +1,4 @@
-"""Where does an estimate stop being the reference? Local Fourier ring correlation.
+"""Local Fourier ring correlation: how fine an estimate agrees with its reference.
 
 After sFRC (Kc, Zeng, Soni and Badano 2026, "sFRC for assessing hallucinations in medical image
 restoration", arXiv:2603.04673): patches of an estimate and of its reference are compared ring by
@@ -92,7 +92,7 @@ def patches_in_doubt(
         supported: frequency up to which the scan was measured along its worst axis, cycles per
             pixel: half of fine spacing over slice spacing.
         floor: patches whose reference and estimate both have a standard deviation below this
-            are empty and not looked at.
+            are empty and not examined.
         axis: slices are taken across it; patches lie in the other two.
 
     Returns:
@@ -119,9 +119,10 @@ def doubtful_share(
 
     Args:
         reference, estimate: volumes [X, Y, Z] in one unit.
-        mask: patches without any voxel of it are not looked at.
+        mask: patches without any voxel of it are not examined.
         data_range: of the images; decides which patches are empty.
-        axis: across the acquired slices. Every second slice across the next axis is looked at.
+        axis: voxel axis along which the acquired slices are stacked. Every second slice across the
+            next axis is examined.
 
     Raises:
         Refused: no patch of 32 x 32 pixels with anatomy fits into the images.

@@ -1,4 +1,4 @@
-"""How sharp are the edges, in millimetres?
+"""Edge sharpness: the 10-90 % rise of edges in millimetres.
 
 The 10-90 % rise: the distance in which an edge climbs from a tenth to nine tenths of its height.
 Edges are places in the *reference*, the same for every estimate; their rise is read in each image.

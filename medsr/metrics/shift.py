@@ -1,8 +1,8 @@
-"""Do estimate and reference lie in the same place, to a fraction of a voxel?
+"""The shift between estimate and reference, to a fraction of a voxel.
 
 Two grids can agree while the images on them do not: a resampler that keeps voxel centres instead
 of outer corners moves the anatomy by half a voxel, and costs 2 to 4 dB without any loss of detail.
-Such a shift is measured and said, never undone.
+Such a shift is measured and reported, never corrected.
 
 The shift s (voxels; estimate(i) = reference(i - s) up to gain and offset) is found in two steps:
 

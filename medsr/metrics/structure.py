@@ -1,4 +1,4 @@
-"""Is the structure there at every size, and do edges lie where they lay?
+"""Structural metrics: MS-SSIM and GMSD.
 
 Symbols: x the reference, y the estimate, R the data range, M the mask.
 

@@ -1,4 +1,4 @@
-"""Does an enhancement help the next step? The same simple segmentation on every image.
+"""Tissue overlap and volumes: one simple segmentation, the same for every image.
 
 Given a label map of the reference (0 is outside; each other number a tissue), for each image on
 its own:
@@ -133,8 +133,9 @@ def _medians(
     names = tuple(int(n) for n in np.unique(labels) if n > 0)
     if not 2 <= len(names) <= MAX_LABELS:
         raise Refused(
-            f"The label map marks {len(names)} labels; the tissue segmentation needs 2 to "
-            f"{MAX_LABELS} tissues that differ in brightness, such as CSF, grey and white matter."
+            f"The label map has {len(names)} labels; the tissue segmentation needs 2 to "
+            f"{MAX_LABELS} tissues that differ in brightness, such as CSF, grey and white "
+            "matter."
         )
     return names, np.array([np.median(reference[labels == n]) for n in names])
 

@@ -1,1 +1,1 @@
-"""What function is learned? Networks and how they are kept; knows nothing medical."""
+"""Networks, weights and model cards. Nothing medical here."""

@@ -1,4 +1,4 @@
-"""The pieces of the U-Net: folding, embedding, one residual block; for slices or blocks."""
+"""Building blocks of the U-Net: folding, embedding, residual block; 2-D or 3-D."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def unfold(x: Tensor, factors: tuple[int, ...]) -> Tensor:
     return moved.reshape(len(x), *grown, -1).movedim(-1, 1)
 
 
-#: The convolution of images with so many axes.
+#: The convolution for images with this number of axes.
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 
 

@@ -17,7 +17,7 @@ __all__ = ["build_denoiser", "build_network"]
 
 
 class MonaiUNet(nn.Module):
-    """MONAI's `DiffusionModelUNet` behind the house's signature; the second choice.
+    """MONAI's `DiffusionModelUNet` with medsr's network signature.
 
     The acquisition's numbers enter as constant channels, since its embedding takes time alone.
     """
@@ -120,7 +120,7 @@ MAX_LEVELS, MAX_AXES, MAX_FEATURES = 8, 3, 256
 
 
 def check_settings(settings: Mapping[str, Any], features: int) -> None:
-    """Refuse settings of no network; they may come from a card that a stranger wrote.
+    """Refuse invalid network settings; a card may come from an unknown source.
 
     Args:
         settings: the fields of `config.NetworkConfig`.
@@ -131,15 +131,13 @@ def check_settings(settings: Mapping[str, Any], features: int) -> None:
     """
     kind = settings.get("kind")
     if kind not in ("unet", "monai"):
-        raise UsageError("There is no network of that kind; there are unet and monai.")
+        raise UsageError("Unknown kind of network; choose unet or monai.")
     if not _whole(features, 1, MAX_FEATURES):
         raise UsageError(f"A network takes 1 to {MAX_FEATURES} numbers of the acquisition.")
     needed = ("context", "widths") if kind == "monai" else tuple(LARGEST)
     for name in needed:
         if not _fits(name, settings.get(name)):
-            raise UsageError(
-                f"The network's setting '{name}' is missing or is not one that a network has."
-            )
+            raise UsageError(f"The network's setting '{name}' is missing or unknown.")
 
 
 def _fits(name: str, value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Which models come with medsr, and where?"""
+"""The models that come with medsr."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def model_path(name: str) -> Path:
     if path.suffix == ".safetensors" and path.exists():
         return path
     raise InputError(
-        f"{path.name}: there is no such model. Bundled: {', '.join(bundled) or 'none'}; "
-        "or give the path of a .safetensors file with its .json card beside it."
+        f"{path.name}: there is no such model. Choose a bundled model "
+        f"({', '.join(bundled) or 'none'}), or give the path of a .safetensors file with "
+        "its .json card beside it."
     )
 
 
@@ -45,4 +46,4 @@ def model_for(modality: Modality) -> str:
     for name, path in bundled_models().items():
         if load_card(path.with_suffix(".json")).modality == modality:
             return name
-    raise InputError(f"There is no bundled model for {modality}; give one with --model PATH.")
+    raise InputError(f"There is no bundled model for {modality}. Give one with --model PATH.")

@@ -1,7 +1,7 @@
-"""How weights are kept: tensors in `NAME.safetensors`, all else in `NAME.json`, the model card.
+"""Weights (`NAME.safetensors`) and model cards (`NAME.json`).
 
-Nothing is pickled: a weights file from a stranger can hold numbers, not code. Stored as bfloat16
-or float32; always computed with as float32 parameters.
+Nothing is pickled: a weights file from an unknown source can contain numbers but no code. Stored
+as bfloat16 or float32; always computed with as float32 parameters.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class ModelCard:
         residual_std: the unit of the residual, over the intensity gain.
         ranges: what was trained on, e.g. {"factor": [1.5, 8]}; see `config.DrawConfig` and
             `restore.ranges`.
-        people: how many people it learned from.
+        people: number of training subjects.
         data: scans and people.
         training: steps, seconds, versions, seed.
-        results: what was measured, and on whom.
+        results: evaluation results, and their subjects.
         sigma_data: standard deviation of its data that a sample starts with, in units of
             `residual_std`; see `diffusion.samplers.multistep`. Training writes 1, or for a model
             that began with the weights and the unit of another how its own data compare; it may
@@ -56,7 +56,7 @@ class ModelCard:
         intervals: mode -> calibrated interval; see `restore.pipeline.interval_for`.
         limits: known failures, in words.
         licence: of the weights; empty where nobody has given one.
-        attributions: whose data it learned from, as their licences ask.
+        attributions: attributions that the licences of the training data require.
         use: who may use it.
     """
 
@@ -111,12 +111,12 @@ def load_card(path: Path) -> ModelCard:
         raise InputError(f"{path.name}: is not a medsr model card.") from None
     wrong = next((name for name, sound in _sound_fields(card).items() if not sound), None)
     if wrong is not None:
-        raise InputError(f"{path.name}: the model card's '{wrong}' is not of the kind it must be.")
+        raise InputError(f"{path.name}: the model card's '{wrong}' has the wrong type.")
     return card
 
 
 def _sound_fields(card: ModelCard) -> dict[str, bool]:
-    """Field -> whether its value is of its kind; a stranger may have written the card."""
+    """Field -> whether its value is of its kind; the card may come from an unknown source."""
     texts = ("name", "description", "licence", "use")
     groups = ("network", "ranges", "data", "training", "results", "intervals")
     sound = {name: isinstance(getattr(card, name), str) for name in texts}
@@ -171,7 +171,7 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
 
 
 def save_model(denoiser: Denoiser, card: ModelCard, path: Path) -> None:
-    """Write `NAME.safetensors` and `NAME.json`; each whole or not at all.
+    """Write `NAME.safetensors` and `NAME.json`, each atomically.
 
     Raises:
         OutputError: the folder cannot be written.

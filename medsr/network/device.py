@@ -1,4 +1,4 @@
-"""Where half precision pays."""
+"""Choice of the device and of half precision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def half_is_fast(device: torch.device) -> bool:
 
 
 def choose_device(name: str) -> torch.device:
-    """auto, cpu, cuda, cuda:N or mps, as a device that is really there.
+    """auto, cpu, cuda, cuda:N or mps, as an available device.
 
     Raises:
         UsageError: it is not.
@@ -27,11 +27,11 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu.")
+        raise UsageError("--device cuda: PyTorch finds no CUDA device; use --device cpu.")
     if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
         raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices.")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: torch sees no Apple GPU here; use --device cpu.")
+        raise UsageError("--device mps: PyTorch finds no Apple GPU; use --device cpu.")
     if kind not in {"cpu", "cuda", "mps"}:
         raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
     return torch.device(name)

@@ -2,7 +2,7 @@
 
 The measured scan carries little detail along that axis (the last of the image), so the stem folds
 `fold[1]` neighbouring voxels of it into channels: all convolutions then run on a grid near the
-measured one, at a fraction of the voxels, and nothing is lost.
+measured one, on a fraction of the voxels, and nothing is lost.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The sending side: the outbox to an archive by C-STORE, each instance once.
+"""Forwards results to an archive by C-STORE, each instance once.
 
 Before an instance goes out the journal says `sending NAME`, after the archive's answer `sent
-NAME`. A kill or a broken line between the two leaves one instance in doubt; before it is sent
-again the archive is asked for it by C-FIND (PS3.4 C.6.2.1). An archive that cannot answer gets it
-again: the same UID with the same bytes.
+NAME`. A kill or a broken line between the two leaves one instance whose state is unknown; before
+it is sent again the archive is asked for it by C-FIND (PS3.4 C.6.2.1). An archive that cannot
+answer gets it again: the same UID with the same bytes.
 
 A destination that is down is tried again after `retry_seconds`, then twice as long, up to
 `longest_retry_seconds`. An archive's refusal of one series does not hold up the next.
@@ -57,7 +57,7 @@ class Line:
     association: Any = None
 
     def cut(self) -> None:
-        """End it now; the instance on its way is in doubt, as after a kill."""
+        """End it now; the state of the instance on its way is unknown, as after a kill."""
         if self.association is not None:
             self.association.abort()
 
@@ -115,7 +115,11 @@ def forward_due(
     with _association(ae_title, destination) as association:
         if association is None:
             wait = waits.failed("", now)
-            log.warning("destination does not answer; %d series wait, %g s", len(jobs), wait)
+            log.warning(
+                "the destination does not answer; %d series are waiting, next attempt in %g s",
+                len(jobs),
+                wait,
+            )
             return
         waits.worked("")
         line.association = association
@@ -127,10 +131,12 @@ def forward_due(
                 waits.worked(job.name)
                 _remember(spool, job)
                 remove(spool, job, job.name)
-                log.info("series %s: sent on", job.name)
+                log.info("series %s: forwarded", job.name)
             else:
                 wait = waits.failed(job.name, now)
-                log.warning("series %s: not taken; tried again in %g s", job.name, wait)
+                log.warning(
+                    "series %s: rejected by the destination; next attempt in %g s", job.name, wait
+                )
             if not association.is_established:
                 return
 

@@ -1,7 +1,7 @@
 """Limits on what a peer can make the node read and keep in memory.
 
 A PDU starts with its type and its length (PS3.8 9.3.1). The length has four bytes, so a peer can
-announce 4 GB. pynetdicom reads what is announced; here the length is checked before it is read.
+declare 4 GB. pynetdicom reads whatever is declared; here the length is checked before it is read.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class BoundedSocket(AssociationSocket):  # type: ignore[misc]
         return bool(super().ready)
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes, or fewer when the peer has closed the connection.
+        """Read a number of bytes, or fewer when the peer has closed the connection.
 
         Raises:
             OSError: the PDU is too long or too slow; the connection is ended.

@@ -1,4 +1,4 @@
-"""Which connections become associations? One thread reads all of them until they name themselves.
+"""Accepts connections in one thread until they request an association.
 
 A connection uses no thread of its own, and at most `MAX_REQUEST_BYTES` of memory, until it has
 sent a whole A-ASSOCIATE-RQ with an AE title that may send. Silent connections are closed after
@@ -219,7 +219,9 @@ class Listener(AssociationServer):  # type: ignore[misc]
         name = printable(request.calling)
         if request.called != self.ae_title.strip():
             called = printable(request.called)
-            self._log_once(f"rejected {name} at {host}: it called {called}, not {self.ae_title}")
+            self._log_once(
+                f"rejected {name} at {host}: it called {called} and not {self.ae_title}"
+            )
             return NOT_CALLED
         if request.calling not in self.allow:
             way = f"--allow {shlex.quote(name)}"

@@ -1,10 +1,10 @@
-"""From received to enhanced: which series is whole, what the rules say, what became of it.
+"""Enhances received series: completeness, rules, and the record of the outcome.
 
-A series is whole when the association that sent it ended by release and nothing more came for
-`quiet_seconds`. One whose peer broke off waits `interrupted_seconds` for it to come back, and is
-then set aside; it is never enhanced in part. A fault of one series never stops the next, not even
-a series on which the process is killed: after three times it is set aside. Stops of the node and
-restarts of the machine do not count.
+A series is complete when the association that sent it ended by release and nothing more came for
+`quiet_seconds`. One whose peer disconnected waits `interrupted_seconds` for it to come back, and
+is then set aside; it is never enhanced in part. A fault of one series never stops the next, not
+even a series on which the process is killed: after three times it is set aside. Stops of the node
+and restarts of the machine do not count.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def promote(intake: Intake, now: float) -> None:
-    """Move series that are whole and quiet to `ready`, and broken-off ones aside.
+    """Move complete, quiet series to `ready`, and set interrupted ones aside.
 
     Args:
         intake: of the node.
@@ -72,8 +72,8 @@ def promote(intake: Intake, now: float) -> None:
             elif quiet >= settings.interrupted_seconds:
                 count = len(list(folder.glob("*.dcm")))
                 reason = (
-                    f"The peer broke off after {count} instances, or there was no room for more, "
-                    "and it did not come back. Send the series again."
+                    f"The sender stopped after {count} instances (or the spool was full) "
+                    "and did not resume. Send the series again."
                 )
                 log.warning("series %s: set aside: %s", key, reason)
                 set_aside(spool, folder, key, reason)
@@ -90,7 +90,7 @@ def _make_ready(spool: Path, folder: Path) -> None:
             merge(other, folder)
     for mark in (ENDED, REASON):
         (folder / mark).unlink(missing_ok=True)
-    log.info("series %s: whole, %d instances", folder.name, len(list(folder.glob("*.dcm"))))
+    log.info("series %s: complete, %d instances", folder.name, len(list(folder.glob("*.dcm"))))
     folder.rename(spool / "ready" / folder.name)
 
 
@@ -115,7 +115,7 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
         work = _begin(intake.spool, folder)
         found = _series_and_rule(work / "source", intake)
         if found is None:
-            log.info("series %s: no rule selects it", key)
+            log.info("series %s: not selected by any rule", key)
             _drop(intake, key)
         else:
             series, rule = found
@@ -124,7 +124,7 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
             flush(work)
             work.rename(intake.spool / "outbox" / key)  # from here on it is made, and only sent
     except (OutputError, OSError) as fault:
-        log.error("series %s: waits, for the disk cannot be written: %s", key, fault)
+        log.error("series %s: waiting, because the disk cannot be written: %s", key, fault)
         _put_back(intake, key)
         return intake.settings.retry_seconds
     except MedsrError as fault:
@@ -132,7 +132,7 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
     except MemoryError:
         _refuse(intake, key, "There was not enough memory to enhance it.")
     except Exception as fault:  # a bug must not stop the next series; its words may name a person
-        _refuse(intake, key, f"medsr failed on it with {type(fault).__name__}, a bug.")
+        _refuse(intake, key, f"Internal error ({type(fault).__name__}). Please report it.")
     return 0.0
 
 
@@ -140,7 +140,9 @@ def put_back_all(intake: Intake) -> None:
     """Return interrupted series to `ready`; a stop of the node does not count as a failed try."""
     for work in (intake.spool / "work").iterdir():
         if work.suffix != GONE and (work / "source").exists():
-            log.info("series %s: interrupted; it is started again at the next start", work.name)
+            log.info(
+                "series %s: interrupted; it continues when the node is started again", work.name
+            )
             _put_back(intake, work.name)
     for folder in (intake.spool / "ready").iterdir():
         (folder / TRIES).unlink(missing_ok=True)
@@ -162,8 +164,8 @@ def _count_try(spool: Path, folder: Path) -> bool:
 
 def _give_up(intake: Intake, folder: Path) -> None:
     reason = (
-        f"It was begun {MAX_TRIES} times and never finished; medsr stopped on it. To try it "
-        "again, delete this folder and send the series again."
+        f"Processing ended unexpectedly {MAX_TRIES} times. To try it again, delete this "
+        "folder and send the series again."
     )
     log.warning("series %s: set aside: %s", folder.name, reason)
     with intake.lock:
@@ -205,7 +207,7 @@ def _refuse(intake: Intake, key: str, reason: str) -> None:
     The peer can then send the whole series again, and it is enhanced as one.
     """
     folder = _put_back(intake, key)
-    log.warning("series %s: refused, kept aside: %s", key, reason)
+    log.warning("series %s: refused and set aside: %s", key, reason)
     with intake.lock:
         set_aside(intake.spool, folder, key, reason)
         (intake.spool / "done" / key).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The receiving side: who may associate, what is taken, and when an association ends well.
+"""Receives series: who may associate, what is accepted, when an association ends well.
 
 Verification answers C-ECHO (PS3.4 A); Storage takes MR and CT image objects (PS3.4 B). Status
 codes of C-STORE: 0000 kept (see the invariant in `medsr.node.spool`), 0111 another content
@@ -90,7 +90,7 @@ class Intake:
         return {key for keys in self.touched.values() for key in keys}
 
     def has_room(self, size: int) -> bool:
-        """Whether so many more bytes leave room for results and for the reserve."""
+        """Whether this number of further bytes leaves room for results and for the reserve."""
         left = free_bytes(self.spool) - size
         return (
             self.held + size <= self.settings.storage_gb * 1e9
@@ -98,7 +98,7 @@ class Intake:
         )
 
     def refuse(self, association: Any, key: str) -> int:
-        """Answer that there is no room; the series is not whole until it is sent again."""
+        """Answer that there is no room; the series is incomplete until it is sent again."""
         self.touched[association][key] = False
         (self.spool / "receiving" / key / ENDED).unlink(missing_ok=True)
         return NO_ROOM
@@ -110,7 +110,7 @@ def start_receiving(
     """Listen in the background; the server returned has `shutdown()`.
 
     Raises:
-        OutputError: the port cannot be had.
+        OutputError: the port is not available.
     """
     intake.held = held_bytes(intake.spool)
     entity = AE(ae_title=ae_title)
@@ -139,7 +139,7 @@ def start_receiving(
         )
     except OSError as fault:
         raise OutputError(
-            f"port {port} on {host}: cannot be listened at ({fault.strerror}). Choose another "
+            f"cannot listen on port {port} of {host} ({fault.strerror}). Choose another "
             "with --port."
         ) from None
     listener.start()
@@ -153,10 +153,10 @@ def _on_data(event: Any, intake: Intake) -> None:
         sizes = intake.sizes
         sizes[event.assoc] = sizes.get(event.assoc, 0) + len(event.data)
         if sizes[event.assoc] > limit:
-            log.warning("an object larger than %g MB: broke off", limit / 1e6)
+            log.warning("an instance larger than %g MB was rejected", limit / 1e6)
             event.assoc.dul.socket.disconnect()
         elif sum(sizes.values()) > 2 * limit:
-            log.warning("objects of more than %g MB at one time: broke off", 2 * limit / 1e6)
+            log.warning("instances of more than %g MB at one time were rejected", 2 * limit / 1e6)
             max(sizes, key=lambda association: sizes[association]).dul.socket.disconnect()
 
 
@@ -175,10 +175,10 @@ def _on_store(event: Any, intake: Intake) -> int:
         data = event.encoded_dataset()
         content = digest_of(event.request.DataSet.getbuffer())
     except Exception:  # on damaged bytes pydicom raises whatever it met first
-        log.warning("an instance that cannot be read as DICOM: not taken")
+        log.warning("an instance that cannot be read as DICOM was rejected")
         return NOT_UNDERSTOOD
     if not _is_uid(instance) or not _is_uid(series) or instance != announced:
-        log.warning("an instance without valid UIDs: not taken")
+        log.warning("an instance without valid UIDs was rejected")
         return NO_UID
     status = keep(intake, event.assoc, key_of(series), instance, data, content)
     event.assoc.dul.socket.progressed()
@@ -210,17 +210,19 @@ def keep(
         try:
             if not intake.has_room(len(data)):
                 limits = (intake.settings.storage_gb, intake.settings.free_gb)
-                log.error("the spool is full (%g GB, %g GB left free): not taken", *limits)
+                log.error("the spool is full (%g GB, %g GB left free); instance rejected", *limits)
                 return intake.refuse(association, key)
             outcome = keep_instance(intake.spool, key, instance, data, content)
         except OSError as fault:
             log.error("series %s: cannot be stored (%s)", key, fault.strerror)
             return intake.refuse(association, key)
         if outcome == "too many":
-            log.warning("series %s: too many instances: not taken", key)
+            log.warning("series %s: too many instances; instance rejected", key)
             return intake.refuse(association, key)
         if outcome == "differs":
-            log.warning("series %s: another content under a known instance UID: not taken", key)
+            log.warning(
+                "series %s: other content under a known instance UID; instance rejected", key
+            )
             return DUPLICATE
         intake.held += len(data) if outcome == "new" else 0
     return TAKEN
@@ -238,7 +240,7 @@ def end_association(intake: Intake, association: Any, well: bool) -> None:
             try:
                 _mark_ended(intake.spool, key)
             except OSError as fault:  # it waits like an interrupted series
-                log.error("series %s: cannot be called whole (%s)", key, fault.strerror)
+                log.error("series %s: cannot be marked as complete (%s)", key, fault.strerror)
     if keys:
         log.info("association ended %s; %d series", "well" if well else "early", len(keys))
 

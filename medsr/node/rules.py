@@ -1,4 +1,4 @@
-"""Which series does a node enhance, and how? A page of YAML, checked; the first rule that fits.
+"""The rules of a node: which series it enhances, and with which options (YAML).
 
 Example::
 

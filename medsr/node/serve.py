@@ -1,4 +1,4 @@
-"""The node as a whole: receive in the background, enhance in one thread, send in another."""
+"""Runs the node: receive in the background, enhance in one thread, forward in another."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
             KeyboardInterrupt ends it at once; the series is then enhanced at the next start.
 
     Raises:
-        OutputError: the spool or the port cannot be had.
+        OutputError: the spool or the port is not available.
     """
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # its words quote headers
     lock = open_spool(node.spool)
@@ -90,7 +90,9 @@ def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:
         intake, ae_title=node.ae_title, host=node.host, port=node.port, allow=node.allowed
     )
     who = ", ".join(node.allowed)
-    log.info("listening as %s on %s:%d for %s", node.ae_title, node.host, node.port, who)
+    log.info(
+        "listening as %s on %s:%d; forwarding to %s", node.ae_title, node.host, node.port, who
+    )
     line = Line()
     sender = threading.Thread(target=_send_until, args=(node, line, stop), daemon=True)
     sender.start()
@@ -135,5 +137,5 @@ def _send_until(node: Node, line: Line, stop: threading.Event) -> None:
             forward_due(node.spool, *who, waits, time.monotonic(), line, stop)
         except Exception as fault:  # the thread must live; its words may quote a header
             wait = waits.failed("", time.monotonic())
-            log.error("sending failed with %s; again in %g s", type(fault).__name__, wait)
+            log.error("sending failed with %s; next attempt in %g s", type(fault).__name__, wait)
         stop.wait(IDLE_SECONDS)

@@ -1,12 +1,12 @@
-"""The node's memory: folders on disk, moved by renames, so that a kill loses nothing.
+"""The spool of a node: folders on disk, moved by renames, so that a crash loses nothing.
 
 A series is known by its key, a digest of its SeriesInstanceUID; folders and logs show keys alone::
 
     receiving/KEY   instances as they come; `.ended` once an association that sent some has ended
-    ready/KEY       whole and quiet, waits for its turn
+    ready/KEY       complete and quiet, waits for its turn
     work/KEY        source/ and what is being made of it; on a start source/ goes back to ready
     outbox/KEY      source/, enhanced/ and further results, to be sent; `journal` says what is
-    aside/KEY       refused or broken off; reason.txt says why
+    aside/KEY       refused or interrupted; reason.txt states why
     done/KEY        a line for each instance of a series that was enhanced and sent
 
 **Invariant.** An instance that was answered with success is on the disk (file and name flushed) in
@@ -102,12 +102,13 @@ def open_spool(spool: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise OutputError(
-            f"{spool.name}: another medsr node uses this spool; stop it or give another --spool."
+            f"{spool.name}: another medsr node uses this spool; stop it or choose another "
+            "folder with --spool."
         ) from None
     except OSError as fault:
         raise OutputError(
-            f"{spool.name}: cannot be used as the node's spool ({fault.strerror}). Choose a "
-            "folder that is yours with --spool."
+            f"{spool.name}: cannot be used as the node's spool ({fault.strerror}). Choose "
+            "a folder that you may write to with --spool."
         ) from None
     _restore(spool)
     keep_reserve(spool)

@@ -1,4 +1,4 @@
-"""What does a person look at? One picture, one page of a scan, one page of a group.
+"""Pictures and HTML reports of a scan, an evaluation or a batch.
 
 from medsr.report import PageText, ScanImages, compare, scan_page
 

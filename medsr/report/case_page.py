@@ -75,8 +75,8 @@ def _on_grid(volume: Volume, reference: Volume) -> Volume:
     box = common_box(reference.shape, [placed])
     if box != tuple((0, n) for n in reference.shape):
         raise Refused(
-            f"{volume.name} covers a part of {reference.name} alone; a page shows whole scans. "
-            "Leave out --report, or crop the reference to the same part."
+            f"{volume.name} covers only a part of {reference.name}; a report shows whole "
+            "scans. Leave out --report, or crop the reference to the same part."
         )
     return replace(volume, voxels=placed.cut(box), affine=reference.affine)
 

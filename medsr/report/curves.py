@@ -1,4 +1,4 @@
-"""The curves of a page: profile lines, histogram, power spectra along each axis."""
+"""Plots of a report: profile lines, histogram and power spectra along each axis."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def _spectrum(
         lines[LABELS[role]] = (role, per_mm[1:], np.maximum(power[1:], 1e-12))
     svg = line_plot(lines, "cycles per mm", f"power, ({first.unit})²", log=True)
     words = (
-        "Mean power of the Hann-tapered lines of voxels that meet the anatomy. Detail that was "
-        "lost is missing on the right; noise and invented detail stand above the reference."
+        "Mean power of the Hann-tapered lines of voxels that meet the anatomy. Lost "
+        "detail appears as a deficit on the right; noise and invented detail lie above "
+        "the reference."
     )
     return Curve(f"Power spectrum {direction}", words, svg)

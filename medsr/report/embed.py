@@ -1,4 +1,4 @@
-"""Volumes inside a page: few bytes, no network, places in the patient kept.
+"""Volumes embedded in a report: small, without network access, positions kept.
 
 All images of a page share one grid. They are cut to the anatomy and stored as whole numbers of an
 even step; each number is kept as its difference to the mean of its two neighbours before it (as
@@ -56,7 +56,7 @@ def embed(
     modality: Modality,
     budget: int,
 ) -> Embedded:
-    """Pack volumes into at most so many characters.
+    """Pack volumes into a limited number of characters.
 
     Args:
         images: key -> [X, Y, Z] on one grid.

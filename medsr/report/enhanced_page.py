@@ -1,4 +1,4 @@
-"""The page of one enhancement: the scan before and after, and what was run."""
+"""The report of one enhancement: the scan before and after, and the settings."""
 
 from __future__ import annotations
 
@@ -53,15 +53,16 @@ def _consistency_table(measured: Volume, images: Mapping[str, Volume]) -> Table:
     metric = ALL_METRICS["consistency"]
     line = Line(metric.title, BETTER_WORDS["lower"], metric.definition, tuple(cells))
     words = [
-        "There is no reference here, so nothing on this page says whether restored detail is true."
+        "There is no reference scan, so this page cannot show whether the restored "
+        "detail is correct."
     ]
     return Table("Numbers", tuple(images), (line,), words)
 
 
 def versions() -> list[tuple[str, str]]:
-    """What a page was made with: (name, value) pairs."""
+    """The versions that a page was made with: (name, value) pairs."""
     return [
-        ("Page made by", f"medsr {__version__}"),
+        ("Page written by", f"medsr {__version__}"),
         ("Python", platform.python_version()),
         ("numpy, torch", f"{version('numpy')}, {version('torch')}"),
     ]

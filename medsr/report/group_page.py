@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a group: means, comparisons, and every case with its link."""
+"""The report of a group: means, comparisons, and links to every case."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from medsr.report.plots import people_plot
 __all__ = ["group_page"]
 
 STATISTICS = (
-    "Intervals are 95 % percentile bootstrap intervals over people, methods were compared by "
-    "Wilcoxon's signed-rank test on paired differences with Holm's correction over the pairs of "
-    "methods of each number."
+    "Intervals are 95 % percentile bootstrap intervals over subjects; methods were "
+    "compared by Wilcoxon's signed-rank test on paired differences with Holm's "
+    "correction over the pairs of methods of each number."
 )
 
 
@@ -36,7 +36,7 @@ def group_page(
         group: the cases.
         title: of the page.
         links: case -> address of its own page, relative to this one.
-        remarks: what was left out, said first.
+        remarks: what was left out; shown first.
     """
     warnings = [f"{c.name}: {w}" for c in group.cases for w in c.evaluation.warnings]
     drawn = [name for name in MAIN if name in group.metrics]
@@ -64,7 +64,9 @@ def _dots(group: Group, name: str) -> Curve:
     metric = ALL_METRICS[name]
     heading = group.cases[0].evaluation.heading(name)
     return Curve(
-        metric.title, "Every dot a case; lines join a case.", people_plot(values, heading)
+        metric.title,
+        "Each dot is a case; lines join the values of one case.",
+        people_plot(values, heading),
     )
 
 
@@ -76,7 +78,7 @@ def _comparison(pair: Pairing) -> tuple[str, ...]:
         better += " [" + ", ".join(f"{end:.{metric.digits}f}" for end in pair.interval) + "]"
     p, p_holm = ("-" if v is None else f"{v:.2g}" for v in (pair.p, pair.p_holm))
     record = f"{pair.wins} - {pair.ties} - {pair.losses}"
-    return metric.title, f"{pair.first} against {pair.second}", record, better, p, p_holm
+    return metric.title, f"{pair.first} vs {pair.second}", record, better, p, p_holm
 
 
 def _rows(

@@ -1,4 +1,4 @@
-"""Paragraphs to paste into a methods section, made of what was really run."""
+"""Paragraphs for a methods section, generated from the settings that were used."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def provenance_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def enhancement_words(facts: Mapping[str, Any]) -> str:
-    """How a scan was enhanced.
+    """A paragraph on how a scan was enhanced.
 
     Args:
         facts: the sidecar that `medsr enhance` writes.
@@ -47,8 +47,8 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
     steps, samples = int(facts["Steps"]), int(facts["Samples"])
     many = "" if samples == 1 else f", averaged over {samples} samples"
     in_turn = takes_turns(steps, bool(facts.get("Quick", False)))
-    how = "the orientations that hold the slice axis" + (
-        ", one a step" if in_turn else ", averaged"
+    how = "both orientations that contain the slice axis" + (
+        ", one per step" if in_turn else ", averaged"
     )
     return (
         f"Scans were restored with medsr {facts['MedsrVersion']} (model {facts['Model']}, SHA-256 "
@@ -63,7 +63,7 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
 
 
 def evaluation_words(evaluation: Evaluation) -> str:
-    """How the numbers of a case were made."""
+    """A paragraph on how the metrics of a case were computed."""
     ruler = evaluation.ruler
     return (
         f"Images were compared with medsr {__version__} on the reference's grid "

@@ -1,4 +1,4 @@
-"""Tables of a page: every number beside its unit, which way is better, and its definition."""
+"""Tables of a report: each metric with its unit, direction and definition."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def group_tables_of(group: Group) -> list[Table]:
                 text += f" [{s.interval[0]:.{digits}f}, {s.interval[1]:.{digits}f}]"
             cells.append(text)
         lines.append(_line(first, name, tuple(cells)))
-    return [Table("Means over people", group.methods, tuple(lines), [caption(group)])]
+    return [Table("Means over subjects", group.methods, tuple(lines), [caption(group)])]
 
 
 def _line(evaluation: Evaluation, name: str, cells: tuple[str, ...]) -> Line:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a scan: look first, then read.
+"""One self-contained HTML page of a scan.
 
 Nothing is loaded from anywhere: styles, scripts, volumes and the viewer (NiiVue, BSD-2-Clause,
 `vendor/`) are inside the file, and a content security policy forbids the rest. The page carries no
@@ -65,15 +65,14 @@ class ScanImages:
     def __post_init__(self) -> None:
         others = [v for v in (self.before, self.reference, self.std) if v is not None]
         if self.before is None and self.reference is None:
-            raise UsageError(
-                "A page needs the scan before, a reference, or both, to compare with."
-            )
+            raise UsageError("A report needs the scan before enhancement, a reference, or both.")
         for volume in others:
             same = volume.shape == self.after.shape
             if not (same and np.allclose(volume.affine, self.after.affine, atol=1e-3)):
                 raise UsageError(
-                    f"{volume.name} and {self.after.name} are not on one grid; a page compares "
-                    "scans voxel by voxel. Interpolate the scan before to the enhanced grid."
+                    f"{volume.name} and {self.after.name} are not on one grid; a report "
+                    "compares scans voxel by voxel. Interpolate the scan before to the "
+                    "enhanced grid."
                 )
 
     @property
@@ -85,7 +84,7 @@ class ScanImages:
 
 @dataclass(frozen=True)
 class PageText:
-    """What a page says.
+    """The texts of a page.
 
     Attributes:
         title: of the page; no patient's name.
@@ -109,7 +108,7 @@ def scan_page(scans: ScanImages, text: PageText) -> str:
 
     Args:
         scans: what to show.
-        text: what to say.
+        text: the texts of the page.
 
     Raises:
         Refused: the scan is empty.

@@ -42,8 +42,9 @@ def compare(low: Volume, enhanced: Volume, reference: Volume | None = None) -> F
             reference.affine, enhanced.affine, atol=1e-3
         ):
             raise UsageError(
-                f"{reference.name} and {enhanced.name} are not on one grid, so they have no "
-                "difference. Compare an enhanced scan with the reference of its own grid."
+                f"{reference.name} and {enhanced.name} are not on one grid, so they "
+                "cannot be subtracted. Compare an enhanced scan with the reference of "
+                "its own grid."
             )
         shown["reference"] = reference
     main = reference or enhanced

@@ -1,4 +1,4 @@
-"""Still pictures of a page: three planes of every image and map, with colour bars and units."""
+"""Still pictures of a report: three planes of every image and map, with colour bars."""
 
 from __future__ import annotations
 

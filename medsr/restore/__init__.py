@@ -1,1 +1,1 @@
-"""How does one whole scan pass through the model?"""
+"""Enhancement of one whole scan."""

@@ -1,4 +1,4 @@
-"""The words that options choose from, and how an option is explained and checked."""
+"""The choices of options, and how an option is explained and checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Consistency", "Format", "Group", "Profile", "Setting"]
 
 
 class Consistency(enum.StrEnum):
-    """How strictly A x = y is enforced, for the result x, the scan y and its acquisition A.
+    """Data consistency: how strictly the result x must agree with the scan y, A x = y.
 
     OFF: not at all. NOISE: within 0.5 % of the range at every voxel for a scan without noticeable
     noise, within the noise otherwise. EXACT: to rounding, also for noise. Both unless that takes
@@ -24,14 +24,14 @@ class Consistency(enum.StrEnum):
 
 
 class Format(enum.StrEnum):
-    """What an enhanced scan is written as."""
+    """The output format of an enhanced scan."""
 
     NIFTI = "nifti"
     DICOM = "dicom"
 
 
 class Group(enum.StrEnum):
-    """Under which heading the help of the command line shows an option."""
+    """Headings of the options in the help."""
 
     TARGET = "Target"
     RESULT = "Result"
@@ -45,7 +45,7 @@ class Setting:
 
     Attributes:
         group, help: for the command line.
-        metavar: what stands for a value, with its unit.
+        metavar: placeholder of the value in the help, with its unit.
         least, above, most: the range of a number; `above` itself is not allowed.
         flag: the name on the command line where it is not the field's.
         choices: the words of an option that is one of a few.

@@ -1,4 +1,4 @@
-"""A volume in chunks, so that memory stays small: cuts across an axis that a scanner left alone.
+"""Chunks of a volume, cut across an axis that is not resampled, to save memory.
 
 Along such an axis the fine grid is the low grid and every line of the acquisition, of its adjoint
 and of the upsampling lies within one cut: the result does not depend on the chunks.
@@ -27,7 +27,7 @@ def chunks_of(
     Args:
         acquisition: of the volume.
         voxels: of the fine grid in a chunk, about.
-        step: take one of so many planes.
+        step: take every step-th plane.
     """
     untouched = [k for k, axis in enumerate(acquisition.axes) if axis.is_identity]
     if not untouched:

@@ -1,4 +1,4 @@
-"""Data consistency: the restored image, acquired again, is the scan that was measured."""
+"""Data consistency of a restored scan with its measured scan."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ class DataConsistency:
 
     @property
     def _lines_are_independent(self) -> bool:
-        """Whether the scanner changed the coarse axis alone."""
+        """Whether the acquisition changes only the coarse axis."""
         axes = self.projector.acquisition.axes
         return all(axis.is_identity for k, axis in enumerate(axes) if k != self._coarse_axis)
 
@@ -234,8 +234,8 @@ def remark_on_residual(consistency: DataConsistency, residual: Residual) -> str 
     exact = consistency.mode is Consistency.EXACT
     wanted = "exactly" if exact else f"within {100 * TOLERANCE:g} % of the intensity range"
     return (
-        f"{100 * residual.share_beyond:.2g} % of the measured voxels are not reproduced {wanted}; "
-        f"the largest difference is {100 * residual.largest:.2g} % of the range. No image without "
-        "values darker than air reproduces them with the assumed slice profile, as happens next "
-        "to voxels that were set to zero."
+        f"{100 * residual.share_beyond:.2g} % of the measured voxels are not reproduced "
+        f"{wanted}; the largest difference is {100 * residual.largest:.2g} % of the "
+        "range. No image without values darker than air reproduces them with the assumed "
+        "slice profile, which happens next to voxels that were set to zero."
     )

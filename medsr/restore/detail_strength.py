@@ -1,4 +1,4 @@
-"""A sample's finest detail, made as strong across the slices as the scan shows it within them.
+"""Matches the strength of a sample's finest detail across the slices to that within.
 
 A model learns from its training scans how strong the finest detail is, noise included, and makes
 samples of that strength: too strong for a smooth scan, too weak for a noisy one. A sample is its
@@ -30,7 +30,7 @@ __all__ = ["GAINS", "match_detail_strength"]
 #: Bounds of the gain: a guess of energies is not worth more.
 GAINS = (0.3, 2.0)
 
-#: About so many voxels are looked at, at most.
+#: About so many voxels are examined, at most.
 VOXELS = 8_000_000
 
 
@@ -88,7 +88,7 @@ def _gain(
 
 
 def _planes(upsampled: Upsampled, band: FinestBand) -> tuple[Chunk, Chunk]:
-    """Planes of the middle, across an axis that the scanner left alone; and the middle of them."""
+    """Planes of the middle, across an axis that is not resampled; and the middle of them."""
     axes = upsampled.acquisition.axes
     shape, across = upsampled.acquisition.fine_shape, band.measured_along[0]
     middle = list(central(shape, [axis.fine_mm for axis in axes]))

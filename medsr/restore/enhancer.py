@@ -32,15 +32,16 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """An enhanced scan, and what is known about it.
+    """An enhanced scan with its record.
 
     Attributes:
         volume: the result, [X', Y', Z'] on the fine grid, in the scan's unit.
-        record: what was done and found; `record.to_json()` is the sidecar.
-        measured: the scan, its modality known.
+        record: the record of the enhancement; `record.to_json()` is the sidecar.
+        measured: the measured scan, with its modality resolved.
         std: standard deviation of the samples, where there are several.
-        half_width: of the calibrated interval, where it was asked for.
-        null_space_map: the part that the scanner could not measure, where it was asked for.
+        half_width: of the calibrated interval, if requested.
+        null_space_map: the null-space component: the part that the scan did not measure, if
+            requested.
     """
 
     volume: Volume
@@ -52,7 +53,7 @@ class Enhanced:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the reader should know, the most important first."""
+        """Remarks for the reader, the most important first."""
         return self.record.remarks
 
 
@@ -60,7 +61,7 @@ class Enhancer:
     """A model ready to enhance scans.
 
     Attributes:
-        card: what the model is and what it has learned from.
+        card: the model card: what the model is and what it was trained on.
         denoiser: its network, in evaluation mode.
         device: where it runs.
         digest: SHA-256 of its weights; "" for a model made in memory.
@@ -84,7 +85,7 @@ class Enhancer:
 
         Raises:
             InputError: there is no such model, or it is damaged.
-            UsageError: the device is not there.
+            UsageError: the device is not available.
         """
         path = model_path(name)
         denoiser, card = load_model(path)
@@ -116,8 +117,8 @@ class Enhancer:
 
         Raises:
             InputError: the scan cannot be read.
-            Refused: there is nothing to do, the scan is of another modality than the model, or
-                it is unlike all that the model has learned from and `force` is not given.
+            Refused: there is nothing to do, the scan has another modality than the model, or
+                it is very unlike the training scans and `force` is not given.
             UsageError: options that do not make sense.
         """
         chosen = options_from(settings, options)
@@ -218,10 +219,10 @@ def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[str, .
         return ()
     assumed = plan.acquisition.axes[plan.acquisition.coarse_axis]
     words = (
-        f"the scan does not look like slices with a {assumed.profile} profile of "
-        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} mm "
-        f"explains it far better (--profile {better.profile} --slice-thickness "
-        f"{better.width_mm:.3g}). With --consistency noise, data consistency was therefore "
-        "switched off."
+        f"The slices do not look like a {assumed.profile} profile of "
+        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} "
+        "mm fits far better. Data consistency (--consistency noise) was therefore "
+        "switched off. If you know the slice profile, set it with --profile and "
+        "--slice-thickness."
     )
     return (words,)

@@ -1,4 +1,4 @@
-"""Which calibrated interval belongs to a result, and how wide is it?"""
+"""The calibrated interval of a result."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def interval_for(card: ModelCard, options: Options) -> Interval:
     mode = mode_of(options.steps, options.samples)
     if mode not in card.intervals:
         raise Refused(
-            f"Model {card.name} has no calibrated interval for this mode ({mode}); leave out "
-            "--interval, or calibrate the model with medsr calibrate."
+            f"Model {card.name} has no calibrated interval for this mode ({mode}). Leave "
+            "out --interval, or run `medsr calibrate`."
         )
     table = card.intervals[mode]
     return Interval(float(table["nominal"]), tuple(table["spreads"]), tuple(table["half_widths"]))

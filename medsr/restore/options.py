@@ -1,4 +1,4 @@
-"""What a user may ask of one enhancement, spelled once.
+"""The options of one enhancement.
 
 The options of `medsr enhance` and `medsr batch`, the keywords of `Enhancer.enhance` and the
 settings of a node's rules are made from the fields of `Options`: a new field is known everywhere.
@@ -38,7 +38,7 @@ def _option(default: Any, setting: Setting) -> Any:
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may ask of one enhancement; `None` leaves the choice to medsr.
+    """The options of one enhancement; `None` leaves the choice to medsr.
 
     Raises:
         UsageError: a value out of range, or values that contradict each other.
@@ -92,7 +92,7 @@ class Options:
         False,
         Setting(
             Group.RESULT,
-            "The posterior mean from one slice orientation: two thirds of the time, "
+            "The posterior mean from one slice orientation: about a third faster, "
             "about 0.1 dB less PSNR.",
         ),
     )
@@ -100,14 +100,20 @@ class Options:
         1,
         Setting(
             Group.RESULT,
-            "Average K samples and write their standard deviation as *_std.",
+            "Average K samples and write their standard deviation as *_std. By default 1.",
             metavar="K",
             least=1,
         ),
     )
     seed: int = _option(
         0,
-        Setting(Group.RESULT, "Random seed; sample k uses N + k.", "N", least=0, most=2**62),
+        Setting(
+            Group.RESULT,
+            "Random seed; sample k uses N + k. By default 0.",
+            "N",
+            least=0,
+            most=2**62,
+        ),
     )
     consistency: Consistency = _option(
         Consistency.NOISE,
@@ -254,15 +260,14 @@ def _member(kind: type[enum.StrEnum], name: str, value: Any) -> enum.StrEnum:
 
 def _check_together(options: Options) -> None:
     if options.spacing_mm is not None and options.scale is not None:
-        raise UsageError("--spacing and --scale say two different things; give one of them.")
+        raise UsageError("Give either --spacing or --scale, not both.")
     if options.steps == 1 and options.samples > 1:
         raise UsageError(
-            f"{options.samples} samples of 1 step are one and the same image: one step is the "
-            "posterior mean, which draws nothing. Leave out samples, or take more steps "
-            f"({DEFAULT_STEPS} by default)."
+            f"{options.samples} samples of 1 step are all the same image, the posterior "
+            f"mean. Leave out --samples, or use more steps ({DEFAULT_STEPS} by default)."
         )
     if options.quick and options.steps > 1:
         raise UsageError(
-            f"quick is for the posterior mean (1 step), not for a sample of {options.steps} "
-            "steps, each of which goes through one orientation in any case."
+            "--quick applies to the posterior mean (--steps 1) only, not to "
+            f"{options.steps} steps: a sample uses one orientation per step already."
         )

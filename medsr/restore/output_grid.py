@@ -1,4 +1,4 @@
-"""Which fine grid does a user mean, and is the model made for it?"""
+"""The fine grid of a result, from --spacing or --scale."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ISOTROPIC_RATIO = 1.1
 
 @dataclass(frozen=True)
 class Target:
-    """The spacing to restore to, mm, and what the user should be told about it."""
+    """The spacing to restore to, mm, and a remark for the user."""
 
     spacing_mm: tuple[float, float, float]
     remarks: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ def choose_target(
 
     Raises:
         UsageError: both are given, or one is out of range.
-        NothingToDo: the scan is that fine already.
+        NothingToDo: the scan is already that fine.
     """
     return choose_spacing(volume.spacing_mm, volume.name, spacing_mm=spacing_mm, scale=scale)
 
@@ -59,7 +59,7 @@ def choose_spacing(
 ) -> Target:
     """As `choose_target`, from the spacing `have` (mm) alone; `name` is for messages."""
     if spacing_mm is not None and scale is not None:
-        raise UsageError("--spacing and --scale say two different things; give one of them.")
+        raise UsageError("Give either --spacing or --scale, not both.")
     if scale is not None:
         if not 1 < scale <= MAX_FACTOR:
             raise UsageError(f"--scale must be above 1 and at most 8, not {scale:g}.")
@@ -75,8 +75,8 @@ def choose_spacing(
         if have[coarse] <= ISOTROPIC_RATIO * wanted[coarse]:
             words = " x ".join(f"{mm:.3g}" for mm in have)
             raise NothingToDo(
-                f"{name}: is isotropic already ({words} mm); there is nothing to do. "
-                "Give --spacing or --scale to make it finer all the same."
+                f"{name}: is already isotropic ({words} mm). Use --spacing or --scale to "
+                "make it finer."
             )
     return _limited(have, wanted, name)
 
@@ -86,12 +86,15 @@ def _limited(have: tuple[float, float, float], wanted: list[float], name: str) -
     for k in range(3):
         if have[k] / wanted[k] > MAX_FACTOR * (1 + 1e-6):
             remarks.append(
-                f"{have[k]:.3g} mm to {wanted[k]:.3g} mm is more than 8 times finer; "
-                f"stopped at {have[k] / MAX_FACTOR:.3g} mm."
+                f"{have[k]:.3g} mm to {wanted[k]:.3g} mm is more than 8 times finer, the "
+                f"limit of medsr; the result has {have[k] / MAX_FACTOR:.3g} mm."
             )
             wanted[k] = have[k] / MAX_FACTOR
     if all(abs(have[k] / wanted[k] - 1) < 1e-6 for k in range(3)):
-        raise NothingToDo(f"{name}: no axis is coarser than that; there is nothing to do.")
+        raise NothingToDo(
+            f"{name}: no axis is coarser than the requested spacing, so there is nothing to "
+            "enhance. Give a smaller --spacing."
+        )
     return Target((wanted[0], wanted[1], wanted[2]), tuple(remarks))
 
 
@@ -108,7 +111,7 @@ def check_memory(acquisition: Acquisition, name: str) -> None:
     if needed > there:
         shape = " x ".join(str(n) for n in acquisition.fine_shape)
         raise Refused(
-            f"{name}: the result would have {shape} voxels and "
-            f"need about {needed / 1e9:.0f} GB of memory; this machine has {there / 1e9:.0f} GB. "
-            "Give a coarser --spacing or a smaller --scale, or crop the scan."
+            f"{name}: the result would have {shape} voxels and need about "
+            f"{needed / 1e9:.0f} GB of memory, more than the {there / 1e9:.0f} GB of this "
+            "machine. Use a coarser --spacing or a smaller --scale, or crop the scan."
         )

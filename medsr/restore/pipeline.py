@@ -1,4 +1,4 @@
-"""One whole scan through the model.
+"""The enhancement of one whole scan, step by step.
 
 The scan is upsampled to the fine grid. The posterior mean of the residual is computed once: it
 checks the assumed slice profile, and samples begin with it. A sampler works on the residual of
@@ -56,7 +56,7 @@ class Restored:
         residual: |A x - y| of the result at its worst voxel and as a root mean square.
         unmet: why the result does not agree with its scan everywhere; None where it does as
             promised.
-        null_space: how much of the result the scanner could not measure.
+        null_space: the share of the result that the scan did not measure.
         better_profile: the coarse axis as the scanner probably sampled it, where the assumed
             profile does not explain the scan and this one does.
     """
@@ -245,7 +245,7 @@ def _consistent(residual: Tensor, measured: DataConsistency, upsampled: Upsample
 def _audit(
     mean: Tensor, measured: DataConsistency, upsampled: Upsampled
 ) -> tuple[NullSpace, tuple[float, ...]]:
-    """What the scanner could not measure, and the inconsistency of each measured slice."""
+    """The null-space component, and the inconsistency of each measured slice."""
     axis, chunks = upsampled.acquisition.coarse_axis, upsampled.chunks
     null_space = NullSpace(
         null_space_share((mean[chunk] for chunk in chunks), measured.projector),

@@ -1,4 +1,4 @@
-"""What would be done with a scan, decided before anything is computed."""
+"""The plan of an enhancement, made before anything is computed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Plan:
     """One enhancement, decided but not done.
 
     Attributes:
-        volume: the scan, its modality known.
+        volume: the measured scan, with its modality resolved.
         acquisition: how it was made, as seen from the fine grid.
-        options: what was asked for.
-        remarks: what the user should know.
+        options: the options of the enhancement.
+        remarks: remarks for the user.
     """
 
     volume: Volume
@@ -41,7 +41,7 @@ class Plan:
 
 
 def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[str, ...]]:
-    """The scan with its modality and unit, and a remark where the modality had to be guessed.
+    """The scan with its modality and unit, and a remark if the modality was guessed.
 
     Raises:
         Refused: the header and the options contradict each other.
@@ -49,14 +49,17 @@ def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[s
     declared, given = volume.modality, options.modality
     if declared and given and declared != given:
         raise Refused(
-            f"{volume.name}: is {declared} by its header, which --modality contradicts. Leave out "
-            "--modality, or correct the header if it is wrong."
+            f"{volume.name}: the header says {declared} and --modality says {given}. "
+            "Leave out --modality, or correct the header if it is wrong."
         )
     known = declared or given
     if known is not None:
         return volume.of_modality(known), ()
     guess = guess_modality(volume.voxels)
-    words = f"nothing says the modality; guessed {guess} from the intensities (--modality)."
+    words = (
+        f"The file does not state the modality; medsr assumed {guess} from the intensities. "
+        "If this is wrong, set --modality."
+    )
     return volume.of_modality(guess), (words,)
 
 
@@ -100,7 +103,7 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
 def _remarks_on_distribution(
     volume: Volume, axis: int, options: Options, card: ModelCard
 ) -> tuple[str, ...]:
-    """How the scan differs from those that the model has learned from."""
+    """How the scan differs from the training scans."""
     voxels = np.asarray(volume.voxels)
     scaling = scaling_for(Modality(card.modality), voxels, volume.name)
     return remarks_on_distribution(

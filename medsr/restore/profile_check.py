@@ -1,4 +1,4 @@
-"""Does the assumed slice profile explain the scan, given the posterior mean?"""
+"""Checks the assumed slice profile against the posterior mean."""
 
 from __future__ import annotations
 

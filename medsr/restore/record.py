@@ -1,4 +1,4 @@
-"""What is recorded of an enhancement: model, assumed physics, options, findings."""
+"""The record of an enhancement: model, assumed physics, options, findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ModelUsed:
     Attributes:
         name: of the model.
         digest: SHA-256 of its weights.
-        settings_digest: SHA-256 of what in its card changes results.
+        settings_digest: SHA-256 of the card's settings that change results.
         device: where it ran.
         precision: of the convolutions, bfloat16 or float32.
     """
@@ -42,14 +42,14 @@ class ModelUsed:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found once the result was there.
+    """Findings about a finished result.
 
     Attributes:
         noise: estimated standard deviation of the scan's noise, over the intensity gain.
         inconsistency: root mean square of A x - y in each measured slice, over the gain.
         largest_residual, rms_residual: |A x - y| at the worst measured voxel, and root mean
             square over all, over the gain.
-        null_space_share: energy of the part of the result that the scanner could not measure,
+        null_space_share: energy of the part of the result that the scan did not measure,
             over the energy of the result about its mean.
         null_space_share_of_cubic: the same of cubic interpolation.
     """
@@ -75,16 +75,16 @@ class Findings:
 
 @dataclass(frozen=True)
 class Record:
-    """One enhancement, planned or done; what a sidecar holds and what UIDs follow from.
+    """The record of an enhancement: content of the sidecar and source of derived UIDs.
 
     Attributes:
         model: which, and where it ran.
-        options: what was asked for.
+        options: the options of the enhancement.
         modality: MR or CT.
         input_digest: SHA-256 of the files that were read; "" for a volume made in memory.
         axes: how the scanner sampled each axis, as assumed; mm.
         coarse_axis: the one that was restored most.
-        remarks: what the reader should know, the most important first.
+        remarks: remarks for the reader, the most important first.
         findings: of the result; None of a plan.
         version: of medsr.
     """

@@ -1,4 +1,4 @@
-"""How a model runs: what no user chooses for the sake of the result."""
+"""Settings of how a model runs that do not concern the user."""
 
 from __future__ import annotations
 

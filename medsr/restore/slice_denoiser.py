@@ -1,7 +1,7 @@
-"""The network, which knows slices, as a denoiser of the whole volume.
+"""Denoiser of the whole volume, built on the slice network.
 
-Each call goes slice by slice in one or both of the orientations that hold the coarse axis; of both
-it takes the average.
+Each call goes slice by slice in one or both of the orientations that contain the coarse axis; of
+both it takes the average.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """One orientation of the slices: axis order (stack, H, W), boxes, what the network is told."""
+    """One orientation of the slices: axis order (stack, H, W), boxes, acquisition features."""
 
     order: tuple[int, int, int]
     boxes: list[Box]
@@ -107,7 +107,7 @@ def slice_denoiser(
 
 
 def _runs(box: Box, voxels: int) -> Iterator[slice]:
-    """The slices of a box, in runs of about so many voxels."""
+    """The slices of a box, in runs of about the given number of voxels."""
     count = max(1, voxels // box.voxels)
     for start in range(box.stack.start, box.stack.stop, count):
         yield slice(start, min(start + count, box.stack.stop))

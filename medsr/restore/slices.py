@@ -89,7 +89,7 @@ def condition_slices(
 
 
 def anatomy_boxes(stack: Tensor) -> list[Box]:
-    """The boxes of a upsampled scan [stack, H, W] that need the network; air needs none.
+    """The boxes of an upsampled scan [stack, H, W] that need the network; air needs none.
 
     The boxes follow from the scan alone. A noisy scan has no air in this sense and is covered
     whole.

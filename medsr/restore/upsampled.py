@@ -1,4 +1,4 @@
-"""The scan on the fine grid, and the image that a residual over it makes."""
+"""The scan interpolated to the fine grid, and the image that a residual over it makes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATE = torch.float16
 
 @dataclass(frozen=True, eq=False)
 class Upsampled:
-    """A upsampled scan, in the network's range.
+    """An upsampled scan, in the network's range.
 
     Attributes:
         scan: measured, [X, Y, Z], float32.

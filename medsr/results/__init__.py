@@ -1,1 +1,1 @@
-"""What does one enhanced scan become on disk?"""
+"""Output files of one enhanced scan."""

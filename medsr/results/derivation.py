@@ -1,4 +1,4 @@
-"""From the record of an enhancement to the words and UIDs of a derived DICOM series."""
+"""Words and UIDs of a derived DICOM series, from the record of the enhancement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What are the files of one result called?
+"""File names of a result.
 
 `NAME.nii.gz` gets `NAME.json` and maps such as `NAME_std.nii.gz`, each with a sidecar of its own;
 a DICOM folder `NAME` gets `NAME.json` and `NAME_std`. In BIDS derivatives a map has another

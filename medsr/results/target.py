@@ -1,4 +1,4 @@
-"""Where does an enhanced scan go: a NIfTI file or a DICOM folder, and may it go there?"""
+"""The output of an enhancement: a NIfTI file or a DICOM folder, checked beforehand."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_free",
     "check_not_the_scan",
     "format_of",
+    "in_the_other_format",
     "is_own",
     "stale",
     "with_context",
@@ -40,6 +41,7 @@ class Target:
         page: HTML page to write, if any.
         picture: PNG of before and after to write, if any.
         facts: what the sidecar says besides the record.
+        outdated: further files of medsr's own that a new version replaces.
     """
 
     image: Path
@@ -49,6 +51,7 @@ class Target:
     page: Path | None = None
     picture: Path | None = None
     facts: tuple[tuple[str, Any], ...] = ()
+    outdated: tuple[Path, ...] = ()
 
 
 def format_of(output: Path, options: Options) -> Format:
@@ -58,7 +61,7 @@ def format_of(output: Path, options: Options) -> Format:
         UsageError: the name and the format contradict each other, or there is no name.
     """
     if not output.absolute().name:
-        raise UsageError(f"{output}: is no place for a result; give a file or a folder.")
+        raise UsageError(f"{output}: is not a valid output; give a file or a folder.")
     by_name = output.suffix == "" and not output.is_file()
     dicom = by_name if options.format is None else options.format == Format.DICOM
     if dicom and is_nifti(output):
@@ -71,7 +74,7 @@ def format_of(output: Path, options: Options) -> Format:
     if dicom and options.multi_frame:
         need("highdicom", "multiframe", "--multi-frame")
     if not dicom and options.multi_frame:
-        raise UsageError("--multi-frame belongs to DICOM output (a folder).")
+        raise UsageError("--multi-frame needs DICOM output (a folder).")
     return Format.DICOM if dicom else Format.NIFTI
 
 
@@ -85,7 +88,7 @@ def check_not_the_scan(source: Path, output: Path) -> None:
         return
     if sidecar_path(output.absolute()) == sidecar_path(source.absolute()):
         raise UsageError(
-            f"{output.name}: the result and its record would replace the scan or its sidecar. "
+            f"{output.name}: the output would overwrite the input scan or its sidecar. "
             "Choose another name or folder."
         )
 
@@ -96,7 +99,7 @@ def with_context(target: Target, scan: Scan, template: Path | None = None) -> Ta
     Args:
         target: where to write.
         scan: as read.
-        template: a DICOM series that lends patient and study to a NIfTI scan.
+        template: a DICOM series whose patient and study a NIfTI scan takes over.
 
     Raises:
         UsageError: the words contradict each other.
@@ -104,7 +107,7 @@ def with_context(target: Target, scan: Scan, template: Path | None = None) -> Ta
     """
     if target.format == Format.NIFTI:
         if template is not None:
-            raise UsageError("--template belongs to DICOM output (a folder).")
+            raise UsageError("--template needs DICOM output (a folder).")
         return target
     return replace(target, source=_context(scan, template))
 
@@ -113,7 +116,10 @@ def _context(scan: Scan, template: Path | None) -> DicomSeries:
     """The series whose patient and study a DICOM output takes over."""
     if scan.series is not None:
         if template is not None:
-            raise UsageError("--template is for NIfTI input; a DICOM scan is its own template.")
+            raise UsageError(
+                "--template is for NIfTI input only; DICOM input provides its own patient "
+                "and study."
+            )
         return scan.series
     if template is None:
         raise UsageError(
@@ -123,7 +129,9 @@ def _context(scan: Scan, template: Path | None) -> DicomSeries:
         )
     with open_scan(template) as lent:
         if lent.series is None:
-            raise UsageError(f"{template.name}: a template is a DICOM series, not a NIfTI file.")
+            raise UsageError(
+                f"{template.name}: --template must be a DICOM series, not a NIfTI file."
+            )
         return lent.series
 
 
@@ -143,9 +151,9 @@ def check_free(target: Target, *, overwrite: bool) -> None:
     files = [*([target.image, *images] if target.format == Format.NIFTI else []), *sidecars]
     for path in (*files, *([target.page] if target.page else [])):
         if path.exists() and not overwrite:
-            raise OutputError(f"{path.name}: exists already; give --overwrite to replace it.")
+            raise OutputError(f"{path.name}: already exists; use --overwrite to replace it.")
         if path.is_dir():
-            raise OutputError(f"{path.name}: is a folder; the result needs another name.")
+            raise OutputError(f"{path.name}: is a folder. Choose another name for the result.")
 
 
 def is_own(image: Path) -> bool:
@@ -156,8 +164,14 @@ def is_own(image: Path) -> bool:
 
 
 def stale(target: Target) -> list[Path]:
-    """What a new version replaces: the old image in either format, its maps, their records."""
-    images = [target.image, *(map_path(target.image, kind) for kind in MAPS)]
-    other = [in_other_format(image) for image in images]
-    old = [image for image in (*images[1:], *other) if image.exists() and is_own(image)]
-    return [target.image, *old, *(sidecar_path(image) for image in old)]
+    """What a new version replaces: the old image, its maps and records, what is outdated."""
+    maps = [map_path(target.image, kind) for kind in MAPS]
+    own = [image for image in maps if image.exists() and is_own(image)]
+    return [target.image, *own, *map(sidecar_path, own), *target.outdated]
+
+
+def in_the_other_format(image: Path) -> tuple[Path, ...]:
+    """The image and its maps as an earlier run wrote them in the other format, with records."""
+    images = [image, *(map_path(image, kind) for kind in MAPS)]
+    other = [place for place in map(in_other_format, images) if place.exists() and is_own(place)]
+    return (*other, *(sidecar_path(place) for place in other if place != in_other_format(image)))

@@ -1,4 +1,4 @@
-"""What one enhanced scan becomes on disk, for `enhance`, the batch and the node alike.
+"""Writes an enhanced scan, for `enhance`, the batch and the node.
 
 Everything is written aside, flushed, and renamed in an order that a power cut cannot spoil: an
 old image goes first, then its record is replaced, and the new image appears last. So where an
@@ -31,7 +31,7 @@ __all__ = ["settings", "sidecar", "size_of", "write", "write_in"]
 
 
 def write(target: Target, enhanced: Enhanced) -> None:
-    """Write an enhanced scan, its maps and its record, whole or not at all.
+    """Write an enhanced scan, its maps and its record atomically.
 
     Raises:
         OutputError: the disk is full or cannot be written; nothing is left.
@@ -99,7 +99,7 @@ def _written(partial: Path, target: Target, enhanced: Enhanced) -> list[Move]:
         moves.append((_text(enhanced_page(enhanced), partial / "page.html"), target.page))
     for kind, volume in _maps(enhanced).items():
         place = map_path(target.image, kind)
-        words = f"{MAPS[kind].words}, by medsr. Research use only, not for diagnosis."
+        words = f"{MAPS[kind].words}, made by medsr. Research use only, not for diagnosis."
         page = _record({**facts, "Description": words}, partial, kind)
         moves.append((page, sidecar_path(place)))
         moves.append((_image(kind, volume, target, enhanced, partial), place))

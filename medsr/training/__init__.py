@@ -1,1 +1,1 @@
-"""How weights are learned, calibrated and released; Lightning around the denoising loss."""
+"""Training, calibration and release of weights."""

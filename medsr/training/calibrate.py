@@ -1,4 +1,4 @@
-"""The calibrated intervals of a model, and the statistics of its training scans.
+"""Calibrates the intervals of a model and collects the statistics of its training scans.
 
 Intervals: held-out subjects, middle 96 x 112 x 96 voxels, Gaussian slices of 2, 3, 4 and 6 voxels.
 A row of the table gives the coverage on one subject of an interval fitted on the others.
@@ -87,7 +87,7 @@ def calibrate(config: TrainConfig, weights: Path, note: Callable[[str], None]) -
             f"{config.name} is for {config.modality}."
         )
     if not config.data.validate_:
-        raise UsageError(f"{config.name}: data.validate names no scan to calibrate on.")
+        raise UsageError(f"{config.name}: data.validate lists no scan to calibrate on.")
     cases = [
         (case.person, middle(load_case(case, config.data, config.modality)))
         for case in config.data.validate_

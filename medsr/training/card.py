@@ -1,4 +1,4 @@
-"""The card of a model that has just been trained."""
+"""The model card of a newly trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scans that a model learns from or is validated on: found, prepared once, cached.
+"""The scans for training and validation: found, prepared once, cached.
 
 A case is one scan of one person. A fine case has real resolution in all three axes; those with
 `in_plane_only` are thick clinical scans whose slices alone are sharp.
@@ -52,8 +52,8 @@ def load_case(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
     source = Path(data.root) / case.path
     if not source.exists():
         raise InputError(
-            f"{case.path}: not found in the data folder. Set `data.root=FOLDER` to the folder "
-            "that holds the training scans."
+            f"{case.path}: not found in the data folder. Set `data.root=FOLDER` to the "
+            "folder that contains the training scans."
         )
     kind: Modality = case.modality or modality
     cached = Path(data.cache) / f"{cache_key(source, case, kind)}.nii"
@@ -142,10 +142,16 @@ def unpack_tar(source: Path, folder: Path) -> None:
     with tarfile.open(source) as archive:
         members = [m for m in archive.getmembers() if m.isfile()]
         if sum(m.size for m in members) > MAX_UNPACKED_BYTES:
-            raise InputError(f"{source.name}: unpacks to more than 4 GiB; unpack it yourself.")
+            raise InputError(
+                f"{source.name}: would unpack to more than 4 GiB. Unpack it yourself and give "
+                "the folder."
+            )
         paths = [PurePosixPath(m.name) for m in members]
         if any(path.is_absolute() or ".." in path.parts for path in paths):
-            raise InputError(f"{source.name}: holds a path outside of itself; refused.")
+            raise InputError(
+                f"{source.name}: contains a path that points outside the archive, so it was "
+                "not unpacked."
+            )
         for member, path in zip(members, paths, strict=True):
             content = archive.extractfile(member)
             if content is None:  # cannot be: it is a regular file

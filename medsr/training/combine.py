@@ -1,4 +1,4 @@
-"""One model of two: the network of the samples of one, that of the posterior mean of the other."""
+"""Combines the sampling network of one model with the posterior-mean network of another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["combine"]
 
 
 def combine(samples: Path, mean: Path, output: Path) -> None:
-    """Write a model whose samples are those of one model and whose mean is that of another.
+    """Write a model that takes the samples from one model and the posterior mean from another.
 
     Args:
         samples: weights of the model that gives the network of the samples, and the card.
@@ -31,8 +31,9 @@ def combine(samples: Path, mean: Path, output: Path) -> None:
     alike = {**card.network, "mean_network": True} == dict(other.network)
     if not alike or not math.isclose(card.residual_std, other.residual_std, rel_tol=1e-6):
         raise UsageError(
-            f"{samples.name} and {mean.name} cannot be one model: their networks or their units "
-            "of the residual differ, or the second has no network of its own for the mean."
+            f"{samples.name} and {mean.name} cannot be combined: their networks or their "
+            "residual scales differ, or the second has no separate posterior-mean "
+            "network."
         )
     both = build_denoiser(other.network, other.features)
     weights = {k: v for k, v in second.state_dict().items() if k.startswith("mean_network.")}

@@ -1,4 +1,4 @@
-"""A training that starts from the weights of another model."""
+"""Initialises a training with the weights of another model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def begin_with(
 ) -> float:
     """Give a denoiser the weights of a model; of a wider one, its most important channels.
 
-    Where the posterior mean gets a network of its own that the model lacks, both begin alike.
+    Where the model has no separate posterior-mean network, both networks start from the same
+    weights.
 
     Returns:
         The model's unit of the residual, over the intensity gain.
@@ -54,19 +55,20 @@ def begin_with(
             own.load_state_dict(other.state_dict())
         except RuntimeError:
             raise UsageError(
-                f"{path.name}: these weights (init) do not fit the configuration's network."
+                f"{path.name}: the weights given by init do not fit the network of the "
+                "configuration."
             ) from None
     return card.residual_std
 
 
 def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Module, nn.Module]]:
-    """Each network that learns, and the one that it begins with."""
+    """Each trained network and its initial weights."""
     pairs = [(denoiser.network, start.network)]
     if denoiser.mean_network is not None:
         pairs.append((denoiser.mean_network, start.mean_network or start.network))
     elif start.mean_network is not None:
         raise UsageError(
-            f"{name}: these weights (init) hold a second network, for the posterior mean; set "
-            "network.mean_network=true."
+            f"{name}: the weights given by init contain a separate posterior-mean "
+            "network; set network.mean_network=true."
         )
     return pairs

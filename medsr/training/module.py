@@ -85,7 +85,8 @@ class RestorationModule(pl.LightningModule):
             batch["noise"],
             self.teacher,
         )
-        # Easy and hard acquisitions weigh alike: errors count relative to the scene's residual.
+        # Easy and hard acquisitions have equal weight: errors count relative to the scene's
+        # residual.
         loss = loss / (batch["power"] / self.residual_std**2 + POWER_FLOOR)
         top = batch["sigma"] == SIGMA_MAX
         self.log("loss", loss.mean(), prog_bar=True, sync_dist=True)

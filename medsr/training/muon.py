@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrix is made orthogonal before it moves the weights.
+"""Muon: momentum, orthogonalised before each update.
 
 Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon); the size of a step as in Liu et al.
 2025, arXiv:2502.16982, eq. 4, so that AdamW's learning rates serve. A convolution

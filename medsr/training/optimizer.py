@@ -1,4 +1,4 @@
-"""Muon for the convolutions, AdamW for all else, as one optimiser."""
+"""One optimiser that uses Muon for the convolutions and AdamW for all else."""
 
 from __future__ import annotations
 

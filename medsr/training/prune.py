@@ -1,4 +1,4 @@
-"""A narrower U-Net that begins close to a trained one: the least important channels are left out.
+"""Initialises a narrower U-Net from a trained one; the least important channels are removed.
 
 The importance of a layer's input channel is its variance times the sum of the squared weights that
 read it, over the same of all channels of that layer (after Luo et al. 2017, ThiNet,
@@ -69,9 +69,9 @@ def _check(wide: UNet, narrower: UNet) -> None:
     gains = [b - a for a, b in zip(wide.widths, narrower.widths, strict=False)]
     if alike[0] != alike[1] or max(gains) > 0:
         raise UsageError(
-            f"A network of widths {wide.widths} can lend its weights to one that is narrower and "
-            f"alike in all else; the configuration asks for widths {narrower.widths}, or for "
-            "other blocks, strides or folds."
+            f"Weights of a network of widths {wide.widths} can initialise only a narrower "
+            "network that is otherwise the same; the configuration asks for widths "
+            f"{narrower.widths}, or for other blocks, strides or folds."
         )
 
 

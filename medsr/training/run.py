@@ -25,15 +25,15 @@ __all__ = ["check_split", "chosen_precision", "learn", "train"]
 
 
 def check_split(config: TrainConfig) -> None:
-    """Nobody is on both sides of the split.
+    """Check that no subject is in both training and validation.
 
     Raises:
-        UsageError: a person trains and validates.
+        UsageError: a subject is in both.
     """
     both = {c.person for c in config.data.train} & {c.person for c in config.data.validate_}
     if both:
         names = ", ".join(sorted(both))
-        raise UsageError(f"{config.name}: person {names} stands in both train and validate.")
+        raise UsageError(f"{config.name}: subject {names} is in both train and validate.")
 
 
 def learn(config: TrainConfig, *, resume: bool) -> Path:

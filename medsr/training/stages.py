@@ -1,4 +1,4 @@
-"""The stages in which a model's weights are made: read from a folder, run in order, resumed.
+"""The training stages of a model: read from a folder, run in order, resumed.
 
 A folder such as `configs/mr-head` holds one file a stage, `NN-name.yaml`: a `TrainConfig` with its
 kind and the weights that it starts from. Weights of a stage are named FOLDER/STAGE, for example
@@ -118,7 +118,7 @@ def load_stages(folder: Path, overrides: Sequence[str] = ()) -> list[Stage]:
     """
     files = sorted(folder.glob("[0-9][0-9]-*.yaml"))
     if not files:
-        raise InputError(f"{folder.name}: there is no stage (NN-name.yaml) in this folder.")
+        raise InputError(f"{folder.name}: this folder contains no stage (NN-name.yaml).")
     return [_load_stage(file, overrides) for file in files]
 
 

@@ -1,4 +1,4 @@
-"""Models whose results a training learns, in place of the scans."""
+"""Teacher models whose results replace the scans as training targets."""
 
 from __future__ import annotations
 
@@ -60,14 +60,15 @@ def teachers_of(config: TrainConfig, unit: float) -> Teachers | None:
     """
     if config.teacher is None:
         if config.mean_teacher is not None:
-            raise UsageError("mean_teacher is averaged with a teacher: set teacher, too.")
+            raise UsageError("mean_teacher needs a teacher; set both.")
         return None
     path = Path(config.teacher)
     every, card = load_model(path)
     if not math.isclose(card.residual_std, unit, rel_tol=1e-6):
         raise UsageError(
-            f"{path.name}: this teacher's unit of the residual is {card.residual_std:.4g}, the "
-            f"learning model's {unit:.4g}. Begin with the teacher's weights (init)."
+            f"{path.name}: the teacher's residual scale is {card.residual_std:.4g} and "
+            f"the model's is {unit:.4g}. Initialise the model from the teacher's weights "
+            "(init)."
         )
     if config.mean_teacher is None:
         return Teachers(every, None, 1.0)

@@ -1,10 +1,10 @@
-"""Which images show anatomy, and which show something else?
+"""Distinguishes anatomical images from maps, masks and other images.
 
-medsr restores magnitude MR images and CT scans. Phase images wrap, maps hold quantities, masks and
-label maps hold names: what lies between two of their slices is not between their values. DICOM
-and NIfTI are judged here by the same words: `ImageType` (PS3.3 C.7.6.1.1.2, C.8.3.1.1.1, and what
-makers write there), BIDS suffixes and entities, the endings that dcm2niix gives to file names, the
-intent of a NIfTI header, and, for masks and label maps, the voxels themselves.
+medsr restores magnitude MR images and CT scans. Phase images wrap, maps contain quantities, masks
+and label maps contain labels: interpolating between their slices makes no sense. DICOM and NIfTI
+are judged here by the same words: `ImageType` (PS3.3 C.7.6.1.1.2, C.8.3.1.1.1, and what makers
+write there), BIDS suffixes and entities, the endings that dcm2niix gives to file names, the intent
+of a NIfTI header, and, for masks and label maps, the voxels themselves.
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ class Kind(StrEnum):
 
 
 _REASONS = {
-    Kind.PHASE: "is a phase image; its values wrap, so nothing can be restored between its slices."
-    " Give the magnitude image.",
+    Kind.PHASE: "is a phase image, whose values wrap. Give the magnitude image.",
     Kind.REAL: "is the real part of a complex image. Give the magnitude image.",
     Kind.IMAGINARY: "is the imaginary part of a complex image. Give the magnitude image.",
     Kind.MAP: "is a map of a computed quantity (such as ADC, FA, T1 or T2), not an anatomical "
@@ -59,12 +58,12 @@ _REASONS = {
     "scan.",
     Kind.PROJECTION: "is a projection (such as a MIP), not a volume of slices. Give the scan that "
     "it was computed from.",
-    Kind.LOCALIZER: "is a localizer (scout), not a volume. Give the scan that was planned on it.",
+    Kind.LOCALIZER: "is a localizer (scout), not a volume. Give the diagnostic scan instead.",
     Kind.MASK: "is a mask, not an anatomical image. Give the scan that it was drawn on.",
     Kind.LABELS: "is a label map (segmentation), not an anatomical image. Give the scan that it "
     "was drawn on.",
     Kind.STATISTIC: "is a statistical map, not an anatomical image. Give the scan itself.",
-    Kind.VECTORS: "holds vectors or matrices (such as a deformation field), not an anatomical "
+    Kind.VECTORS: "contains vectors or matrices (such as a deformation field), not an anatomical "
     "image. Give the scan itself.",
 }
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that are written atomically.
 
 Everything is written into a hidden folder beside its place, flushed to the disk, and then renamed.
 A fault removes what was written. After a kill the hidden folder stays; it is never taken for a
@@ -61,11 +61,11 @@ def check_target(folder: Path, pattern: str, *, overwrite: bool) -> None:
     foreign = [entry for entry in found if not entry.match(pattern)]
     if foreign:
         raise OutputError(
-            f"{folder.name}: holds {len(foreign)} files that medsr did not write, so it is not "
-            "replaced. Choose a new folder."
+            f"{folder.name}: contains {len(foreign)} files that medsr did not write, so "
+            "it is not replaced. Choose a new folder."
         )
     if found and not overwrite:
-        raise OutputError(f"{folder.name}: exists already; give --overwrite to replace it.")
+        raise OutputError(f"{folder.name}: already exists; use --overwrite to replace it.")
 
 
 def check_writable(path: Path) -> None:
@@ -76,12 +76,13 @@ def check_writable(path: Path) -> None:
     """
     if not path.name or path.name == "..":
         raise OutputError(
-            f"{path}: is a folder of other things; give the result a name of its own."
+            f"{path}: is a folder with other contents. Choose another name for the result."
         )
     there = next(p for p in path.absolute().parents if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(
-            f"{path.name}: its folder cannot be written. Choose a folder that exists and is yours."
+            f"{path.name}: the folder is not writable. Choose an existing folder that you "
+            "may write to."
         )
 
 
@@ -103,7 +104,8 @@ def staging(place: Path) -> Iterator[Path]:
             lock.acquire(timeout=0)
         except Timeout:
             raise OutputError(
-                f"{place.name}: another medsr is writing it now; wait for it, or choose another."
+                f"{place.name}: another medsr process is writing this folder. Wait for "
+                "it, or choose another folder."
             ) from None
     try:
         with output_faults(place.name):
@@ -132,7 +134,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def commit(moves: Sequence[Move], partial: Path, stale: Iterable[Path] = ()) -> None:
-    """Give what was written its places, in their order, after what is stale has gone.
+    """Move what was written into place, in order, after removing what is stale.
 
     Args:
         moves: what was written, on the same disk as its place.
@@ -156,7 +158,7 @@ def commit(moves: Sequence[Move], partial: Path, stale: Iterable[Path] = ()) -> 
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write UTF-8 text, whole or not at all.
+    """Write UTF-8 text atomically.
 
     Raises:
         OutputError: the folder or file cannot be written.
@@ -186,13 +188,13 @@ def output_faults(name: str) -> Iterator[None]:
         full = first.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else (first.strerror or "unknown reason")
         raise OutputError(
-            f"{name}: cannot be written ({why}); nothing is left of it. Choose a folder that "
-            "exists, is yours and has room."
+            f"{name}: cannot be written ({why}); no partial output was left. Choose an "
+            "existing folder that you may write to, with enough free space."
         ) from None
 
 
 def flush(path: Path) -> None:
-    """Have a file, or all files of a folder, on the disk before a rename makes them count."""
+    """Flush a file, or all files of a folder, to the disk before a rename."""
     if path.is_dir():
         for entry in path.iterdir():
             flush(entry)

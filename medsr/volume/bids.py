@@ -1,4 +1,4 @@
-"""BIDS: what a file name says, and which sidecars count for an image.
+"""BIDS file names, and the sidecars that apply to an image.
 
 A sidecar may stand higher up in the dataset and hold what all images of one suffix share (the
 inheritance principle of the specification): `T2w.json` in the root, `sub-01_T2w.json` in the

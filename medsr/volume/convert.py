@@ -1,4 +1,4 @@
-"""Images of other libraries become a `Volume`; none of them is imported for that.
+"""Converts images of other libraries to a `Volume`, without importing those libraries.
 
 An image that exists was made by its library, which is then in `sys.modules`. Places in the
 patient follow each library's convention: nibabel and MONAI use RAS+, SimpleITK uses LPS+ (x and y
@@ -62,8 +62,8 @@ def as_volume(
     if isinstance(scan, np.ndarray):
         return _from_array(scan, affine, spacing_mm)
     raise UsageError(
-        f"A scan of type {type(scan).__name__} is not known. Give a path, a Volume, a nibabel or "
-        "SimpleITK image, or an array with its affine or spacing_mm."
+        f"A scan of type {type(scan).__name__} is not supported. Give a path, a Volume, a "
+        "nibabel or SimpleITK image, or an array with its affine or spacing_mm."
     )
 
 
@@ -77,7 +77,7 @@ def _from_nibabel(image: Any) -> Volume:
     name = Path(image.get_filename() or "image").name
     data = np.asanyarray(image.dataobj)
     if data.dtype.fields is not None:
-        raise Refused(f"{name}: is a colour image; medsr takes scans with one value a voxel.")
+        raise Refused(f"{name}: is a colour image; medsr needs one value per voxel.")
     if not hasattr(image.header, "get_xyzt_units"):
         return replace(_from_array(data, image.affine, None), name=name)
     image.update_header()
@@ -88,7 +88,7 @@ def _from_nibabel(image: Any) -> Volume:
 
 def _from_simpleitk(image: Any) -> Volume:
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise UsageError("A SimpleITK image must have 3 dimensions and one value a voxel.")
+        raise UsageError("A SimpleITK image must have 3 dimensions and one value per voxel.")
     affine = np.eye(4)
     directions = np.array(image.GetDirection()).reshape(3, 3)
     affine[:3, :3] = directions * np.array(image.GetSpacing())
@@ -100,17 +100,17 @@ def _from_simpleitk(image: Any) -> Volume:
 def _from_array(array: Any, affine: Any, spacing_mm: Sequence[float] | None) -> Volume:
     if affine is None and spacing_mm is None:
         raise UsageError(
-            "An array says nothing of millimetres: give its affine (4 x 4, voxel -> RAS+ mm) or "
+            "An array has no voxel spacing: give its affine (4 x 4, voxel -> RAS+ mm) or "
             "its spacing_mm (X, Y, Z)."
         )
     if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
-        raise UsageError(f"An array of type {array.dtype} holds no intensities.")
+        raise UsageError(f"An array of type {array.dtype} does not contain intensities.")
     if np.iscomplexobj(array):
-        raise UsageError("A complex array is no magnitude image: give its absolute value.")
+        raise UsageError("A complex array is not a magnitude image: give its absolute value.")
     try:
         place = np.asarray(affine, dtype=np.float64) if affine is not None else _scaled(spacing_mm)
     except (TypeError, ValueError):
-        raise UsageError("The affine or the spacing_mm is not made of numbers.") from None
+        raise UsageError("The affine or the spacing_mm must consist of numbers.") from None
     voxels = np.asarray(array)
     while voxels.ndim > 3 and 1 in (voxels.shape[0], voxels.shape[-1]):
         voxels = voxels[0] if voxels.shape[0] == 1 else voxels[..., 0]

@@ -1,4 +1,4 @@
-"""One explicit table of formats: a path goes in, a scan comes out."""
+"""The table of input formats: from a path to a scan."""
 
 from __future__ import annotations
 

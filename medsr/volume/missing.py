@@ -1,4 +1,4 @@
-"""Files that are here by name and not by content: DataLad, git-annex and Git LFS.
+"""Files whose content is not present: DataLad, git-annex and Git LFS pointers.
 
 Content that was not fetched is a link to nothing, or a short text that points to it.
 """
@@ -20,7 +20,7 @@ def points_elsewhere(first: bytes) -> bool:
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether a file is a pointer to content that is not here."""
+    """Whether a file is a pointer to content that is not present."""
     try:
         kind = path.stat()
         if not stat.S_ISREG(kind.st_mode) or not 0 < kind.st_size <= MOST_BYTES:
@@ -32,7 +32,7 @@ def is_pointer(path: Path) -> bool:
 
 
 def why_not_here(path: Path) -> str:
-    """The sentence on a file whose content is not here.
+    """The sentence on a file whose content is not present.
 
     >>> why_not_here(Path("a/scan.nii"))
     'scan.nii: there is no such file.'

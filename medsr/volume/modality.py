@@ -1,4 +1,4 @@
-"""MR or CT? One name for each, one unit, one value of air, and one guess from intensities."""
+"""The modalities MR and CT: names, units, air values, and a guess from intensities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NIfTI in and out; `nifti_file` opens files, `sidecar` has the settings beside them.
+"""Reads NIfTI files; `nifti_file` opens them, `sidecar` reads the settings beside them.
 
 Affine: the header's best one (sform, else qform), as nibabel chooses. A file with neither has no
 place in the patient; it is read with its spacing and centred on the origin, as nibabel does, and
@@ -142,7 +142,7 @@ def read_nifti(path: Path) -> Volume:
 def read_nifti_header(path: Path) -> NiftiHeader:
     """Read the header and the sidecars of a 3-D scan, and check the grid.
 
-    The voxels of what compresses like a mask are looked at; those of scans are not.
+    The voxels of a file that compresses like a mask are examined; those of scans are not.
 
     Raises:
         InputError: the file is missing, unreadable, or not NIfTI.

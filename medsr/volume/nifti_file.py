@@ -1,4 +1,4 @@
-"""One NIfTI file as bytes: opened safely, held against its own header, read to its end.
+"""One NIfTI file: opened safely, checked against its header, read to its end.
 
 Nothing is allocated before the header has been compared with the file, and a gzip stream is read
 to its end, because its checksum stands there. Compression is recognised by content, not by name.
@@ -77,12 +77,12 @@ def faults_in_words(path: Path) -> Iterator[None]:
         raise InputError(f"{path.name}: no permission to read this file.") from None
     except MemoryError:
         raise InputError(
-            f"{path.name}: the header announces more voxels than fit into memory; it is damaged, "
-            "or the scan must be cropped first."
+            f"{path.name}: the header declares more voxels than fit into memory. The file "
+            "is damaged, or the scan must be cropped first."
         ) from None
     except EOFError:
         raise InputError(
-            f"{path.name}: the file ends too early; it is cut. Copy or download it again."
+            f"{path.name}: the file ends too early; it is truncated. Copy or download it again."
         ) from None
     except gzip.BadGzipFile:
         raise InputError(
@@ -150,18 +150,19 @@ def _check_range(values: NDArray[Any], name: str) -> None:
     largest = max(abs(low), abs(high))
     if math.isfinite(largest) and largest > LARGEST_VALUE:
         raise Refused(
-            f"{name}: has values from {low:.3g} to {high:.3g}, which are not believable for a "
-            "scan; the file is damaged or was written in another byte order. Convert it again."
+            f"{name}: has values from {low:.3g} to {high:.3g}, which are not plausible "
+            "for a scan; the file is damaged or was written in another byte order. "
+            "Convert it again."
         )
 
 
 def open_nifti(path: Path) -> NiftiFile:
-    """The header of a file, held against the file.
+    """The header of a file, checked against the file.
 
     Raises:
         InputError: missing, not a regular file, another format, damaged, or too short for its
             header.
-        Refused: it holds what medsr does not take, or more than this machine's memory.
+        Refused: it contains what medsr does not support, or more than this machine's memory.
     """
     with faults_in_words(path), _opened(path) as raw:
         size = os.fstat(raw.fileno()).st_size
@@ -193,7 +194,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise
     if stat.S_ISDIR(kind):
         raise InputError(
-            f"{path.name}: is a folder that is named like a NIfTI file. Give the file in it."
+            f"{path.name}: is a folder with the name of a NIfTI file. Give the file in it."
         )
     if not stat.S_ISREG(kind):
         raise InputError(f"{path.name}: is a pipe or a device, not a file.")
@@ -212,13 +213,14 @@ def _unpacked(raw: BinaryIO, packed: bool) -> Iterator[BinaryIO]:
 
 
 def _check_size(header: Any, size: int, packed: bool, name: str) -> None:
-    """Hold what the header announces against the size of the file, before anything is read."""
+    """Check what the header declares against the size of the file, before anything is read."""
     announced = int(header["vox_offset"]) + voxel_bytes(header)
     if announced > (size * MOST_DEFLATED if packed else size):
         shape = " x ".join(str(n) for n in header.get_data_shape())
         raise InputError(
-            f"{name}: the header announces {shape} voxels ({announced} bytes), and the file has "
-            f"{size} bytes{' of gzip' if packed else ''}; it is cut or damaged. Copy it again."
+            f"{name}: the header declares {shape} voxels ({announced} bytes), and the "
+            f"file has {size} bytes{' of gzip' if packed else ''}; it is truncated or "
+            "damaged. Copy it again."
         )
 
 
@@ -251,21 +253,21 @@ def _stored(stream: BinaryIO, count: int, name: str) -> NDArray[np.uint8]:
         got = stream.readinto(view[done : done + BLOCK])  # type: ignore[attr-defined]
         if not got:
             raise InputError(
-                f"{name}: the header announces {count} bytes of voxels, and the file holds "
-                f"{done}; it is cut. Copy it again."
+                f"{name}: the header declares {count} bytes of voxels, and the file has "
+                f"{done}; it is truncated. Copy it again."
             )
         done += got
     return stored
 
 
 def _check_end(stream: BinaryIO, header: Any, name: str) -> None:
-    """Read to the end, where gzip has its checksum; refuse slices that nobody announced."""
+    """Read to the end, where gzip has its checksum; refuse undeclared slices."""
     shape = header.get_data_shape()
     plane = math.prod(int(n) for n in shape[:2]) * int(header["bitpix"]) // 8
     rest = stream.read(max(plane, MOST_SURPLUS) + 1)
     padding = len(rest) <= MOST_SURPLUS and not any(rest)
     if len(rest) >= plane and rest and not padding:
         raise InputError(
-            f"{name}: the file goes on after the voxels that its header announces, by a slice or "
-            "more; the header and the file do not belong together. Convert the scan again."
+            f"{name}: the file is at least one slice longer than its header declares; the "
+            "header and the file do not belong together. Convert the scan again."
         )

@@ -1,4 +1,4 @@
-"""A NIfTI header, parsed and checked against itself. No file is opened here.
+"""Parses and checks a NIfTI header. No file is opened here.
 
 Field by field after nifti1.h and nifti2.h; the classes of nibabel hold the fields. What a header
 gets wrong in a way that changes no voxel and no place is repaired and remarked, as nibabel does;
@@ -54,13 +54,15 @@ def parse_header(first: bytes, name: str) -> Any:
         A header of nibabel with a known data type, sound counts and a valid place of the voxels.
 
     Raises:
-        InputError: another format, cut, or fields that contradict each other.
+        InputError: another format, truncated, or fields that contradict each other.
     """
     size = next(
         (n for n in (348, 540) for order in ("little", "big") if first[:4] == _int(n, order)), 0
     )
     if len(first) < size:
-        raise InputError(f"{name}: the file ends within its header; it is cut. Copy it again.")
+        raise InputError(
+            f"{name}: the file ends within its header; it is truncated. Copy it again."
+        )
     magic = first[344:348] if size == 348 else first[4:8]
     if size == 0 or magic not in (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0"):
         raise InputError(f"{name}: {_other_format(first, size)}")
@@ -93,11 +95,13 @@ def _other_format(first: bytes, size: int) -> str:
             "first (datalad get, or git lfs pull)."
         )
     if first[128:132] == b"DICM":
-        return "is a DICOM file that is named like NIfTI. Rename it, or give the series' folder."
+        return (
+            "is a DICOM file with the name of a NIfTI file. Rename it, or give the series' folder."
+        )
     if size == 348:
         return (
-            "is an Analyze 7.5 header, not NIfTI (it has no magic number). Convert it to .nii, "
-            "and check left and right."
+            "is an Analyze 7.5 header, not NIfTI (it has no magic number). Convert it to "
+            ".nii, and check that left and right are correct."
         )
     return (
         "cannot be read as NIfTI: it does not begin with a NIfTI header; it is damaged or "
@@ -110,8 +114,8 @@ def _check_counts(header: Any, name: str) -> None:
     dims = [int(n) for n in header["dim"][1 : 1 + max(count, 0)]]
     if not 1 <= count <= 7 or min(dims) < 1:
         raise InputError(
-            f"{name}: the header announces {count} axes of {dims} voxels, which no image has; "
-            "it is damaged. Copy or convert the file again."
+            f"{name}: the header declares {count} axes of {dims} voxels, which is not "
+            "possible; it is damaged. Copy or convert the file again."
         )
     code, bits = int(header["datatype"]), int(header["bitpix"])
     known = _REAL | _COMPLEX | _COLOUR | _LONG_FLOAT | _BITS
@@ -122,8 +126,8 @@ def _check_counts(header: Any, name: str) -> None:
         raise InputError(f"{name}: its data type ({code}) is not one of NIfTI's; it is damaged.")
     if bits != width:
         raise InputError(
-            f"{name}: the header says {bits} bits a voxel, but its data type has {width}; it is "
-            "damaged. Copy or convert the file again."
+            f"{name}: the header says {bits} bits per voxel, but its data type has "
+            f"{width}; it is damaged. Copy or convert the file again."
         )
 
 
@@ -179,19 +183,19 @@ def check_content(header: Any, name: str) -> None:
         raise Refused(_cifti_words(name))
     code = int(header["datatype"])
     if code in _COLOUR:
-        raise Refused(f"{name}: is a colour image; medsr takes scans with one value a voxel.")
+        raise Refused(f"{name}: is a colour image; medsr needs one value per voxel.")
     if code in _COMPLEX:
-        raise Refused(f"{name}: holds complex numbers; give medsr the magnitude image.")
+        raise Refused(f"{name}: contains complex numbers. Give the magnitude image.")
     if code not in _REAL:
         raise Refused(
-            f"{name}: holds {'128-bit' if code in _LONG_FLOAT else 'single-bit'} numbers, which "
-            "medsr does not read. Convert it to 32-bit floating point."
+            f"{name}: contains {'128-bit' if code in _LONG_FLOAT else 'single-bit'} "
+            "numbers, which medsr does not support. Convert it to 32-bit floating point."
         )
     shape = tuple(int(n) for n in header.get_data_shape())
     if len(shape) > 3 and math.prod(shape[3:]) > 1:
         raise SeveralVolumes(
-            f"{name}: has {len(shape)} axes (shape {shape}); medsr takes one 3-D volume. "
-            "Split a 4-D series into single volumes first."
+            f"{name}: has {len(shape)} axes (shape {shape}); medsr enhances one 3-D "
+            "volume. Split a 4-D series into single volumes first."
         )
     slope_and_intercept(header, name)
 
@@ -207,8 +211,8 @@ def slope_and_intercept(header: Any, name: str) -> tuple[float, float]:
         return 1.0, 0.0
     if not (_SMALLEST <= abs(slope) <= _LARGEST and abs(intercept) <= _LARGEST):
         raise InputError(
-            f"{name}: the header scales the voxels by {slope:g} and adds {intercept:g}, which is "
-            "not believable; it is damaged. Convert the scan again."
+            f"{name}: the header scales the voxels by {slope:g} and adds {intercept:g}, "
+            "which is not plausible; it is damaged. Convert the scan again."
         )
     return slope, intercept
 
@@ -222,7 +226,7 @@ def shape_of(header: Any) -> tuple[int, ...]:
 
 
 def voxel_bytes(header: Any) -> int:
-    """How many bytes of voxels a header announces."""
+    """The number of bytes of voxels that a header declares."""
     dims = [int(n) for n in header["dim"][1 : 1 + int(header["dim"][0])]]
     return math.prod(dims) * int(header["bitpix"]) // 8
 

@@ -1,4 +1,4 @@
-"""Where a NIfTI image lies: its affine in mm, and the space that this affine leads to."""
+"""The position of a NIfTI image: its affine in mm and its space."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def place(header: Any) -> Placement:
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if sform and qform and not _agree(header, affine, scale):
         remarks.append(
-            "sform and qform place the image differently; the sform is used, as most programs do."
+            "sform and qform place the image differently; the sform is used, as in most programs."
         )
         qform = 0
     return Placement(affine, (sform, qform), tuple(remarks))

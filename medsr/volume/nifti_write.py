@@ -1,4 +1,4 @@
-"""A volume as a NIfTI file, with its sidecar."""
+"""Writes a volume as a NIfTI file, with its sidecar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["nifti_bytes", "save_image", "save_volume", "to_nibabel", "write_nift
 
 
 def write_nifti(volume: Volume, path: Path, facts: dict[str, Any] | None = None) -> None:
-    """Write a volume and, when facts are given, its sidecar; whole or not at all.
+    """Write a volume and, when facts are given, its sidecar, atomically.
 
     CT that was stored as whole numbers is rounded to int16 HU; all else is float32.
 
@@ -57,14 +57,17 @@ def nifti_bytes(
 
 
 def save_volume(volume: Volume, path: Path) -> Path:
-    """Write a volume without a sidecar, whole or not at all; returns the path.
+    """Write a volume without a sidecar atomically; returns the path.
 
     Raises:
         UsageError: the name does not end in .nii or .nii.gz.
         OutputError: the file cannot be written.
     """
     if not path.name.lower().endswith(SUFFIXES):
-        raise UsageError(f"{path.name}: a volume is saved as .nii or .nii.gz. Choose such a name.")
+        raise UsageError(
+            f"{path.name}: a volume is saved as .nii or .nii.gz. Choose a name with one of "
+            "these endings."
+        )
     write_nifti(volume, path)
     return path
 

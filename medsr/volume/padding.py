@@ -1,4 +1,4 @@
-"""Voxels that hold no measurement: a value outside the field of view instead of an intensity.
+"""Padding: voxels outside the field of view, which contain no measurement.
 
 DICOM states the stored number in PixelPaddingValue, or the range up to PixelPaddingRangeLimit
 (PS3.3 C.7.5.1.1.2). Padding is not tissue: a reader replaces it with background, remembers where

@@ -1,4 +1,4 @@
-"""Which voxels do two scans share, exactly?
+"""Finds the voxels that two scans share exactly.
 
 Nothing is interpolated here. A scan is laid onto a reference's grid only where its voxels *are*
 voxels of that grid: after permuting and flipping its axes (the same voxels stored in another
@@ -86,7 +86,7 @@ def common_box(shape: Sequence[int], placed: Sequence[Placed]) -> Box:
             stop[a] = min(stop[a], part.offset[a] + part.voxels.shape[a])
     if any(last <= first for first, last in zip(start, stop, strict=True)):
         raise Refused(
-            "The scans lie on one grid but share no voxel: they show different places. "
+            "The scans lie on one grid but share no voxel: they cover different regions. "
             "Compare an estimate with the reference it was made from."
         )
     return ((start[0], stop[0]), (start[1], stop[1]), (start[2], stop[2]))
@@ -125,12 +125,13 @@ def _other_grid(
 ) -> str:
     spacing = geometry.spacing_mm(affine).tolist()
     same = np.allclose(spacing, reference.spacing_mm, rtol=1e-3, atol=0)
-    why = "The spacings agree, but the voxels are shifted by part of a voxel or turned. "
+    why = "The spacings agree, but the voxels are shifted by a fraction of a voxel or rotated. "
     return (
-        f"{scan.name} has spacing {words(spacing)} mm and shape "
-        f"{words(shape)}; the reference {reference.name} has spacing "
-        f"{words(reference.spacing_mm)} mm and shape {words(reference.shape)}. "
-        f"{why if same else ''}Interpolating here would change the numbers: it must be made on "
-        "the reference's grid or a whole-voxel crop of it. `medsr enhance --spacing MM` brings "
-        "each axis that is coarser than MM to MM and leaves the others."
+        f"{scan.name} has spacing {words(spacing)} mm and shape {words(shape)}; the "
+        f"reference {reference.name} has spacing {words(reference.spacing_mm)} mm and "
+        f"shape {words(reference.shape)}. {why if same else ''}medsr does not interpolate "
+        "before a comparison, because that would change the metrics. Make the estimate "
+        "on the reference's grid, or on a whole-voxel crop of it. `medsr enhance "
+        "--spacing MM` refines each axis that is coarser than MM to MM and leaves the "
+        "others unchanged."
     )

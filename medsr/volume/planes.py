@@ -1,4 +1,4 @@
-"""What does a scan look like at a glance? Planes as grey pictures, with nothing but numpy.
+"""Planes of a scan as grey pictures, with numpy only.
 
 Planes are shown as radiologists look at them: the patient's right on the picture's left, front or
 head on top; in the sagittal plane the front is on the left.

@@ -1,4 +1,4 @@
-"""The BIDS sidecars of an image: JSON objects of settings. None can refuse a sound image.
+"""The BIDS sidecars of an image.
 
 Keys are those of BIDS: `SliceThickness`, `SpacingBetweenSlices` (mm), `Modality`.
 """
@@ -84,7 +84,7 @@ def read_settings(path: Path) -> Sidecar:
 
 
 def sidecar_files(path: Path) -> list[Path]:
-    """The files whose settings count for an image, the nearest last; only those that are there."""
+    """The files whose settings count for an image, the nearest last; only those that exist."""
     own = Path(os.path.abspath(sidecar_path(path)))
     inherited = inherited_sidecars(path, strip_suffix(path))
     return [file for file in (*(f for f in inherited if f != own), own) if file.is_file()]
@@ -135,7 +135,7 @@ def _whole_number(digits: str) -> float:
 
 
 def declared_modality(facts: Mapping[str, Any], name: str) -> Modality | None:
-    """MR or CT, in DICOM's or in words; a field strength means MR; None when nothing says.
+    """MR or CT, in DICOM's or in words; a field strength implies MR; None if unknown.
 
     Raises:
         Refused: another modality.
@@ -148,8 +148,8 @@ def declared_modality(facts: Mapping[str, Any], name: str) -> Modality | None:
         return Modality.MR
     if re.fullmatch("[A-Z]{2,4}", code):
         raise Refused(
-            f"{name}: has modality {code} by its sidecar; medsr is trained on MR and CT. Correct "
-            "the sidecar if that is wrong."
+            f"{name}: has modality {code} according to its sidecar; medsr supports MR and "
+            "CT. Correct the sidecar if that is wrong."
         )
     return Modality.MR if "MagneticFieldStrength" in facts else None
 

@@ -1,4 +1,4 @@
-"""Is a declared slice thickness believable beside the distance between slices?"""
+"""Checks a declared slice thickness against the distance between slices."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def is_plausible_thickness(thickness_mm: float, step_mm: float) -> bool:
 def believed_thickness(
     declared_mm: float | None, step_mm: float
 ) -> tuple[float | None, tuple[str, ...]]:
-    """The thickness to use, and a remark where the declared one is not believed.
+    """The thickness to use, and a remark where the declared one is ignored.
 
     Args:
-        declared_mm: what a header or a sidecar says; None when nothing does.
+        declared_mm: the declared thickness; None if unknown.
         step_mm: distance between slices.
 
     >>> believed_thickness(4.0, 5.0)
@@ -29,7 +29,7 @@ def believed_thickness(
     if declared_mm is None or is_plausible_thickness(declared_mm, step_mm):
         return declared_mm, ()
     remark = (
-        f"The header gives a slice thickness of {declared_mm:.3g} mm for slices {step_mm:.3g} mm "
-        "apart, which is not believable; it was ignored."
+        f"The header gives a slice thickness of {declared_mm:.3g} mm for slices "
+        f"{step_mm:.3g} mm apart, which is not plausible; it was ignored."
     )
     return None, (remark,)

@@ -1,4 +1,4 @@
-"""The value that every room passes on: voxels with their place in the patient."""
+"""The scan as a value: voxels with their position in the patient."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ FARTHEST_MM = 10_000.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Volume:
-    """A scan on a rectangular grid; valid or not made at all.
+    """A scan on a rectangular grid, validated on creation.
 
     Attributes:
         voxels: [X, Y, Z] float32, finite, in `unit`; read-only.
         affine: [4, 4] float64, voxel index -> RAS+ mm; read-only.
-        modality: "MR", "CT", or None when nothing says which.
+        modality: "MR", "CT", or None if unknown.
         unit: "HU" for CT, otherwise "scanner units".
         slice_axis: the voxel axis along which slices are stacked, or None when unknown.
         slice_thickness_mm: the nominal width of the slice profile, not the distance between
-            slices; None when nothing says it.
-        slice_profile: gaussian or box, where the file says it.
+            slices; None if unknown.
+        slice_profile: gaussian or box, if the file states it.
         stored_as_integers: whether the file held whole numbers (so a writer may round).
         name: the file's or folder's name, for messages; never a patient's.
         digest: SHA-256 (hex) of the files that were read; "" for a volume made in memory.
@@ -96,11 +96,11 @@ class Volume:
         return float(x), float(y), float(z)
 
     def of_modality(self, modality: Modality) -> Volume:
-        """The same voxels, their modality known."""
+        """The same voxels with a known modality."""
         return replace(self, modality=modality, unit=unit_of(modality))
 
     def save(self, path: str | Path) -> Path:
-        """Write the volume as NIfTI (.nii or .nii.gz), whole or not at all.
+        """Write the volume as NIfTI (.nii or .nii.gz) atomically.
 
         Raises:
             UsageError: the name does not end in .nii or .nii.gz.
@@ -141,13 +141,13 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 3:
         kind = SeveralVolumes if len(shape) > 3 else Refused
         raise kind(
-            f"{name}: has {len(shape)} axes (shape {shape}); medsr takes one 3-D volume. "
-            "Split a 4-D series into single volumes first."
+            f"{name}: has {len(shape)} axes (shape {shape}); medsr enhances one 3-D "
+            "volume. Split a 4-D series into single volumes first."
         )
     if min(shape) < 2:
         raise Refused(
-            f"{name}: has shape {shape}; a volume needs at least 2 voxels along each axis. "
-            "A single slice has no third dimension to restore."
+            f"{name}: has shape {shape}; a volume needs at least 2 voxels along each "
+            "axis. A single slice is not a volume."
         )
 
 
@@ -172,21 +172,22 @@ def check_affine(affine: NDArray[np.float64], name: str) -> None:
     """Refuse an affine that places no rectangular grid in millimetres.
 
     Raises:
-        Refused: not finite, spacing beyond belief, or sheared axes.
+        Refused: not finite, implausible spacing, or sheared axes.
     """
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise Refused(f"{name}: the affine must be a finite 4 x 4 matrix, found {affine.shape}.")
     if np.abs(affine[:3, 3]).max() > FARTHEST_MM:
         raise Refused(
-            f"{name}: the header places the image {np.abs(affine[:3, 3]).max() / 1000:.3g} m away "
-            "from the scanner's origin, which is not believable. Correct the header and try again."
+            f"{name}: the header places the image "
+            f"{np.abs(affine[:3, 3]).max() / 1000:.3g} m away from the scanner's origin, "
+            "which is not plausible. Correct the header and try again."
         )
     spacing = geometry.spacing_mm(affine)
     if spacing.min() < 1e-3 or spacing.max() > 100:
         words = " x ".join(f"{s:.4g}" for s in spacing)
         raise Refused(
-            f"{name}: the header gives a voxel spacing of {words} mm, which is not believable. "
-            "Correct the header (spacing in millimetres) and try again."
+            f"{name}: the header gives a voxel spacing of {words} mm, which is not "
+            "plausible. Correct the header (spacing in millimetres) and try again."
         )
     if not geometry.is_rectangular(affine):
         raise Refused(

@@ -1,4 +1,4 @@
-"""Every file below a folder: links followed, loops apart, and what is not here named."""
+"""Lists every file below a folder; follows links, avoids loops, and names missing content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unreadable(str):
 
 
 class Dangling(str):
-    """A link, relative to the root, to a file that is not here, named like an image."""
+    """A link, relative to the root, to a missing file with the name of an image."""
 
 
 #: Links to folders that may lie one in another; a study tree has one or two.
@@ -58,7 +58,7 @@ def walk(
 
     Returns:
         Relative paths; an `Unreadable` for each folder that cannot be listed, a `Dangling` for
-        each link to an image that is not here.
+        each link to a missing image.
     """
     closed = [_identity(str(folder)) for folder in (root, skip) if folder is not None]
     return _below(str(root), "", _Way(tuple(closed), 0), enter)

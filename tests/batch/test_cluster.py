@@ -41,7 +41,7 @@ def test_the_page_of_settings(tmp_path):
         ("cores: many", "whole number"),
         ("walltime: 3600", "quotation marks"),
         ("directives: one", "list of lines"),
-        ("- a\n- b", "page of"),
+        ("- a\n- b", "expected `key: value` lines"),
     ],
 )
 def test_what_is_wrong_with_it(tmp_path, text, words):

@@ -62,7 +62,7 @@ def test_a_full_disk(tmp_path, small_disk, monkeypatch, foreseen, make):
     results = medsr.batch.run(make_plan(source, out, model=model), restore=stub_restore)
     assert set(results.counts) <= {"failed", "done"}
     assert results.counts["failed"] >= 1
-    assert all("room" in row.reason for row in results.faults)
+    assert all("free space" in row.reason for row in results.faults)
     assert not list(out.rglob(".*")), "temporary files are left"
     assert len(outputs(out)) == results.counts.get("done", 0)
     ballast.unlink()

@@ -94,7 +94,9 @@ def test_a_corrupt_half_of_a_series_is_refused_not_enhanced_as_half_a_head(tmp_p
     assert [item.files for item in plan.todo] == [5]  # the other folder's
     refused = [item for item in plan.items if item.decision == Decision.REFUSE]
     assert sorted(item.files for item in refused) == [4, 4]
-    assert any("4 DICOM files in its folder cannot be read" in item.reason for item in refused)
+    assert any(
+        "4 DICOM files in the same folder cannot be read" in item.reason for item in refused
+    )
 
 
 def test_pixels_cut_in_half_of_a_series_fail_in_words_and_the_rest_goes_on(tmp_path, planned):
@@ -171,7 +173,7 @@ def test_patterns_and_modality_select(tmp_path, planned):
     assert len(planned(study, selection=Selection(include=("group1/*",))).items) == 2
     assert len(planned(study, selection=Selection(exclude=("*scan00*", "group1*"))).items) == 1
     plan = planned(study, selection=Selection(modality="CT"))
-    assert len(by_reason(plan, "--modality asks for CT only")) == 4
+    assert len(by_reason(plan, "--modality selects CT only")) == 4
 
 
 def test_parts_share_the_scans_and_need_no_engine(tmp_path, planned):
@@ -194,7 +196,7 @@ def test_the_output_may_lie_inside_but_not_be_or_hold_the_input(tmp_path, model)
         assert len(plan.items) == 2
         medsr.batch.run(plan, restore=stub_restore)
     for out in (study, tmp_path):
-        with pytest.raises(UsageError, match="must not be the input folder or hold it"):
+        with pytest.raises(UsageError, match="must not be the input folder or contain it"):
             make_plan(study, out, model=model)
     with pytest.raises(InputError, match="no such folder"):
         make_plan(tmp_path / "none", tmp_path / "out", model=model)

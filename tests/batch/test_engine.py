@@ -53,7 +53,7 @@ def test_a_scan_that_kills_three_workers_is_set_aside_and_no_other(plan, tmp_pat
     assert results.counts == {End.SET_ASIDE: 1, "done": 5}
     assert len((tmp_path / "deaths").read_text().split()) == 3
     assert results.rows[0].scan.startswith("scan00")
-    assert "3 workers died" in results.rows[0].reason
+    assert "3 workers ended" in results.rows[0].reason
     assert not list((tmp_path / "out").rglob(".*"))
 
 
@@ -133,7 +133,7 @@ def _address(page):
 def test_no_scheduler_is_said_in_words(monkeypatch):
     monkeypatch.setattr("medsr.batch.cluster.PATIENCE_S", 1)
     with (
-        pytest.raises(UsageError, match="no Dask scheduler answers there"),
+        pytest.raises(UsageError, match="no Dask scheduler responds"),
         joined("tcp://127.0.0.1:9"),
     ):
         pass

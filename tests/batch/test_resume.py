@@ -71,7 +71,7 @@ def test_a_touched_input_is_compared_by_content(again, tmp_path):
 def test_an_image_that_is_cut_or_gone_is_done_again(again, tmp_path):
     image = tmp_path / "out" / "group0" / "scan00.nii.gz"
     image.write_bytes(image.read_bytes()[:-10])
-    assert [item.reason for item in again().todo] == ["done again: the output is not whole"]
+    assert [item.reason for item in again().todo] == ["done again: the output is incomplete"]
     image.unlink()
     assert len(again().todo) == 1
     medsr.batch.run(again(), restore=stub_restore)

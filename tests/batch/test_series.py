@@ -96,7 +96,7 @@ def test_a_series_that_lost_a_slice_or_has_other_settings_is_done_again(again, t
     before = contents(tmp_path / "out")
     first, _ = images(tmp_path / "out")
     (first / "slice_0002.dcm").unlink()
-    assert [item.reason for item in again().todo] == ["done again: the output is not whole"]
+    assert [item.reason for item in again().todo] == ["done again: the output is incomplete"]
     medsr.batch.run(again(), restore=stub_restore)
     assert contents(tmp_path / "out") == before
     plan = again(options=Options(seed=4))

@@ -56,7 +56,7 @@ def test_enhance_writes_a_page(scan, model, tmp_path):
     facts = json.loads((tmp_path / "out.json").read_text())
     assert facts["ModelSHA256"] in text
     assert "averaged over 2 samples" in text
-    assert "nothing on this page says whether restored detail is true" in text
+    assert "this page cannot show whether the restored detail is correct" in text
     assert "Someone" not in text
     assert "19700101" not in text
 
@@ -82,7 +82,7 @@ def test_exit_codes(scan, model, tmp_path, phantom, capsys):
     isotropic = tmp_path / "iso.nii"
     write_nifti(replace(phantom, affine=np.eye(4)), isotropic, {"Modality": "MR"})
     assert call("enhance", isotropic, "-o", out, "--model", model) == 4
-    assert "nothing to do" in capsys.readouterr().err
+    assert "already isotropic" in capsys.readouterr().err
     damaged = tmp_path / "damaged.nii.gz"
     damaged.write_bytes(scan.read_bytes()[:300])
     assert call("enhance", damaged, "-o", out, "--model", model) == 3

@@ -59,7 +59,7 @@ def test_methods_over_people(folders, capsys):
     lines = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
     assert len(lines) == 28
     assert r"\toprule" in (folders / "all.tex").read_text()
-    assert "good against bad: 7 won, 0 tied, 0 lost" in capsys.readouterr().out
+    assert "good vs bad: 7 wins, 0 ties, 0 losses" in capsys.readouterr().out
 
 
 def test_a_case_that_fails_leaves_the_others(folders, capsys):
@@ -76,7 +76,7 @@ def test_a_csv_of_pairs(folders, capsys):
     lines = [f"p,ref/sub-0{i}_T1w.nii.gz,good/sub-0{i}_T1w.nii.gz" for i in range(2)]
     table.write_text("\n".join(["person,reference,estimate", *lines]) + "\n")
     assert call("evaluate", "--pairs", table) == 0
-    assert "1 person (2 cases" in capsys.readouterr().out
+    assert "1 subject (2 cases" in capsys.readouterr().out
 
 
 def test_what_is_asked_wrongly(folders, capsys):
@@ -84,7 +84,7 @@ def test_what_is_asked_wrongly(folders, capsys):
     words = ["--reference", folders / "ref", "--estimate", folders / "good"]
     assert call("evaluate", *words, "--table", folders / "t.txt") == 2
     assert call("evaluate", *words, "--pairs", folders / "p.csv") == 2
-    assert "--pairs names all files" in capsys.readouterr().err
+    assert "--pairs already lists the files" in capsys.readouterr().err
 
 
 def test_pages_of_a_group_and_of_each_case(folders):
@@ -96,7 +96,7 @@ def test_pages_of_a_group_and_of_each_case(folders):
     assert call("evaluate", *words, "--low", folders / "low", "--report", report) == 0
     page = report.read_text()
     assert 'href="group_cases/sub-01_T1w.html"' in page
-    assert "2 people (2 cases" in page
+    assert "2 subjects (2 cases" in page
     assert "Wilcoxon" in page
     assert 'id="comparisons"' in page
     case = (folders / "pages" / "group_cases" / "sub-01_T1w.html").read_text()
@@ -114,4 +114,4 @@ def test_a_crop_has_numbers_but_no_page(folders, capsys):
     words = ["--reference", folders / "ref" / name, "--estimate", folders / "part.nii.gz"]
     assert call("evaluate", *words) == 0
     assert call("evaluate", *words, "--report", folders / "page.html") == 4
-    assert "a page shows whole scans" in capsys.readouterr().err
+    assert "a report shows whole scans" in capsys.readouterr().err

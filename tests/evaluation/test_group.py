@@ -100,7 +100,7 @@ class TestGroup:
     def test_bad_groups_are_refused(self):
         with pytest.raises(UsageError, match="no case"):
             Group(())
-        with pytest.raises(UsageError, match="one name"):
+        with pytest.raises(UsageError, match="same name"):
             Group((case("a", "p", 0), case("a", "q", 1)))
 
 
@@ -127,8 +127,8 @@ class TestTables:
         assert cell in latex
         assert markdown.splitlines()[0] == "|  | good | bad |"
         assert r"\begin{tabular}{lrr}" in latex
-        assert "8 people (16 cases" in markdown
-        assert "16 won, 0 tied, 0 lost" in markdown
+        assert "8 subjects (16 cases" in markdown
+        assert "16 wins, 0 ties, 0 losses" in markdown
         assert "_" not in latex.split("%")[0].replace(r"\_", "")
 
     def test_names_are_no_formulas_no_markup_and_no_commands(self):
@@ -144,4 +144,4 @@ class TestTables:
 
     def test_too_few_people_are_said(self):
         few = Group((case("a", "p", 0), case("b", "q", 1)))
-        assert "With 2 people no signed-rank test can reach 0.05" in tables.caption(few)
+        assert "With 2 subjects no signed-rank test can reach 0.05" in tables.caption(few)

@@ -36,7 +36,7 @@ class TestFolders:
             ("sub-02_T1w", "02"),
         ]
         assert cases[1].estimates["medsr"].name == "sub-01_ses-2_res-sr_desc-medsr_T1w.nii.gz"
-        assert remarks == ["sub-02_T2w.nii.gz: left out, no estimate medsr matches it."]
+        assert remarks == ["sub-02_T2w.nii.gz: left out: no matching estimate medsr."]
 
     def test_plain_names_agree_or_begin_alike(self, tmp_path):
         a = folder(tmp_path / "a", "x1.nii.gz", "x10.nii.gz", "y.nii")
@@ -65,12 +65,12 @@ class TestFolders:
     def test_nothing_in_common(self, tmp_path):
         a = folder(tmp_path / "a", "x.nii.gz")
         b = folder(tmp_path / "b", "z.nii.gz")
-        with pytest.raises(InputError, match="no scan there has a match"):
+        with pytest.raises(InputError, match="no scan in this folder has a match"):
             match_folders(a, {"b": b})
         with pytest.raises(InputError, match="no such folder"):
             match_folders(a, {"b": tmp_path / "none"})
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="holds no scan"):
+        with pytest.raises(InputError, match="contains no scan"):
             match_folders(a, {"b": tmp_path / "empty"})
 
     def test_a_dicom_series_is_a_scan_and_a_folder_of_them_is_not(self, tmp_path):

@@ -200,5 +200,5 @@ class TestConsistency:
         assert worst == pytest.approx(consistency.residual(y, 1.1 * y))
 
     def test_an_empty_scan_is_refused(self):
-        with pytest.raises(Refused, match="empty"):
+        with pytest.raises(Refused, match="zero everywhere"):
             consistency.residual(np.zeros((2, 2, 2)), np.ones((2, 2, 2)))

@@ -63,7 +63,7 @@ def test_the_same_every_time():
 def test_too_few_or_too_many_labels_are_refused(count):
     _, x = three_tissues()
     labels = np.arange(x.size).reshape(x.shape) % count + 1
-    with pytest.raises(Refused, match=f"marks {count} labels"):
+    with pytest.raises(Refused, match=f"has {count} labels"):
         compare_tissues(x, {}, labels, 1)
 
 

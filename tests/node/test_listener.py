@@ -94,5 +94,5 @@ def test_a_stranger_is_named_with_the_way_to_let_it_in(tmp_path, caplog):
     assert "rejected SCANNER 7 at 127.0.0.1" in caplog.text
     assert "--allow 'SCANNER 7'" in caplog.text
     assert "rejected ?[2J?ROOT? at 127.0.0.1" in caplog.text
-    assert "it called OTHER, not MEDSR" in caplog.text
+    assert "it called OTHER and not MEDSR" in caplog.text
     assert all(c.isprintable() or c == "\n" for c in caplog.text)

@@ -45,7 +45,9 @@ def test_a_series_that_takes_the_process_down_is_set_aside(intake):
         assert names(intake.spool / "ready") == [KEY]
         lock.release()
     assert enhance_next(intake, die) == 0
-    assert "begun 3 times" in (intake.spool / "aside" / KEY / "reason.txt").read_text()
+    assert (
+        "ended unexpectedly 3 times" in (intake.spool / "aside" / KEY / "reason.txt").read_text()
+    )
 
 
 def test_a_reason_may_quote_a_header_without_harm(intake, caplog):

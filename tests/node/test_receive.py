@@ -28,7 +28,7 @@ def test_messages_of_all_peers_together_are_bounded(tmp_path, files, caplog):
             line = crowd.enter_context(connection(port, request()))
             line.recv(4096)
             line.sendall(most)
-        wait_until(lambda: "objects of more than 2 MB at one time" in caplog.text, seconds=10)
+        wait_until(lambda: "instances of more than 2 MB at one time" in caplog.text, seconds=10)
         assert store(port, files[:1]) == [0]
 
 

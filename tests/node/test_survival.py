@@ -55,7 +55,7 @@ def test_an_archive_that_refuses_gets_it_again_later(tmp_path, caplog):
     with node(spool, archive_port) as port:
         with counting_archive(archive_port, answer=0xA700):
             assert send(tmp_path / "in", port, called="MEDSR") == 0
-            wait_until(lambda: "not taken; tried again" in caplog.text)
+            wait_until(lambda: "rejected by the destination; next attempt" in caplog.text)
         with counting_archive(archive_port) as counts:
             wait_until(lambda: not names(spool / "outbox"))
             assert len(counts.received) == 5

@@ -51,7 +51,9 @@ def test_pages_come_and_go_with_the_scans(words, tmp_path):
     assert pages(out) == []
     before = contents(out)
     plan = make_plan(*folders, **model, report=True)
-    assert {item.reason for item in plan.todo} == {"done again: it has no page (--report)"}
+    assert {item.reason for item in plan.todo} == {
+        "done again: the report page is missing (--report)"
+    }
     medsr.batch.run(plan, restore=stub_restore)
     first = contents(out)
     assert len(pages(out)) == 2

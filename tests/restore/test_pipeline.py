@@ -135,5 +135,5 @@ def test_targets(phantom):
     assert "8 times" in limited.remarks[0]
     with pytest.raises(UsageError):
         choose_target(phantom, scale=2, spacing_mm=1)
-    with pytest.raises(Refused, match="nothing to do"):
+    with pytest.raises(Refused, match="already isotropic"):
         choose_target(replace(phantom, affine=np.eye(4)))

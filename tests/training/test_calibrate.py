@@ -77,7 +77,7 @@ def test_the_card_gets_intervals_and_statistics_and_keeps_the_rest(config, card)
 def test_a_model_of_another_modality_is_refused(config, card):
     with pytest.raises(UsageError, match="is a model for MR; the configuration t is for CT"):
         run(config, ["modality=CT"], card, print)
-    with pytest.raises(UsageError, match="names no scan to calibrate on"):
+    with pytest.raises(UsageError, match="lists no scan to calibrate on"):
         run(config, ["data.validate=[]"], card, print)
     with pytest.raises(UsageError, match=r"expected the \.json file"):
         run(config, (), card.with_suffix(".safetensors"), print)

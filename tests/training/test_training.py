@@ -125,9 +125,9 @@ def test_a_narrower_network_learns_from_a_teacher(config):
     second, card = load_model(run(config, words, resume=False))
     assert second.network.widths == (6, 8)
     assert card.residual_std == load_model(first)[1].residual_std
-    with pytest.raises(UsageError, match="unit of the residual"):
+    with pytest.raises(UsageError, match="residual scale"):
         run(config, ["name=third", f"teacher={first}", "draw.stretch=0.2"], resume=False)
-    with pytest.raises(UsageError, match="set teacher, too"):
+    with pytest.raises(UsageError, match="needs a teacher"):
         run(config, ["name=third", f"mean_teacher={first}"], resume=False)
     with pytest.raises(UsageError, match="do not fit"):
         run(config, ["name=fourth", f"init={first}", "network.embedding=4"], resume=False)

@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_nothing_of_a_series(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
     )
-    assert "out: cannot be written (File too large); nothing is left of it." in run.stdout
+    assert "out: cannot be written (File too large); no partial output was left." in run.stdout
     assert names(tmp_path) == ["in"]
 
 
@@ -89,7 +89,7 @@ def test_two_writers_of_one_folder_do_not_mix(tmp_path):
     with atomic_folder(tmp_path / "out") as partial:
         (partial / "slice_0001.dcm").write_bytes(b"first")
         with (
-            pytest.raises(OutputError, match="another medsr is writing it"),
+            pytest.raises(OutputError, match="another medsr process is writing this folder"),
             atomic_folder(tmp_path / "out"),
         ):
             pass
@@ -127,11 +127,11 @@ def test_what_medsr_did_not_write_is_never_replaced(tmp_path):
     target.mkdir()
     check_target(target, FILE_PATTERN, overwrite=False)
     (target / "slice_0001.dcm").touch()
-    with pytest.raises(OutputError, match="exists already; give --overwrite"):
+    with pytest.raises(OutputError, match="already exists; use --overwrite"):
         check_target(target, FILE_PATTERN, overwrite=False)
     check_target(target, FILE_PATTERN, overwrite=True)
     (target / "chapter.txt").touch()
-    with pytest.raises(OutputError, match="holds 1 files that medsr did not write"):
+    with pytest.raises(OutputError, match="contains 1 files that medsr did not write"):
         check_target(target, FILE_PATTERN, overwrite=True)
     with pytest.raises(OutputError, match="is a file"):
         check_target(target / "chapter.txt", FILE_PATTERN, overwrite=True)

@@ -49,7 +49,7 @@ class TestIntegrity:
 
     @pytest.mark.parametrize("lost", [4, 8, 9, 500])
     def test_a_cut_stream_is_refused(self, tmp_path, lost):
-        with pytest.raises(InputError, match="cut"):
+        with pytest.raises(InputError, match="truncated"):
             read_nifti(self.packed(tmp_path / "a.nii.gz", lambda content: content[:-lost]))
 
     def test_zeros_after_the_stream_and_several_members_are_fine(self, tmp_path):
@@ -82,7 +82,7 @@ class TestIntegrity:
     def test_slices_that_nobody_announced_are_refused(self, tmp_path, reader):
         values = noisy_head((48, 48, 12))
         path = nifti_file(tmp_path / "a.nii", values, dim=[3, 48, 48, 10, 1, 1, 1, 1])
-        with pytest.raises(InputError, match="goes on"):
+        with pytest.raises(InputError, match="longer than its header declares"):
             reader(path)
 
     def test_padding_of_a_block_after_the_voxels_is_fine(self, tmp_path):
@@ -296,7 +296,7 @@ class TestValues:
     def test_values_of_no_scanner_are_refused_without_a_warning(self, tmp_path, value):
         values = noisy_head()
         values[0, 0, 0] = value
-        with pytest.raises(Refused, match="believable"):
+        with pytest.raises(Refused, match="plausible"):
             read_nifti(nifti_file(tmp_path / "a.nii", values, dtype=np.float32))
 
     @pytest.mark.filterwarnings("error")

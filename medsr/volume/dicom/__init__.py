@@ -1,1 +1,1 @@
-"""How is a DICOM series read and written?"""
+"""Reading and writing of DICOM series."""

@@ -1,4 +1,4 @@
-"""One DICOM file, opened with care: recognised, parsed quietly, every fault put into a sentence.
+"""Opens one DICOM file safely; every fault becomes a sentence.
 
 A file is DICOM when "DICM" stands at byte 128 (PS3.10 section 7.1). Some archives drop that
 preamble; such a file is taken when it begins like a data set (group 0002 or 0008) and then says
@@ -104,7 +104,7 @@ def looks_like_dicom(path: Path) -> bool:
     """Whether a file starts like DICOM, with or without the preamble.
 
     Raises:
-        InputError: no permission, unreadable, or a file that is named like DICOM but is not.
+        InputError: no permission, unreadable, or a file with a DICOM name but other contents.
     """
     return is_dicom(path, guard(path, lambda: _read_start(path)))
 
@@ -113,13 +113,13 @@ def is_dicom(path: Path, start: bytes) -> bool:
     """Whether a file that starts so is DICOM.
 
     Raises:
-        InputError: it is named like DICOM and is not.
+        InputError: it has a DICOM name but other contents.
     """
     if begins_like_dicom(start):
         return True
     if path.suffix.lower() in DICOM_SUFFIXES:
-        fault = "is empty" if not start else "is named like DICOM but does not begin like it"
-        raise InputError(f"{path.name}: {fault}; it is damaged or cut. Copy it again.")
+        fault = "has a DICOM file name but other contents" if start else "is empty"
+        raise InputError(f"{path.name}: {fault}; it is damaged or truncated. Copy it again.")
     return False
 
 
@@ -172,8 +172,8 @@ def _check_opening(stream: BinaryIO, name: str) -> None:
         start += end + int.from_bytes(head[at:end], "little")
     else:
         raise InputError(
-            f"{name}: begins with more than {MAX_OPENING} elements of its file format, which no "
-            "file has; it is damaged. Copy or export it again."
+            f"{name}: begins with more than {MAX_OPENING} elements of file meta information, more "
+            "than any real file; it is damaged. Copy or export it again."
         )
     stream.seek(0)
 
@@ -191,8 +191,8 @@ def _counted(path: Path, pixels: bool) -> Callable[[BaseTag, str | None, int], b
         count += 1
         if count > MAX_ELEMENTS:
             raise InputError(
-                f"{path.name}: its header has more than {MAX_ELEMENTS} elements, which none has; "
-                "the file is damaged. Copy or export it again."
+                f"{path.name}: its header has more than {MAX_ELEMENTS} elements, more "
+                "than any real file; the file is damaged. Copy or export it again."
             )
         return not pixels and tag in PIXEL_TAGS
 
@@ -239,8 +239,8 @@ def _check_inflated(path: Path) -> None:
                 block = inflater.unconsumed_tail
     if total > limit:
         raise Refused(
-            f"{path.name}: unpacks to more than {limit >> 20} MiB, which is not "
-            "believable for one file. Export it again without compression."
+            f"{path.name}: unpacks to more than {limit >> 20} MiB, which is not plausible "
+            "for one file. Export it again without compression."
         )
 
 
@@ -260,7 +260,8 @@ def guard(path: Path, work: Callable[[], T]) -> T:
         raise InputError(f"{path.name}: no permission to read this file.") from None
     except Exception:  # on damaged bytes pydicom raises whatever it met first
         raise InputError(
-            f"{path.name}: cannot be read as DICOM; it is damaged or cut. Copy or export it again."
+            f"{path.name}: cannot be read as DICOM; it is damaged or truncated. Copy or "
+            "export it again."
         ) from None
 
 

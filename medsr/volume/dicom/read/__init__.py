@@ -1,1 +1,1 @@
-"""How do DICOM files become one volume?"""
+"""Reads DICOM files as one volume."""

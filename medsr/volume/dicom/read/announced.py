@@ -1,6 +1,6 @@
-"""What a header says of its pixels, and whether the file can hold that much.
+"""The pixel data that a header declares, checked against the size of the file.
 
-A header may announce any size, so the size is compared with the file before memory is taken.
+A header may declare any size, so the size is compared with the file before memory is taken.
 """
 
 from __future__ import annotations
@@ -111,8 +111,9 @@ def _check_size(path: Path, shape: tuple[int, ...], bits: int, factor: int) -> N
     if voxels > MAX_VOXELS:
         frames, rows, columns = shape
         raise Refused(
-            f"{path.name}: the header gives {rows} x {columns} x {frames} = {voxels:.3g}"
-            f" voxels; medsr stops at {MAX_VOXELS:.3g}. Check the header, or crop the scan."
+            f"{path.name}: the header gives {rows} x {columns} x {frames} = {voxels:.3g} "
+            f"voxels, and the limit is {MAX_VOXELS:.3g}. Check the header, or crop the "
+            "scan."
         )
     expected = voxels * min(max(bits, 1), 64) // 8
     try:
@@ -121,8 +122,8 @@ def _check_size(path: Path, shape: tuple[int, ...], bits: int, factor: int) -> N
         raise InputError(f"{path.name}: can no longer be read.") from None
     if expected > size * factor:
         raise InputError(
-            f"{path.name}: the header announces {expected} bytes of pixels and the whole file"
-            f" has {size}; it is cut. Copy or export it again."
+            f"{path.name}: the header declares {expected} bytes of pixel data but the "
+            f"file has {size} bytes; it is truncated. Copy or export it again."
         )
 
 

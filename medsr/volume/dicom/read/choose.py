@@ -1,4 +1,4 @@
-"""Which of the series in a folder is meant?"""
+"""Chooses one of the series of a folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_series(path: Path) -> list[SeriesSummary]:
 
     Raises:
         InputError: missing, empty, no permission, no DICOM inside, or damaged.
-        Refused: too many files, or a zip of unbelievable size.
+        Refused: too many files, or a zip of implausible size.
     """
     path = Path(path)
     with parse_quietly(), opened(path) as place:
@@ -100,7 +100,8 @@ def known_group(paths: Sequence[Path], name: str, series_uid: str | None = None)
     headers = [header for header in map(read_header, paths) if header is not None]
     if len(headers) < len(paths):
         raise InputError(
-            f"{name}: {len(paths) - len(headers)} of its {len(paths)} files are no longer DICOM."
+            f"{name}: {len(paths) - len(headers)} of its {len(paths)} files changed while "
+            "medsr was reading. Run the command again."
         )
     return pick_group(group_headers(headers), series_uid, name)
 
@@ -116,20 +117,20 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
         chosen = [group for group in groups if group.uid == series_uid]
         if not chosen:
             wanted = series_uid if is_uid(series_uid) else "with that UID"
-            raise Refused(f"{name}: has no series {wanted}. It holds {_listing(groups)}.")
+            raise Refused(f"{name}: has no series {wanted}. It contains {_listing(groups)}.")
         images = [group for group in chosen if group.kind == IMAGE]
         groups = chosen
     if len(images) == 1:
         return images[0]
     if images:
         raise Refused(
-            f"{name}: holds {len(images)} image series; pick one with --series UID: "
+            f"{name}: contains {len(images)} image series. Choose one with --series UID: "
             f"{_listing(images)}."
         )
     reasons = {why_not(group.kind, group.modality) for group in groups}
     if len(reasons) == 1:
         raise Refused(f"{name}: {reasons.pop()}")
-    raise Refused(f"{name}: holds no MR or CT image series, only {_listing(groups)}.")
+    raise Refused(f"{name}: contains no MR or CT image series, only {_listing(groups)}.")
 
 
 def _listing(groups: Sequence[Group]) -> str:

@@ -1,4 +1,4 @@
-"""One pass over the files of a series: values, digest and headers come from the same bytes.
+"""Reads the files of a series in one pass: values, digest and headers from the same bytes.
 
 Each file is read whole, once. The stored numbers of uncompressed files become values on the way;
 compressed files are left for the decoder. Of the bytes only those before the pixels are kept.
@@ -57,7 +57,7 @@ def read_content(files: Sequence[FileHeader], frames: Sequence[Frame]) -> Conten
         frames: all of one shape, in the order of the values.
 
     Raises:
-        InputError: a file is gone, cannot be read, or is not the one that was looked at first.
+        InputError: a file is gone, cannot be read, or changed since its header was read.
         Refused: more than fits into memory.
     """
     values = _room(frames)
@@ -94,8 +94,8 @@ def _read(file: FileHeader) -> bytes:
     with file.path.open("rb", buffering=0) as stream:
         if stamp_of(stream.fileno()) != file.stamp:
             raise InputError(
-                f"{file.path.name}: has changed while the series was read. Wait until it is "
-                "copied completely, and try again."
+                f"{file.path.name}: changed while the series was being read. Wait until "
+                "it is copied completely, and run the command again."
             )
         return stream.readall()
 
@@ -147,7 +147,7 @@ def fill_decoded(content: Content, frames: Sequence[Frame]) -> None:
     """Decode what `read_content` left, into its values. Call it inside `parse_quietly()`.
 
     Raises:
-        InputError: no pixel data, cut, or damaged.
+        InputError: no pixel data, truncated, or damaged.
         Refused: a transfer syntax without a decoder.
     """
 

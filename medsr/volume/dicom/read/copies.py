@@ -1,8 +1,8 @@
-"""One SOPInstanceUID is one image: what was sent twice is taken once.
+"""Removes copies of the same SOP instance.
 
 An archive that sends an image again may change its header (who sent it, when) and its transfer
 syntax. Files of one instance are one image when their geometry, their scaling and their pixels
-agree; otherwise one of them lies, and the series is refused.
+agree; otherwise one of them is wrong, and the series is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def without_copies(files: Sequence[FileHeader]) -> list[FileHeader]:
 
     Raises:
         InputError: a file can no longer be read.
-        Refused: two files say that they are one image, and are not.
+        Refused: two files have the UID of one image but differ.
     """
     by_instance: dict[str, list[FileHeader]] = {}
     for file in files:
@@ -58,15 +58,15 @@ def _content(path: Path) -> bytes:
 
 
 def instance_fault(first: str, second: str, what: str) -> str:
-    """The sentence on two files that say they are one image.
+    """The sentence on two different files with the UID of one image.
 
     Args:
         first, second: names of the files.
         what: they differ in.
     """
     return (
-        f"{first} and {second} have one SOPInstanceUID, which belongs to a single image, but "
-        f"differ in {what}. Keep the right one, or export the series again."
+        f"{first} and {second} have the same SOPInstanceUID, which identifies a single "
+        f"image, but differ in {what}. Keep the right one, or export the series again."
     )
 
 
@@ -74,7 +74,7 @@ def _check_same(first: FileHeader, other: FileHeader) -> None:
     ours, theirs = frames_of(first), frames_of(other)
     names = first.path.name, other.path.name
     if [_facts(frame) for frame in ours] != [_facts(frame) for frame in theirs]:
-        raise Refused(instance_fault(*names, "place, scaling or kind"))
+        raise Refused(instance_fault(*names, "position, scaling or kind"))
     if not np.array_equal(_pixels(first, ours), _pixels(other, theirs)):
         raise Refused(instance_fault(*names, "their pixels"))
 

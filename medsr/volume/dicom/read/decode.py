@@ -1,4 +1,4 @@
-"""Pixels: stored numbers out of every transfer syntax.
+"""Decodes pixel data of every transfer syntax to stored numbers.
 
 Native pixels are decoded where they are needed. Compressed ones are not: the codecs are C
 libraries, which a damaged codestream can end together with their process. `decode_compressed` is
@@ -61,8 +61,8 @@ def decode_native(path: Path) -> NDArray[Any]:
     dataset, said = _open(path)
     if said.is_compressed or dataset["PixelData"].is_undefined_length:
         raise InputError(
-            f"{path.name}: has compressed pixels where its header says that they are not. Export "
-            "it again."
+            f"{path.name}: has compressed pixels, but its header says that they are "
+            "uncompressed. Export it again."
         )
     pixels = _pixels(dataset)
     if pixels is None or pixels.size != math.prod(said.shape):
@@ -76,7 +76,7 @@ def decode_compressed(path: Path) -> NDArray[Any]:
     Call it inside `parse_quietly()`.
 
     Returns:
-        NDArray: of the announced shape and dtype.
+        NDArray: of the declared shape and dtype.
 
     Raises:
         InputError: no pixel data, cut, damaged, or not as the header announces them.
@@ -95,7 +95,7 @@ def decode_compressed(path: Path) -> NDArray[Any]:
     if wide:
         pixels = _narrowed(pixels, said.bits_stored)
     if pixels is None or not np.can_cast(pixels.dtype, said.dtype, "safe"):
-        raise faulty(path, said, "holds values outside the range that the header announces")
+        raise faulty(path, said, "contains values outside the range that the header declares")
     return pixels.reshape(said.shape).astype(said.dtype, copy=False)
 
 
@@ -146,8 +146,9 @@ def _check_decoder(said: Announced, name: str) -> None:
         able = False
     if not able:
         raise Refused(
-            f"{name}: is compressed as {name_of(said.syntax)}, for which there is no decoder here."
-            " Export the scan without compression, or in JPEG 2000, JPEG-LS or RLE."
+            f"{name}: is compressed as {name_of(said.syntax)}, which this installation "
+            "cannot decode. Export the scan without compression, or in JPEG 2000, "
+            "JPEG-LS or RLE."
         )
 
 
@@ -155,7 +156,7 @@ def _pictures(dataset: Dataset, said: Announced) -> list[Picture]:
     """What each frame says of itself, checked against the header; nothing in RLE.
 
     Raises:
-        Damaged: a frame is not there, not whole, or not as announced.
+        Damaged: a frame is missing, incomplete, or not as declared.
     """
     is_rle = said.syntax == RLELossless
     count, rows, columns = said.shape
@@ -167,32 +168,32 @@ def _pictures(dataset: Dataset, said: Announced) -> list[Picture]:
     if is_rle:
         if any(rle_length(frame.bytes) - rows * columns >= columns for frame in frames):
             raise Damaged(
-                f"holds more than the {rows} x {columns} pixels that the header announces"
+                f"contains more than the {rows} x {columns} pixels that the header declares"
             )
         return []
     pictures = [picture_of(frame.bytes) for frame in frames]
     for picture in pictures:
         if (picture.rows, picture.columns, picture.components) != (rows, columns, 1):
             raise Damaged(
-                f"holds pictures of {picture.rows} x {picture.columns} x {picture.components}, "
-                f"and the header announces {rows} x {columns} x 1"
+                f"contains images of {picture.rows} x {picture.columns} x "
+                f"{picture.components}, and the header declares {rows} x {columns} x 1"
             )
         shows_sign = said.syntax in (*JPEG2000TransferSyntaxes, *JPEGLSTransferSyntaxes)
         lost_sign = said.is_signed and picture.bits < said.bits_stored and not shows_sign
         if picture.bits > said.bits or lost_sign:
             raise Damaged(
-                f"has {picture.bits} bits a value, and the header announces "
+                f"has {picture.bits} bits per value, and the header declares "
                 f"{said.bits_stored} of {said.bits}"
             )
     return pictures
 
 
 def _narrowed(pixels: NDArray[Any], bits: int) -> NDArray[Any] | None:
-    """Values kept in more bits than announced; None where the announced ones do not suffice.
+    """Values kept in more bits than declared; None where the declared ones do not suffice.
 
     Args:
         pixels: as the codec gave them; negative ones with or without their upper bits set.
-        bits: announced.
+        bits: declared.
     """
     unused = pixels.dtype.itemsize * 8 - bits
     if unused <= 0:

@@ -1,8 +1,8 @@
-"""Compressed files, decoded in other processes: a codec may die of a file, medsr does not.
+"""Decodes compressed files in separate processes, which a faulty file may crash.
 
 Each thread here has a worker process (`decode_worker`): it names a file and takes back the stored
 numbers, over pipes. A worker that dies, takes too long or too much memory, or answers with
-anything but what the file's header announces is ended, and the fault is the file's; the next file
+anything but what the file's header declares is ended, and the fault is the file's; the next file
 gets a new worker. Nothing compressed is ever decoded in this process, also when no worker can be
 started. Several workers are as many cores: most codecs hold Python's lock while they decode.
 
@@ -100,8 +100,8 @@ def decode_each(paths: Sequence[Path], voxels: int, use: Use) -> None:
             raise faults[path]
     if todo:
         raise Refused(
-            f"{todo[0].name}: is compressed, and the separate process in which medsr decodes such "
-            "files cannot be started here. Export the scan without compression."
+            f"{todo[0].name}: is compressed, and the separate process in which medsr "
+            "decodes such files cannot be started. Export the scan without compression."
         )
 
 
@@ -254,7 +254,7 @@ def _size(path: Path) -> int:
 
 
 def _answer(source: FileIO, said: Announced) -> NDArray[Any] | MedsrError | None:
-    """What a worker says to a request; None when it is not what was announced.
+    """What a worker says to a request; None when it is not what was declared.
 
     Raises:
         ValueError: words that are not its own.

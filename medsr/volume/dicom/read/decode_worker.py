@@ -1,4 +1,4 @@
-"""A worker process: it decodes compressed files for `decode_pool`, and may die of one.
+"""A worker process that decodes compressed files for `decode_pool`.
 
 It reads requests from its standard input, one a line in JSON: `path`, and the `bytes` and
 `seconds` that decoding it may take. To each it writes an ANSWER to its standard output, followed
@@ -59,7 +59,7 @@ def serve() -> None:
 
 
 def _limit_memory(amount: int) -> None:
-    """Let this process take so many bytes, where the system knows such a limit; no core files."""
+    """Limit the memory of this process, where the system supports that; no core files."""
     with suppress(ImportError, ValueError, OSError):
         import resource  # not on Windows
 

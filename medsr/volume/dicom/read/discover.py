@@ -1,4 +1,4 @@
-"""Which DICOM series does a path hold? Files found, headers read, objects told apart.
+"""Finds the DICOM series of a path: lists files, reads headers, classifies objects.
 
 A path is a folder (searched to the bottom), a zip, or one file, which stands for the series in
 its folder that it belongs to. Files that are not DICOM are passed over; DICOM objects are sorted
@@ -57,12 +57,12 @@ def opened(path: Path) -> Iterator[Path]:
 
     Raises:
         InputError: missing, no permission, or a zip that is damaged, locked or unsafe.
-        Refused: a zip of unbelievable size.
+        Refused: a zip of implausible size.
     """
     try:
         there = path.exists()
     except PermissionError:
-        raise InputError(f"{path.name}: no permission to look into its folder.") from None
+        raise InputError(f"{path.name}: no permission to read its folder.") from None
     if not there:
         if path.is_symlink():
             raise InputError(why_not_here(path))
@@ -78,15 +78,15 @@ def opened(path: Path) -> Iterator[Path]:
             raise InputError(f"{path.name}: no permission to read this file.") from None
         except (RuntimeError, NotImplementedError):
             raise InputError(
-                f"{path.name}: is locked with a password or packed in a way that medsr does not "
-                "know. Unpack it yourself and give the folder."
+                f"{path.name}: is encrypted, or uses a compression that medsr does not "
+                "support. Unpack it yourself and give the folder."
             ) from None
         except MedsrError:
             raise
         except Exception as fault:  # zipfile and four codecs raise whatever they meet
             if isinstance(fault, OSError) and fault.strerror:
                 raise InputError(f"{path.name}: cannot be unpacked ({fault.strerror}).") from None
-            raise InputError(f"{path.name}: is not a whole zip file. Copy it again.") from None
+            raise InputError(f"{path.name}: is not a complete zip file. Copy it again.") from None
         yield Path(folder)
 
 
@@ -98,14 +98,14 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
     members = [member for member in archive.infolist() if not member.is_dir()]
     members.sort(key=lambda member: PurePosixPath(member.filename.replace("\\", "/")).parts)
     if len(members) > MAX_FILES:
-        raise Refused(f"{name}: holds {len(members)} files; the limit is {MAX_FILES}.")
+        raise Refused(f"{name}: contains {len(members)} files; the limit is {MAX_FILES}.")
     allowance, unpacked = MAX_ZIP_BYTES, 0
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
             raise InputError(
-                f"{name}: holds a member whose path points outside the archive, so medsr does not "
-                "unpack it. Get the zip again from a source you trust."
+                f"{name}: contains a path that points outside the archive, so it was not "
+                "unpacked. Get the zip again from a source you trust."
             )
         if any(map(is_hidden, parts.parts)) or not _is_wanted(archive, member):
             continue
@@ -120,7 +120,8 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
             )
     if not unpacked:
         raise InputError(
-            f"{name}: holds no DICOM ({len(members)} other files). Give the zip of one scan."
+            f"{name}: contains no DICOM files ({len(members)} other files). Give the zip "
+            "of one scan."
         )
 
 
@@ -162,8 +163,8 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
         _check_all_here(found, headers, name)
         if not headers:
             raise InputError(
-                f"{name}: holds no DICOM ({len(found.files)} other files). Give the folder of one "
-                "scan."
+                f"{name}: contains no DICOM files ({len(found.files)} other files). Give "
+                "the folder of one scan."
             )
         return headers
     header = read_header(path)
@@ -177,8 +178,8 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
                 "file (.nii or .nii.gz) first."
             )
         raise InputError(
-            f"{name}: is not an image file that medsr knows. Give a DICOM file, folder or zip, "
-            "or a NIfTI file (.nii, .nii.gz)."
+            f"{name}: is not an image file that medsr supports. Give a DICOM file, folder "
+            "or zip, or a NIfTI file (.nii, .nii.gz)."
         )
     if header.frames > 1:
         return [header]
@@ -201,14 +202,14 @@ def _siblings(header: FileHeader) -> list[FileHeader]:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a folder holds: files, and links to files that are not here."""
+    """What a folder holds: files, and links to missing files."""
 
     files: list[Path]
     dangling: list[Path]
 
 
 def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> None:
-    """Refuse files that are here by name and not by content, where they may be slices."""
+    """Refuse links and pointers to missing content, where they may be slices."""
     endings = {"", *DICOM_SUFFIXES, *(header.path.suffix.lower() for header in headers)}
     read = {header.path for header in headers}
     absent = [path for path in found.dangling if not headers or path.suffix.lower() in endings]
@@ -220,8 +221,8 @@ def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> 
     if absent:
         files = "1 file is" if len(absent) == 1 else f"{len(absent)} files are"
         raise InputError(
-            f"{name}: {files} here by name only: links or pointers to content that was not "
-            f"fetched (the first is {absent[0].name}). Fetch it first (datalad get, or git lfs "
+            f"{name}: {files} missing: links or pointers to content that was not fetched "
+            f"(the first is {absent[0].name}). Fetch it first (datalad get, or git lfs "
             "pull)."
         )
 
@@ -240,7 +241,7 @@ def _walk(folder: Path, name: str) -> _Found:
         paths += [Path(place, n) for n in sorted(names) if not is_hidden(n)]
         if len(paths) > MAX_FILES:
             raise Refused(
-                f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan."
+                f"{name}: contains more than {MAX_FILES} files. Give the folder of one scan."
             )
     return _sorted_out(paths)
 
@@ -267,7 +268,7 @@ def _list_files(folder: Path, name: str) -> _Found:
     except PermissionError:
         raise InputError(f"{name}: no permission to read this folder.") from None
     if len(entries) > MAX_FILES:
-        raise Refused(f"{name}: holds more than {MAX_FILES} files. Give the folder of one scan.")
+        raise Refused(f"{name}: contains more than {MAX_FILES} files.")
     return _sorted_out([e for e in entries if not is_hidden(e.name)])
 
 

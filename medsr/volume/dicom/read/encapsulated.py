@@ -1,11 +1,11 @@
-"""Compressed pixel data, taken apart but not decoded: is everything there that was announced?
+"""Splits compressed pixel data into frames and checks that it is complete.
 
 Encapsulated pixel data (PS3.5 A.4) are items: an offset table, which may be empty, then fragments
 of codestreams. In the JPEG family each frame's codestream ends with its end marker (FFD9) and may
 be cut into fragments; in RLE each fragment is a frame. The offset tables, basic and extended
 (PS3.3 C.7.6.3.1.8), say again where the frames begin. A codestream states its own size and
-precision, which must be those of the header. Decoders look at little of this: they fill a
-picture that was cut with grey, and take the first of two frames for both.
+precision, which must be those of the header. Decoders check little of this: they fill a
+truncated picture with grey, and take the first of two frames for both.
 """
 
 from __future__ import annotations
@@ -71,16 +71,16 @@ def codestreams(
 
     Args:
         data: from the basic offset table on.
-        count: frames that the header announces.
+        count: frames that the header declares.
         extended: the extended offset table and its lengths, or None.
         is_rle: whether each fragment is a frame.
 
     Raises:
-        Damaged: cut, more or fewer frames than announced, or offsets that point elsewhere.
+        Damaged: truncated, more or fewer frames than declared, or offsets that point elsewhere.
     """
     items = _items(data)
     if not items:
-        raise Damaged("holds no frame")
+        raise Damaged("contains no frame")
     table, fragments = items[0][1], items[1:]
     origin = fragments[0][0] if fragments else 0
     groups: list[list[tuple[int, bytes]]] = []
@@ -89,7 +89,7 @@ def codestreams(
             groups.append([])
         groups[-1].append((start - origin, fragment))
     if len(groups) != count:
-        raise Damaged(f"has {len(groups)} frames, and the header announces {count}")
+        raise Damaged(f"has {len(groups)} frames, and the header declares {count}")
     frames = [Codestream(group[0][0], tuple(part for _, part in group)) for group in groups]
     if table:
         _check_offsets(_numbers(table, "I"), frames)
@@ -100,7 +100,7 @@ def codestreams(
             len(frame.fragments) > 1 or not 0 <= len(frame.fragments[0]) - length <= 1
             for frame, length in zip(frames, lengths, strict=False)
         ):
-            raise Damaged("has frames of other lengths than its table of lengths says")
+            raise Damaged("has frames whose lengths differ from its table of lengths")
     return frames
 
 
@@ -117,7 +117,7 @@ def _items(data: bytes) -> list[tuple[int, bytes]]:
         found.append((place, data[place + 8 : place + 8 + length]))
         place += 8 + length
     if data[place:].strip(b"\0"):
-        raise Damaged("is cut, or not divided into items as compressed pixels are")
+        raise Damaged("is truncated, or not divided into items as compressed pixels are")
     return found
 
 
@@ -133,13 +133,13 @@ def _ends(stream: bytes) -> bool:
 def _numbers(table: bytes, kind: str) -> list[int]:
     size = struct.calcsize(kind)
     if len(table) % size:
-        raise Damaged("has an offset table that is cut")
+        raise Damaged("has a truncated offset table")
     return list(struct.unpack(f"<{len(table) // size}{kind}", table))
 
 
 def _check_offsets(offsets: list[int], frames: list[Codestream]) -> None:
     if offsets != [frame.start for frame in frames]:
-        raise Damaged("has frames that do not begin where its offset table says")
+        raise Damaged("has frames that do not start at the offsets in its offset table")
 
 
 def picture_of(stream: bytes) -> Picture:
@@ -150,7 +150,7 @@ def picture_of(stream: bytes) -> Picture:
     """
     stream = stream.rstrip(b"\0")
     if not stream.endswith(END):
-        raise Damaged("is cut: a frame does not reach its end")
+        raise Damaged("is truncated: a frame is incomplete")
     try:
         return _jpeg(stream) if stream.startswith(JPEG) else _jpeg_2000(stream)
     except struct.error:
@@ -193,7 +193,7 @@ def _jpeg(stream: bytes) -> Picture:
     if picture is None:
         raise Damaged("begins with a header that is damaged")
     if stream.find(END, place) != len(stream) - 2:  # compressed numbers never look like it
-        raise Damaged("is damaged: a frame ends early, and goes on behind its end")
+        raise Damaged("is damaged: a frame continues after its end marker")
     return picture
 
 
@@ -201,7 +201,7 @@ def rle_length(frame: bytes) -> int:
     """Bytes that the first segment of an RLE frame unpacks to (PS3.5 G.3): one for each pixel.
 
     Raises:
-        Damaged: the frame's header is not all there.
+        Damaged: the frame's header is incomplete.
     """
     if len(frame) < RLE_HEADER.size:
         raise Damaged("begins with a header that is damaged")

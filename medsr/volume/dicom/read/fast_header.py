@@ -1,4 +1,4 @@
-"""A header in a twentieth of a millisecond: only the elements asked for, and where the pixels lie.
+"""Fast header reader: parses only the requested elements and locates the pixel data.
 
 Discovery reads hundreds of thousands of headers, and a full parser spends most of its time on the
 elements in between. Here the elements of a little-endian file, explicit or implicit (PS3.5 7.1),

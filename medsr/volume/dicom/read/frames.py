@@ -1,4 +1,4 @@
-"""Frames: where each picture lies and how its stored numbers become values.
+"""The position of each frame, and how its stored numbers become values.
 
 A classic file is one frame whose facts stand in the header itself. An enhanced multi-frame file
 (PS3.3 C.7.6.16) states them in functional groups: what is common in
@@ -84,7 +84,7 @@ def frames_of(file: FileHeader) -> list[Frame]:
         Refused: a field that places or scales the image is missing, or the size is absurd.
     """
     if file.shape is None:
-        raise InputError(f"{file.path.name}: holds no image.")
+        raise InputError(f"{file.path.name}: contains no image.")
     check_cells(file)
     governing = governing_marks(file.dataset, file.modality)
     if file.frames == 1 and numbers(file.dataset, "ImagePositionPatient", 3) is not None:
@@ -129,15 +129,15 @@ def _check_one_stack(groups: Sequence[Dataset], name: str) -> None:
     stacks = {enhanced_marks(group).get("stack") for group in groups}
     if len(stacks) > 1:
         raise Refused(
-            f"{name}: holds {len(stacks)} stacks of slices; medsr takes one volume. Export each "
-            "stack on its own."
+            f"{name}: contains {len(stacks)} stacks of slices; medsr enhances one volume. "
+            "Export each stack separately."
         )
 
 
 _PER_FRAME = "PerFrameFunctionalGroupsSequence"
 _NO_PLACE = (
-    "the slices have no place in the patient. Export the scan again with full headers, as "
-    "original DICOM."
+    "the position of the slices in the patient is unknown. Export the scan again with "
+    "full headers, as original DICOM."
 )
 
 
@@ -160,8 +160,8 @@ def _frame(
     name = file.path.name
     if items(file.dataset, "ModalityLUTSequence"):
         raise Refused(
-            f"{name}: its values pass through a Modality LUT (a table), which medsr does not "
-            "apply. Export the scan with RescaleSlope and RescaleIntercept instead."
+            f"{name}: uses a Modality LUT, which medsr does not support. Export the scan "
+            "with RescaleSlope and RescaleIntercept instead."
         )
     slope, intercept = rescaling(sources, file.modality, name)
     types = [text(source, "RescaleType") for source in sources]
@@ -174,8 +174,8 @@ def _frame(
     position = _needed(sources, "ImagePositionPatient", 3, name)
     if max(map(abs, position)) > FARTHEST_MM:
         raise Refused(
-            f"{name}: ImagePositionPatient lies more than {FARTHEST_MM / 1000:g} m away, which is "
-            "not believable. Export the scan again from the original DICOM."
+            f"{name}: ImagePositionPatient lies more than {FARTHEST_MM / 1000:g} m away, "
+            "which is not plausible. Export the scan again from the original DICOM."
         )
     return Frame(
         path=file.path,
@@ -219,8 +219,8 @@ def _believable(spacing: tuple[float, ...], name: str) -> tuple[float, ...]:
         raise Refused(f"{name}: PixelSpacing {spacing} mm must be positive. Correct the header.")
     if min(spacing) < FINEST_MM or max(spacing) > COARSEST_MM:
         raise Refused(
-            f"{name}: PixelSpacing {spacing[0]:.4g} x {spacing[1]:.4g} mm is not believable. "
-            "Correct the header (spacing in millimetres) and try again."
+            f"{name}: PixelSpacing {spacing[0]:.4g} x {spacing[1]:.4g} mm is not "
+            "plausible. Correct the header (spacing in millimetres) and try again."
         )
     return spacing
 
@@ -230,7 +230,7 @@ def _thickness(sources: list[Dataset], name: str) -> float | None:
     found = _first(sources, "SliceThickness", 1)
     if found is not None and not 0 <= found[0] <= COARSEST_MM:
         raise Refused(
-            f"{name}: SliceThickness {found[0]:.4g} mm is not believable. Correct the header "
-            "(thickness in millimetres) and try again."
+            f"{name}: SliceThickness {found[0]:.4g} mm is not plausible. Correct the "
+            "header (thickness in millimetres) and try again."
         )
     return found[0] or None if found else None

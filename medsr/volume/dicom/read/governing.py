@@ -1,7 +1,7 @@
-"""What a header says that governs how its slice is read, placed or compared with the others.
+"""Header attributes that govern how a slice is read, placed or compared with others.
 
 A slice's marks are words with values: some tell a 4-D series from doubled slices (echo time,
-temporal position), some must agree over a volume, some announce how much there should be.
+temporal position), some must agree over a volume, some declare how much there should be.
 `slice_checks` compares them; their values, which may name a person, are never shown.
 """
 
@@ -72,7 +72,7 @@ def enhanced_marks(group: Dataset) -> Marks:
 
 
 def governing_marks(header: Dataset, modality: str) -> Marks:
-    """What must agree over a volume, and what a header announces of the whole."""
+    """What must agree over a volume, and what a header declares about the whole."""
     found: Marks = {words: texts(header, keyword) for keyword, words in _TEXTS.items()}
     image_type = (word.upper() for word in texts(header, "ImageType")[2:])
     found["contrast"] = tuple(sorted({_CONTRASTS[w] for w in image_type if w in _CONTRASTS}))

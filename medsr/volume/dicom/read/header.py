@@ -1,4 +1,4 @@
-"""One header, read without pixels.
+"""Reads one header without pixels.
 
 Some anonymisers empty the SOPClassUID and the SeriesInstanceUID. Modality then decides the first,
 and the empty UID counts as one series.
@@ -147,7 +147,7 @@ def read_header(path: Path) -> FileHeader | None:
     """Read one file's header; None when the file is not DICOM.
 
     Raises:
-        InputError: no permission, damaged, or cut before the header ends.
+        InputError: no permission, damaged, or truncated within the header.
     """
     scan = guard(path, lambda: _scan(path))
     if not is_dicom(path, scan.start):
@@ -172,8 +172,8 @@ def read_header(path: Path) -> FileHeader | None:
         sop_class in SCAN_CLASSES or (not sop_class and modality in ("", *MODALITIES))
     ):
         raise InputError(
-            f"{path.name}: the header ends before the image size (Rows, Columns); the file is cut."
-            " Copy or export it again."
+            f"{path.name}: the header ends before the image size (Rows, Columns); the "
+            "file is truncated. Copy or export it again."
         )
     return FileHeader(
         path=path,

@@ -1,4 +1,4 @@
-"""What is this DICOM object? Named in plain words, from its header alone.
+"""Classifies a DICOM object from its header.
 
 The kind of an object decides what becomes of it: an `IMAGE` may be part of a volume; everything
 else is passed over beside a scan and refused alone. What shows no anatomy (a phase image, a map,
@@ -130,18 +130,19 @@ def _is_colour(dataset: Dataset) -> bool:
 def why_not(kind: str, modality: str) -> str:
     """The rest of the sentence "<name> ..." for an object that is not an image to process."""
     if kind == OTHER_MODALITY:
-        return f"has modality {modality or 'unknown'}; medsr is trained on MR and CT."
+        return f"has modality {modality or 'unknown'}; medsr supports MR and CT."
     return _REASONS[kind] if kind in _REASONS else why_not_anatomy(Kind(kind))
 
 
 _REASONS = {
-    COLOUR: "is a colour image; medsr takes scans with one value a voxel.",
+    COLOUR: "is a colour image; medsr needs one value per voxel.",
     MOSAIC: (
-        "is a Siemens mosaic: the slices of a functional or diffusion volume, tiled in one "
-        "picture. Convert it to a volume (NIfTI) first, for example with dcm2niix."
+        "is a Siemens mosaic: the slices of a functional or diffusion volume, tiled in "
+        "one image. Convert it to NIfTI first, for example with dcm2niix."
     ),
     CAPTURE: (
-        "is a screen capture or a report, without a place in the patient. Give the original scan."
+        "is a screen capture or a report, without a position in the patient. Give the "
+        "original scan."
     ),
     NOT_IMAGE: "is a DICOM object, but not an MR or CT image. Give the scan itself.",
 }

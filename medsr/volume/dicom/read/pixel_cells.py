@@ -1,4 +1,4 @@
-"""How a stored number lies in its cell of bits, and whether the cells are as many as announced.
+"""Checks how stored numbers are laid out, and the size of the pixel data.
 
 PS3.5 8.1.1: a pixel cell of BitsAllocated bits holds a number of BitsStored bits whose highest
 lies at HighBit; the others may hold an overlay or nothing.
@@ -25,7 +25,7 @@ PADDING_VALUE, PADDING_LIMIT = 0x00280120, 0x00280121
 
 
 def check_cells(file: FileHeader) -> None:
-    """Refuse cells that contradict themselves, and pixels that are not as many as announced.
+    """Refuse cells that contradict themselves, and pixel data of another size than declared.
 
     Raises:
         InputError: more bytes of pixels than announced, bytes that belong to nothing, or colours
@@ -49,8 +49,8 @@ def check_cells(file: FileHeader) -> None:
         if high is not None and high + 1 != stored and raw_pixels_of(file, 0) is None:
             raise Refused(
                 f"{name}: keeps its values in the upper bits (HighBit {high:.0f} of "
-                f"{allocated:.0f}), which medsr reads only of 16 uncompressed bits. Export the "
-                "scan again without compression."
+                f"{allocated:.0f}), which medsr supports only for uncompressed 16-bit "
+                "pixels. Export the scan again without compression."
             )
     if sign not in (None, 0, 1):
         raise Refused(f"{name}: PixelRepresentation is neither 0 nor 1. Export the scan again.")
@@ -92,13 +92,14 @@ def _check_length(file: FileHeader, allocated: float | None) -> None:
     announced = int(shape[0] * shape[1] * file.frames * samples * allocated) // 8
     if position.length > announced + announced % 2:
         raise InputError(
-            f"{file.path.name}: holds {position.length} bytes of pixels where its header "
-            f"announces {announced}, so one of the two is wrong. Copy or export it again."
+            f"{file.path.name}: contains {position.length} bytes of pixels where its "
+            f"header declares {announced}, so the file or its header is damaged. Copy or "
+            "export it again."
         )
     if file.fast.stray:
         raise InputError(
-            f"{file.path.name}: {file.fast.stray} bytes after the pixels belong to nothing, so "
-            "the file is not laid out as its header says. Copy or export it again."
+            f"{file.path.name}: {file.fast.stray} bytes follow the pixels, which the "
+            "header does not account for. Copy or export it again."
         )
 
 

@@ -1,4 +1,4 @@
-"""Stored numbers straight out of an uncompressed file, without a parser.
+"""Reads stored numbers directly from an uncompressed file.
 
 Most scans are stored so: little endian, 16 bits for each value, one value a pixel, the bytes all
 there. Whatever differs is left to `decode`: the answer is None, never a guess.

@@ -1,4 +1,4 @@
-"""What a reader of a result should know of its series, although it is no fault."""
+"""Remarks on a series that is sound but needs attention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def thickness_of(frames: Sequence[Frame], step_mm: float) -> float | None:
         step_mm: distance between slices.
 
     Returns:
-        None when they say none, disagree by over 1 percent, or say one that is not believable
+        None when they say none, disagree by over 1 percent, or say one that is not plausible
         beside the distance between slices.
     """
     return believed_thickness(_declared(frames), step_mm)[0]
@@ -30,7 +30,7 @@ def _declared(frames: Sequence[Frame]) -> float | None:
 
 
 def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
-    """Sentences on what was not believed or may matter.
+    """Sentences on what was ignored or may matter.
 
     Args:
         frames: of a series.
@@ -40,8 +40,8 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
     marks = [frame.marks for frame in frames]
     if len({mark.get("frame of reference") for mark in marks}) > 1:
         remarks.append(
-            "Every slice declares a frame of reference of its own, as some anonymisers write. The "
-            "positions were taken to be in one space."
+            "Every slice declares its own frame of reference, as some anonymisers write "
+            "it. All positions were assumed to be in the same space."
         )
     image_types = [mark.get("image type") for mark in marks]
     words = {
@@ -49,7 +49,7 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
     }
     if {"DERIVED", "MPR"} <= words:
         remarks.append(
-            "The slices are a reformat (MPR), whose profile is not that of the scanner's slices. "
-            "Use the original slices where they exist."
+            "The slices are a reformat (MPR), whose slice profile differs from that of "
+            "the scanner. Use the original slices if they exist."
         )
     return tuple(remarks)

@@ -1,4 +1,4 @@
-"""Values out of stored numbers: x = RescaleSlope * v + RescaleIntercept (PS3.3 C.11.1).
+"""Values from stored numbers: x = RescaleSlope * v + RescaleIntercept (PS3.3 C.11.1).
 
 In MR both may be absent and are then 1 and 0; in CT both must be there. What is there and cannot
 be read is never replaced by a guess.
@@ -50,7 +50,7 @@ def rescaling(
         name: of the file.
 
     Raises:
-        Refused: one is there and no number, not believable, or missing where it is needed.
+        Refused: one is there and no number, not plausible, or missing where it is needed.
     """
     slope = _declared(sources, "RescaleSlope", name)
     intercept = _declared(sources, "RescaleIntercept", name)
@@ -63,9 +63,9 @@ def rescaling(
     if slope == 0:
         raise Refused(f"{name}: RescaleSlope is 0, so every voxel would have one value.")
     if slope is not None and not SMALLEST_SLOPE <= abs(slope) <= LARGEST_SLOPE:
-        raise Refused(f"{name}: RescaleSlope {slope:.4g} is not believable. {_AGAIN}")
+        raise Refused(f"{name}: RescaleSlope {slope:.4g} is not plausible. {_AGAIN}")
     if intercept is not None and abs(intercept) > LARGEST_INTERCEPT:
-        raise Refused(f"{name}: RescaleIntercept {intercept:.4g} is not believable. {_AGAIN}")
+        raise Refused(f"{name}: RescaleIntercept {intercept:.4g} is not plausible. {_AGAIN}")
     return slope, intercept
 
 

@@ -1,4 +1,4 @@
-"""DICOM in: a folder, a zip, one file or known files become one series, or the reason why not.
+"""Reads a folder, a zip, one file or a list of files as one series.
 
 The road: `discover` lists the DICOM files at a path and sorts them into series, `choose` picks the
 one that is an MR or CT scan, `frames` says where each frame lies, `stack` checks that the frames

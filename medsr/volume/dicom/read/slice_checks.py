@@ -1,4 +1,4 @@
-"""Do these slices belong to one volume? What headers say of each, and the first round of checks.
+"""Checks that slices belong to one volume.
 
 One row a slice, in any order. A volume's slices share shape, orientation and pixel spacing, and
 no two of them lie at one position. Several at one position are a 4-D series (times, echoes,
@@ -96,13 +96,12 @@ def check_count(slices: Slices, name: str) -> None:
     count = len(slices.names)
     if count == 1:
         raise Refused(
-            f"{name}: holds a single slice, which has no third dimension to restore. "
-            "Give the whole series."
+            f"{name}: contains a single slice, which is not a volume. Give the whole series."
         )
     if count < MIN_SLICES:
         raise Refused(
-            f"{name}: holds {count} slices; medsr needs at least {MIN_SLICES}, because with fewer "
-            "a missing slice cannot be noticed. Give the whole series."
+            f"{name}: contains {count} slices; medsr needs at least {MIN_SLICES}, because "
+            "a missing slice cannot be detected with fewer. Give the whole series."
         )
 
 
@@ -134,7 +133,7 @@ def _check_mark(slices: Slices, mark: str, name: str, consequence: str) -> None:
 
 
 def check_announced(slices: Slices, name: str) -> None:
-    """Refuse a series that is smaller than its headers announce."""
+    """Refuse a series that is smaller than its headers declare."""
     count = len(slices.names)
     for mark in ("announced slices", "announced images"):
         declared = {m.get(mark) for m in slices.marks}
@@ -144,8 +143,8 @@ def check_announced(slices: Slices, name: str) -> None:
         if mark == "announced images" and total % count == 0:
             continue  # one acquisition may make several images a position: echoes, phase
         raise Refused(
-            f"{name}: its headers announce {total:.0f} slices and {count} are here. Copy or "
-            "export the series again, complete."
+            f"{name}: its headers declare {total:.0f} slices and {count} were found. Copy "
+            "or export the series again, complete."
         )
     parts: dict[object, dict[object, object]] = {}
     for mark_of_slice in slices.marks:
@@ -158,8 +157,8 @@ def check_announced(slices: Slices, name: str) -> None:
         total = max([highest, *totals])
         if len(found) < total:
             raise Refused(
-                f"{name}: was cut into {total:.0f} parts (a concatenation), of which {len(found)} "
-                "are here. Copy or export the series again, complete."
+                f"{name}: is a concatenation of {total:.0f} parts, of which {len(found)} "
+                "were found. Copy or export the series again, complete."
             )
 
 
@@ -181,7 +180,7 @@ def check_scout(slices: Slices, name: str) -> None:
     if len(chosen) >= 3 or (len(chosen) == 2 and counts[chosen[0]] <= 2 * counts[chosen[1]]):
         raise SeveralVolumes(
             f"{name}: is a localizer (scout): its {len(slices.names)} slices lie in "
-            f"{len(chosen)} planes that cross. Give the scan that was planned on it."
+            f"{len(chosen)} planes that cross. Give the diagnostic scan instead."
         )
 
 
@@ -226,21 +225,22 @@ def check_repeats(slices: Slices, along: Floats, order: NDArray[np.intp], name: 
     because = f" (they differ in {', '.join(differing)})" if differing else ""
     if len(counts) == 1:
         raise Refused(
-            f"{name}: all {len(along)} slices lie at one position{because}: repeated pictures of "
-            "a single slice, not a volume. Give a series that covers a volume."
+            f"{name}: all {len(along)} slices lie at one position{because}: repeated "
+            "images of one slice, not a volume. Give a series that covers a volume."
         )
     even = counts.min() == counts.max()
     if even or set(differing) - WEAK_MARKS:
         often = f"{counts.max()}" if even else f"{counts.min()} to {counts.max()}"
         raise SeveralVolumes(
-            f"{name}: is 4-D: {len(counts)} positions, each pictured {often} times{because}; "
-            "medsr takes one 3-D volume. Export each time, echo or contrast on its own."
+            f"{name}: is 4-D: {len(counts)} slice positions with {often} images "
+            f"each{because}; medsr enhances one 3-D volume. Export each time point, echo "
+            "or contrast separately."
         )
     first, second = (slices.names[i] for i in groups[0][:2])
     raise Refused(
-        f"{name}: {first} and {second} lie at the same position but are not the same image "
-        f"({len(groups)} of {len(counts)} positions are held more than once). "
-        "Remove the ones that do not belong to this volume."
+        f"{name}: {first} and {second} lie at the same position but are not the same "
+        f"image ({len(groups)} of {len(counts)} positions occur more than once). Remove "
+        "the images that do not belong to this volume."
     )
 
 

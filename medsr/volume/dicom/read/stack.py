@@ -1,4 +1,4 @@
-"""From the numbers of single slices to one grid: order, spacing and affine, or the fault named.
+"""Stacks slices on one grid: order, spacing and affine.
 
 DICOM says where each slice lies, in LPS+ millimetres (PS3.3 C.7.6.2.1.1, equation C.7.6.2.1-1).
 With S the ImagePositionPatient (centre of the first pixel), r and c the two halves of
@@ -78,7 +78,7 @@ def stack_slices(slices: Slices, name: str) -> Stack:
     Raises:
         SeveralVolumes: a scout of several planes, or 4-D.
         Refused: too few slices; slices of two spaces or of values that cannot be compared; fewer
-            than announced; mixed shape, orientation or pixel spacing; repeated positions
+            than declared; mixed shape, orientation or pixel spacing; repeated positions
             (4-D or doubled); sheared (gantry tilt); a missing slice; variable spacing.
     """
     check_count(slices, name)
@@ -110,8 +110,9 @@ def _frame(orientation: Floats, name: str) -> tuple[Floats, Floats, Floats]:
     ):
         words = ", ".join(f"{cosine:.4g}" for cosine in orientation)
         raise Refused(
-            f"{name}: ImageOrientationPatient {words} is not a pair of perpendicular "
-            "unit vectors, so the slice has no place in the patient. Export the series again."
+            f"{name}: ImageOrientationPatient {words} is not a pair of perpendicular unit "
+            "vectors, so the position of the slice in the patient is unknown. Export the "
+            "series again."
         )
     row, column = row / lengths[0], column / lengths[1]
     normal = np.cross(row, column)
@@ -141,8 +142,8 @@ def _step(positions: Floats, normal: Floats, names: Sequence[str], name: str) ->
     worst = int(distance.argmax())
     if distance[worst] > _step_tolerance_mm(step):
         raise Refused(
-            f"{name}: variable spacing: {names[worst]} lies {distance[worst]:.2f} mm from where "
-            f"equal steps of {step:.2f} mm put it. {_RESAMPLE}"
+            f"{name}: variable spacing: {names[worst]} lies {distance[worst]:.2f} mm from "
+            f"its expected position (equal spacing of {step:.2f} mm). {_RESAMPLE}"
         )
     return np.asarray(vector)
 

@@ -1,1 +1,1 @@
-"""How does a volume become a derived DICOM series?"""
+"""Writes a volume as a derived DICOM series."""

@@ -1,4 +1,4 @@
-"""The context of a derived image: facts kept of the source, its slices, the devices that made it.
+"""The context of a derived image: source images, slices and devices.
 
 Codes are of CID 7202 (source image purposes), CID 7203 (derivations) and CID 7005 (contributing
 equipment) of PS3.16.

@@ -1,4 +1,4 @@
-"""A derived MR or CT image series: a volume in, one classic data set a slice out. Pure.
+"""Derives an MR or CT image series from a volume, one classic data set per slice. Pure.
 
 What stands in it, by module of PS3.3: Patient, Study and Frame of Reference are the source's
 (C.7.1, C.7.2, C.7.4). Series, Equipment and Image are new (C.7.3, C.7.5, C.7.6): ImageType
@@ -165,8 +165,8 @@ def check_belongs(volume: Volume, source: DicomSeries) -> None:
     inside = np.linalg.solve(source.affine, volume.affine @ corners.reshape(4, -1))[:3]
     if (inside.max(1) <= -0.5).any() or (inside.min(1) >= np.array(shape) - 0.5).any():
         raise Refused(
-            f"{volume.name}: lies beside the series {source.name}, not within it, so the two are "
-            "not of one position of the patient. Give --template the series it was made from."
+            f"{volume.name}: does not overlap the series {source.name}, so the two cannot "
+            "be the same scan. Give --template the series it was made from."
         )
 
 

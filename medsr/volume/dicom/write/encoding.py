@@ -1,4 +1,4 @@
-"""Values into stored numbers: one slope, one intercept, one width for a whole series.
+"""Encodes values as stored numbers, with one slope and intercept for a series.
 
 Stored v and value x: x = slope * v + intercept (PS3.3 C.11.1). A scan that was stored in whole
 numbers keeps its own step, intercept, sign and width as long as the new values fit; overshoot

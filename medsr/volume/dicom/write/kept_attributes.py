@@ -1,4 +1,4 @@
-"""What a derived series keeps of its source, attribute by attribute.
+"""The attributes that a derived series keeps from its source.
 
 The list says what is kept; all else goes, private blocks included, so nothing stays that described
 the old pixels. An attribute is kept only when every source slice says the same (PS3.3 names the

@@ -1,4 +1,4 @@
-"""How a derived series presents itself: image type, number, description, window."""
+"""Image type, number, description and window of a derived series."""
 
 from __future__ import annotations
 

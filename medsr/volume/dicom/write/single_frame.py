@@ -1,4 +1,4 @@
-"""DICOM out: a derived series into a folder, one file a slice, whole or not at all.
+"""Writes a derived series into a folder atomically, one file per slice.
 
 Files are named by position: `slice_0001.dcm` lies first along the slice normal. Explicit VR
 Little Endian, uncompressed: what every viewer and archive reads.

@@ -234,7 +234,7 @@ def test_without_workers_compressed_files_are_refused(tmp_path, eager, monkeypat
     else:
         monkeypatch.setattr(decode_pool, "START_SECONDS", 0.5)
         monkeypatch.setattr(decode_pool, "WORKER", "import time; time.sleep(60)")
-    with pytest.raises(Refused, match=r"IMG000.\.dcm: is compressed, .* cannot be started here"):
+    with pytest.raises(Refused, match=r"IMG000.\.dcm: is compressed, .* cannot be started"):
         read_series(tmp_path / "scan")
     assert eager == []
 
@@ -244,7 +244,7 @@ def test_a_syntax_without_a_decoder_is_refused(tmp_path):
         dataset = pydicom.dcmread(file)
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.MPEG2MPML
         dataset.save_as(file)
-    with pytest.raises(Refused, match=r"IMG0000\.dcm: is compressed as MPEG2 .* no decoder"):
+    with pytest.raises(Refused, match=r"IMG0000\.dcm: is compressed as MPEG2 .* cannot decode"):
         read_series(tmp_path / "scan")
 
 

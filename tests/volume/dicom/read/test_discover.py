@@ -1,4 +1,4 @@
-"""Links, pipes and what is here by name only."""
+"""Links, pipes and missing content."""
 
 import os
 import zipfile
@@ -22,13 +22,13 @@ def test_files_that_were_not_fetched_are_counted(tmp_path):
     for file in files[-2:]:
         let_go(file)
     for source in (tmp_path / "scan", files[0]):
-        with pytest.raises(InputError, match="scan: 2 files are here by name only"):
+        with pytest.raises(InputError, match="scan: 2 files are missing: links or pointers"):
             read_series(source)
     with pytest.raises(InputError, match=r"IMG0006\.dcm: is a link to a file that is not here"):
         read_series(files[-1])
     for file in files[:-2]:
         let_go(file)
-    with pytest.raises(InputError, match="scan: 7 files are here by name only"):
+    with pytest.raises(InputError, match="scan: 7 files are missing: links or pointers"):
         list_series(tmp_path / "scan")
 
 
@@ -36,7 +36,7 @@ def test_a_pointer_in_place_of_a_file_is_named(tmp_path):
     files = dicom_series(tmp_path / "scan")
     renamed = [file.rename(file.with_suffix("")) for file in files]
     renamed[-1].write_text("/annex/objects/MD5E-s3--1\n")
-    with pytest.raises(InputError, match="scan: 1 file is here by name only"):
+    with pytest.raises(InputError, match="scan: 1 file is missing: links or pointers"):
         read_series(tmp_path / "scan")
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_member_of_any_packing_is_no_whole_zip(tmp_path, method):
     content = bytearray((tmp_path / "scan.zip").read_bytes())
     content[48:120] = b"\xff" * 72
     (tmp_path / "scan.zip").write_bytes(content)
-    with pytest.raises(InputError, match=r"scan\.zip: is not a whole zip file"):
+    with pytest.raises(InputError, match=r"scan\.zip: is not a complete zip file"):
         read_series(tmp_path / "scan.zip")
 
 

@@ -72,7 +72,7 @@ def test_rle_frames_are_its_fragments():
 @pytest.mark.parametrize("has_table", [True, False], ids=["table", "no table"])
 @pytest.mark.parametrize("is_rle", [True, False], ids=["RLE", "JPEG"])
 def test_more_or_fewer_frames_than_announced(count, has_table, is_rle):
-    with pytest.raises(Damaged, match=f"has 3 frames, and the header announces {count}"):
+    with pytest.raises(Damaged, match=f"has 3 frames, and the header declares {count}"):
         split(encapsulate(FRAMES, has_bot=has_table), count, is_rle=is_rle)
 
 
@@ -200,7 +200,7 @@ def test_an_end_in_the_middle_is_noticed():
     whole = bytearray(jpeg(size=(200, 200)))
     scan = whole.index(b"\xff\xda")
     whole[scan + 30 : scan + 32] = b"\xff\xd9"
-    with pytest.raises(Damaged, match="a frame ends early"):
+    with pytest.raises(Damaged, match="a frame continues after its end"):
         picture_of(bytes(whole))
 
 

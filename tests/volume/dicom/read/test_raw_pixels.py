@@ -178,7 +178,9 @@ def test_a_file_that_changes_after_its_header_was_read_is_an_input_error(tmp_pat
     with open_series(tmp_path / "scan") as series:
         assert all(frame.raw for frame in series.frames)
         files[3].write_bytes(files[3].read_bytes()[:left])
-        with pytest.raises(MedsrError, match=r"^IMG0003\.dcm: has changed"):
+        with pytest.raises(
+            MedsrError, match=r"^IMG0003\.dcm: changed while the series was being read"
+        ):
             series.volume()
         files[3].unlink()
         with pytest.raises(MedsrError, match=r"^IMG0003\.dcm: there is no such file"):

@@ -96,10 +96,10 @@ def test_rounded_sideways_drift_of_a_thin_stack_is_no_tilt():
         ((0, 2, 4, 5, 7), "variable spacing: 1.00 mm between 2.dcm and 3.dcm, mostly 2.00 mm"),
         ((0, 1.05, 2.15, 3.3, 4.5, 5.75), "variable spacing"),
         ((0, 2, 2, 4), "1.dcm and 2.dcm lie at the same position but are not the same image"),
-        ((0, 2, 4, 0, 2, 4), "is 4-D: 3 positions, each pictured 2 times"),
+        ((0, 2, 4, 0, 2, 4), "is 4-D: 3 slice positions with 2 images each"),
         ((5, 5, 5, 5), "all 4 slices lie at one position"),
         ((0,), "a single slice"),
-        ((0, 2), "holds 2 slices; medsr needs at least 3"),
+        ((0, 2), "contains 2 slices; medsr needs at least 3"),
     ],
 )
 def test_steps_that_are_not_one_volume_are_named(z, words):
@@ -109,7 +109,7 @@ def test_steps_that_are_not_one_volume_are_named(z, words):
 
 def test_slow_drift_of_the_step_is_variable_spacing():
     z = np.cumsum(np.linspace(1.0, 1.09, 60))
-    with pytest.raises(Refused, match=r"variable spacing: .* from where equal steps"):
+    with pytest.raises(Refused, match=r"variable spacing: .* from its expected position"):
         stack_slices(at(*z), "scan")
 
 
@@ -122,14 +122,14 @@ def test_gantry_tilt_is_named_with_its_angle():
 def test_one_slice_beside_the_others_is_refused():
     positions = [[0.0, 0.0, 2.0 * k] for k in range(6)]
     positions[3][0] = 7.0
-    with pytest.raises(Refused, match=re.escape("3.dcm lies 7.00 mm from where equal steps")):
+    with pytest.raises(Refused, match=re.escape("3.dcm lies 7.00 mm from its expected position")):
         stack_slices(slices_of(positions), "scan")
 
 
 def test_incomplete_4d_is_told_from_doubled_slices_by_echo_times():
     marks = [{"echo time": e} for e in (10, 10, 30, 10)]
     mixed = slices_of([[0, 0, z] for z in (0, 2, 2, 4)], marks=marks)
-    words = "is 4-D: 3 positions, each pictured 1 to 2 times (they differ in echo time)"
+    words = "is 4-D: 3 slice positions with 1 to 2 images each (they differ in echo time)"
     with pytest.raises(Refused, match=re.escape(words)):
         stack_slices(mixed, "scan")
 

@@ -306,7 +306,7 @@ def test_a_volume_that_does_not_belong_is_refused(tmp_path):
         write_series(replace(scan, modality="CT"), source, derivation(), tmp_path / "out")
     far = np.array(scan.affine)
     far[2, 3] += 500
-    with pytest.raises(Refused, match="lies beside the series"):
+    with pytest.raises(Refused, match="does not overlap the series"):
         write_series(replace(scan, affine=far), source, derivation(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".*"))
