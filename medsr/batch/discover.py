@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from medsr.errors import MedsrError, SeveralVolumes
-from medsr.volume.dicom.dataset import parse_quietly, texts
+from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.frames import Frame, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
+from medsr.volume.dicom.values import texts
 from medsr.volume.formats import is_nifti
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.nifti import NiftiHeader, read_nifti_header

@@ -63,15 +63,12 @@ def evaluate_pair(
 
     Args:
         reference: what the estimates should look like.
-        estimates: label -> volume, on the reference's grid. Axes stored in another order or
-            direction, and whole-voxel crops, are resolved exactly; nothing is interpolated.
-        mask: a volume on that grid whose non-zero voxels are compared; None for
-            `foreground.foreground_mask` of the reference.
-        data_range: R > 0 in the reference's unit; None for `foreground.robust_range` of the whole
-            reference.
-        measured: the low scan, for the consistency with it; None leaves those numbers out.
-        labels: a label map of the reference, on its grid, for the tissue numbers; None leaves
-            them out.
+        estimates: label -> volume. Axes in another order or direction, and whole-voxel crops, are
+            resolved exactly; nothing is interpolated.
+        mask: its non-zero voxels are compared; the reference's foreground when None.
+        data_range: R > 0 in the reference's unit; `foreground.robust_range` when None.
+        measured: the low scan, for the consistency with it.
+        labels: a label map on the reference's grid, for the tissue numbers.
 
     Returns:
         Evaluation; a metric that has no value here (a volume too thin for SSIM) says why.

@@ -25,11 +25,12 @@ from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
 from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.atomic import flush
-from medsr.volume.dicom.dataset import open_dataset, parse_quietly, text
+from medsr.volume.dicom.dataset import open_dataset, parse_quietly
 from medsr.volume.dicom.read.choose import pick_group
 from medsr.volume.dicom.read.discover import group_headers, headers_at
 from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.read.series import DicomSeries, series_of
+from medsr.volume.dicom.values import text
 from medsr.volume.geometry import spacing_mm
 
 __all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]

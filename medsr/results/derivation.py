@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from medsr.restore.record import Record
 from medsr.results.names import MAPS
-from medsr.volume.dicom.dataset import text
 from medsr.volume.dicom.read.series import DicomSeries
+from medsr.volume.dicom.values import text
 from medsr.volume.dicom.write.derive import Derivation, Kind
 from medsr.volume.volume import Volume
 

@@ -13,19 +13,14 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, BinaryIO, TypeVar
 
 import pydicom
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
 from medsr.errors import InputError, MedsrError, Refused
@@ -37,43 +32,46 @@ __all__ = [
     "check_regular",
     "guard",
     "is_dicom",
-    "items",
     "looks_like_dicom",
-    "number",
-    "numbers",
     "open_dataset",
     "parse_header",
     "parse_quietly",
-    "raw_bytes",
-    "text",
-    "texts",
 ]
 
 #: The preamble and its four letters.
 START_BYTES = 132
 
+
 #: Endings under which a file is surely meant to be DICOM.
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
+
 
 #: A deflated data set that unpacks to more than this is refused (2048 slices of 512 x 512).
 MAX_INFLATED_BYTES = 1024**3
 
+
 #: So is one that unpacks to more than the first of these and the second times its own size.
 INFLATED_BYTES, MAX_INFLATION = 1 << 26, 200
+
 
 #: Elements of a header, those within sequences apart; the largest have about a thousand.
 MAX_ELEMENTS = 20_000
 
+
 #: Elements of the meta group and of a command set, which belongs into messages; a file has ten.
 MAX_OPENING = 256
+
 
 #: Value representations with a length of four bytes (PS3.5 7.1.2).
 LONG_KINDS = (b"OB", b"OW", b"SQ", b"UN", b"UT", b"OF", b"OD", b"OL", b"OV", b"UC", b"UR")
 
+
 #: Pixels as whole numbers, and as numbers of single and double precision.
 PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
+
 DEFLATED = b"1.2.840.10008.1.2.1.99"
+
 
 T = TypeVar("T")
 
@@ -263,83 +261,3 @@ def guard(path: Path, work: Callable[[], T]) -> T:
             f"{path.name}: cannot be read as DICOM; it is damaged or truncated. Copy or "
             "export it again."
         ) from None
-
-
-def text(dataset: Dataset, keyword: str) -> str:
-    """A short header text, or "" when it is absent or unreadable."""
-    return " ".join(texts(dataset, keyword)[:1])
-
-
-def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """All values of a header text; empty when it is absent or unreadable."""
-    plain = _unconverted(dataset, keyword, ("CS", "UI"))
-    if plain is not None:
-        return tuple(word.strip() for word in plain.split("\\")) if plain else ()
-    value = _value(dataset, keyword)
-    if value is None or isinstance(value, Sequence | Dataset) or value == "":
-        return ()
-    many = isinstance(value, MultiValue | list | tuple)
-    return tuple(str(v).strip() for v in (value if many else [value]))
-
-
-def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    """Exactly `count` finite numbers, or None when they are absent or not such."""
-    plain = _unconverted(dataset, keyword, ("DS", "US"))
-    value: Any = plain.split("\\") if plain else _value(dataset, keyword)
-    many = isinstance(value, MultiValue | list | tuple)
-    try:
-        values = tuple(float(v) for v in (value if many else [value]))
-    except (TypeError, ValueError):
-        return None
-    finite = all(abs(v) < float("inf") for v in values)
-    return values if len(values) == count and finite else None
-
-
-def raw_bytes(dataset: Dataset, tag: int) -> bytes:
-    """The bytes of an element as they were written; none when it is absent or converted."""
-    element = dataset.get_item(tag)
-    value = element.value if isinstance(element, RawDataElement) else b""
-    return value if isinstance(value, bytes) else b""
-
-
-def number(dataset: Dataset, keyword: str) -> float | None:
-    """One finite number, or None."""
-    values = numbers(dataset, keyword, 1)
-    return values[0] if values else None
-
-
-def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """The items of a sequence; empty when it is absent or unreadable."""
-    value = _value(dataset, keyword)
-    return list(value) if isinstance(value, Sequence) else []
-
-
-def _value(dataset: Dataset, keyword: str) -> Any:
-    try:
-        tag, _ = _entry(keyword)
-        return dataset[tag].value if tag in dataset else None
-    except Exception:  # pydicom converts a value only now, and fails in any way
-        return None
-
-
-def _unconverted(dataset: Dataset, keyword: str, kinds: tuple[str, ...]) -> str | None:
-    """A value as it was written, ASCII; None when that is not plain.
-
-    pydicom's own conversion of a value takes longer than all else that is done with it here.
-    """
-    tag, usual = _entry(keyword)
-    element = dataset.get_item(tag)
-    if not isinstance(element, RawDataElement) or (element.VR or usual) not in kinds:
-        return None
-    written = element.value or b""
-    if (element.VR or usual) == "US":
-        plain = len(written) == 2 and element.is_little_endian
-        return str(written[0] + 256 * written[1]) if plain else None
-    return written.decode("ascii").rstrip(" \0") if written.isascii() else None
-
-
-@lru_cache(maxsize=1024)
-def _entry(keyword: str) -> tuple[BaseTag, str]:
-    """Tag and VR in the dictionary of DICOM."""
-    tag = Tag(keyword)
-    return tag, dictionary_VR(tag)

@@ -21,9 +21,10 @@ from pydicom.uid import (
 )
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import number, open_dataset
+from medsr.volume.dicom.dataset import open_dataset
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.uids import is_uid
+from medsr.volume.dicom.values import number
 
 __all__ = [
     "HEADER_TAGS",

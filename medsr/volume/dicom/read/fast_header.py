@@ -10,19 +10,26 @@ element before the pixels) is left to the full parser: the answer is None, never
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
-from io import FileIO
 from pathlib import Path
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement, empty_value_for_VR
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.tag import BaseTag
 
-from medsr.volume.dicom.dataset import START_BYTES, text
+from medsr.volume.dicom.dataset import START_BYTES
+from medsr.volume.dicom.read.elements import (
+    PIXELS,
+    UNDEFINED,
+    Doubt,
+    Element,
+    Pages,
+    element_at,
+    end_of,
+    is_sequence,
+)
+from medsr.volume.dicom.values import text
 
 __all__ = [
     "FastHeader",
@@ -34,16 +41,13 @@ __all__ = [
     "stamp_of",
 ]
 
-#: Read at once; holds most headers whole.
-READ_BYTES = 1 << 15
 
 #: A wanted value longer than this is left to the full parser.
 MAX_VALUE_BYTES = 1 << 14
 
-#: Sequences within sequences; a scan has three or four.
-MAX_DEPTH = 16
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+
 
 #: Compressed syntaxes encode the header as explicit little endian; these do not.
 OTHER_ENCODINGS = {
@@ -51,25 +55,14 @@ OTHER_ENCODINGS = {
     "1.2.840.10008.1.2.2",  # big endian
 }
 
-#: Value representations with a length of two bytes, and those with two reserved and four.
-SHORT = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split(),
-)
-LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-
-PIXELS, ITEM, ITEM_END, SEQUENCE_END = 0x7FE00010, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-UNDEFINED = 0xFFFFFFFF
 
 #: Pixels that are real numbers, whose sort the full parser has to see.
 REAL_PIXELS = (0x7FE00008, 0x7FE00009)
 
+
 #: PerFrameFunctionalGroupsSequence.
 PER_FRAME_GROUPS = 0x52009230
 
-_HEAD, _LENGTH = struct.Struct("<HH2sH").unpack_from, struct.Struct("<I").unpack_from
-
-#: Tag, VR (b"" where the encoding does not say it), where the value starts, its length.
-Element = tuple[int, bytes, int, int]
 
 Found = dict[BaseTag, RawDataElement]
 
@@ -120,10 +113,6 @@ class FileScan:
     header: FastHeader | None
 
 
-class _Doubt(Exception):
-    """The file is not plain."""
-
-
 def scan_file(path: Path, wanted: Collection[int]) -> FileScan:
     """Open a file once and read the wanted elements as pydicom would give them.
 
@@ -135,11 +124,11 @@ def scan_file(path: Path, wanted: Collection[int]) -> FileScan:
         OSError: the file cannot be read.
     """
     with path.open("rb", buffering=0) as stream:
-        pages = _Pages(stream)
+        pages = Pages(stream)
         start, stamp = pages.take(0, START_BYTES), stamp_of(stream.fileno())
         try:
             return FileScan(start, stamp, _look(pages, wanted))
-        except _Doubt:
+        except Doubt:
             return FileScan(start, stamp, None)
 
 
@@ -154,17 +143,17 @@ def stamp_of(file: int | Path) -> Stamp:
     return facts.st_size, facts.st_mtime_ns
 
 
-def _look(pages: _Pages, wanted: Collection[int]) -> FastHeader:
+def _look(pages: Pages, wanted: Collection[int]) -> FastHeader:
     preamble = pages.take(0, 128)
     if pages.take(128, 4) != b"DICM":
-        raise _Doubt
+        raise Doubt
     file_meta, start = _meta(pages)
     syntax = text(file_meta, "TransferSyntaxUID")
     implicit = syntax == IMPLICIT
     if not syntax or syntax in OTHER_ENCODINGS:
-        raise _Doubt
+        raise Doubt
     if implicit and pages.take(start, 6)[4:].isalpha():
-        raise _Doubt  # it is explicit, whatever it says
+        raise Doubt  # it is explicit, whatever it says
     found: Found = {}
     end, pixels, groups = _walk(pages, start, implicit, wanted, found)
     dataset = FileDataset("", Dataset(found), preamble=preamble, file_meta=file_meta)
@@ -177,13 +166,13 @@ def _look(pages: _Pages, wanted: Collection[int]) -> FastHeader:
     )
 
 
-def _stray(pages: _Pages, at: int, implicit: bool) -> int:
+def _stray(pages: Pages, at: int, implicit: bool) -> int:
     """Bytes from an offset on that are neither elements nor zeros, which fill up blocks."""
     before = PIXELS
     while at < pages.size:
         try:
-            tag, _, start, length = _element_at(pages, at, implicit)
-        except _Doubt:
+            tag, _, start, length = element_at(pages, at, implicit)
+        except Doubt:
             break
         if tag <= before or start + length > pages.size:
             break
@@ -193,43 +182,22 @@ def _stray(pages: _Pages, at: int, implicit: bool) -> int:
     )
 
 
-class _Pages:
-    """A file's bytes by offset, read a page at a time."""
-
-    def __init__(self, stream: FileIO) -> None:
-        self._stream, self._start, self._page = stream, 0, stream.read(READ_BYTES)
-        self.size = os.fstat(stream.fileno()).st_size
-
-    def whole(self, count: int) -> bytes:
-        """The first bytes, read again at once."""
-        self._stream.seek(0)
-        return self._stream.read(count)
-
-    def take(self, at: int, count: int) -> bytes:
-        """Bytes from an offset on; fewer at the file's end."""
-        first = at - self._start
-        if first < 0 or first + count > len(self._page):
-            self._stream.seek(at)
-            self._start, self._page, first = at, self._stream.read(READ_BYTES), 0
-        return self._page[first : first + count]
-
-
-def _meta(pages: _Pages) -> tuple[FileMetaDataset, int]:
+def _meta(pages: Pages) -> tuple[FileMetaDataset, int]:
     """The meta group (PS3.10 7.1, always explicit little endian), and where the next begins."""
     found: Found = {}
     at, before = 132, -1
     while pages.take(at, 2) == b"\2\0":
-        element = _element_at(pages, at, implicit=False)
+        element = element_at(pages, at, implicit=False)
         tag, _, start, length = element
         if tag <= before or length > MAX_VALUE_BYTES:
-            raise _Doubt
+            raise Doubt
         found[BaseTag(tag)] = _raw(element, pages.take(start, length), implicit=False)
         before, at = tag, start + length
     return FileMetaDataset(Dataset(found)), at
 
 
 def _walk(
-    pages: _Pages, at: int, implicit: bool, wanted: Collection[int], found: Found
+    pages: Pages, at: int, implicit: bool, wanted: Collection[int], found: Found
 ) -> tuple[int, PixelPosition | None, bool]:
     """Collect elements up to the pixels.
 
@@ -239,78 +207,23 @@ def _walk(
     """
     before, groups = -1, False
     while at < pages.size:
-        element = _element_at(pages, at, implicit)
+        element = element_at(pages, at, implicit)
         tag, kind, start, length = element
         if tag <= before or tag > PIXELS or tag in REAL_PIXELS:
-            raise _Doubt
+            raise Doubt
         if tag == PIXELS:
             whole = start + length <= pages.size
             return at, PixelPosition(start, length) if whole else None, groups
         groups |= tag == PER_FRAME_GROUPS
         if tag in wanted:
-            if length > MAX_VALUE_BYTES or _is_sequence(tag, kind):
-                raise _Doubt
+            if length > MAX_VALUE_BYTES or is_sequence(tag, kind):
+                raise Doubt
             found[BaseTag(tag)] = _raw(element, pages.take(start, length), implicit)
         before = tag
-        at = start + length if length != UNDEFINED else _end_of(pages, element, implicit, 0)
+        at = start + length if length != UNDEFINED else end_of(pages, element, implicit, 0)
     if at > pages.size:
-        raise _Doubt
+        raise Doubt
     return at, None, groups
-
-
-def _element_at(pages: _Pages, at: int, implicit: bool) -> Element:
-    head = pages.take(at, 12)
-    if len(head) < 8:
-        raise _Doubt
-    group, element, kind, length = _HEAD(head)
-    tag = group << 16 | element
-    if implicit or group == ITEM >> 16:
-        return tag, b"", at + 8, _LENGTH(head, 4)[0]
-    if kind in SHORT:
-        return tag, kind, at + 8, length
-    if kind in LONG and len(head) == 12:
-        return tag, kind, at + 12, _LENGTH(head, 8)[0]
-    raise _Doubt
-
-
-def _end_of(pages: _Pages, sequence: Element, implicit: bool, depth: int) -> int:
-    """Where a sequence of undefined length ends (PS3.5 7.5.2)."""
-    tag, kind, at, _ = sequence
-    if kind not in (b"", b"SQ") or depth > MAX_DEPTH or not (kind or _may_be_sequence(tag)):
-        raise _Doubt
-    while True:
-        tag, _, at, length = _element_at(pages, at, implicit=True)
-        if tag == SEQUENCE_END:
-            return at
-        if tag != ITEM:
-            raise _Doubt
-        at = at + length if length != UNDEFINED else _end_of_item(pages, at, implicit, depth)
-
-
-def _end_of_item(pages: _Pages, at: int, implicit: bool, depth: int) -> int:
-    """Where an item of undefined length ends."""
-    while True:
-        element = _element_at(pages, at, implicit)
-        tag, _, at, length = element
-        if tag == ITEM_END:
-            return at
-        at = at + length if length != UNDEFINED else _end_of(pages, element, implicit, depth + 1)
-
-
-@lru_cache(maxsize=1024)
-def _may_be_sequence(tag: int) -> bool:
-    """Whether the dictionary calls it one, or does not know it."""
-    return _is_sequence(tag, b"") or not dictionary_has_tag(tag)
-
-
-@lru_cache(maxsize=1024)
-def _is_sequence(tag: int, kind: bytes) -> bool:
-    if kind:
-        return kind == b"SQ"
-    try:
-        return bool(dictionary_VR(tag) == "SQ")
-    except KeyError:
-        return False
 
 
 def _raw(element: Element, value: bytes, implicit: bool) -> RawDataElement:

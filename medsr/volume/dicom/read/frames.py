@@ -18,19 +18,14 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, NotAnatomy, Refused
-from medsr.volume.dicom.dataset import (
-    items,
-    numbers,
-    open_dataset,
-    parse_header,
-    text,
-)
+from medsr.volume.dicom.dataset import open_dataset, parse_header
 from medsr.volume.dicom.read.governing import classic_marks, enhanced_marks, governing_marks
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.kinds import kind_of_component, why_not
 from medsr.volume.dicom.read.pixel_cells import check_cells, padding_range
 from medsr.volume.dicom.read.raw_pixels import RawPixels, raw_pixels_of
 from medsr.volume.dicom.read.rescale import rescaling
+from medsr.volume.dicom.values import items, numbers, text
 
 __all__ = ["Frame", "frames_of"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from medsr.volume.dicom.dataset import items, number, text, texts
+from medsr.volume.dicom.values import items, number, text, texts
 
 __all__ = ["classic_marks", "enhanced_marks", "governing_marks"]
 

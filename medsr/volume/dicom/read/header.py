@@ -15,14 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from medsr.errors import InputError
-from medsr.volume.dicom.dataset import (
-    check_regular,
-    guard,
-    is_dicom,
-    number,
-    open_dataset,
-    text,
-)
+from medsr.volume.dicom.dataset import check_regular, guard, is_dicom, open_dataset
 from medsr.volume.dicom.read.fast_header import (
     FastHeader,
     FileScan,
@@ -39,6 +32,7 @@ from medsr.volume.dicom.read.kinds import (
     kind_of,
     why_not,
 )
+from medsr.volume.dicom.values import number, text
 
 __all__ = ["IMAGE", "TAGS", "TAG_NUMBERS", "FileHeader", "read_header", "why_not"]
 

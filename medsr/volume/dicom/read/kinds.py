@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from medsr.volume.anatomy import Kind, kind_of_settings, why_not_anatomy
-from medsr.volume.dicom.dataset import number, numbers, raw_bytes, text, texts
+from medsr.volume.dicom.values import number, numbers, raw_bytes, text, texts
 
 __all__ = [
     "CAPTURE",

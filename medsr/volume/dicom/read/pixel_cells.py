@@ -9,9 +9,10 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from medsr.errors import InputError, Refused
-from medsr.volume.dicom.dataset import number, open_dataset, raw_bytes, text
+from medsr.volume.dicom.dataset import open_dataset
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.raw_pixels import raw_pixels_of
+from medsr.volume.dicom.values import number, raw_bytes, text
 
 __all__ = ["REAL_PIXELS", "check_cells", "check_whole_numbers", "padding_range"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.volume.dicom.dataset import number, text
 from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.values import number, text
 
 __all__ = ["RawPixels", "raw_pixels_of", "stored_values"]
 

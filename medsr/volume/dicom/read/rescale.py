@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from medsr.errors import Refused
-from medsr.volume.dicom.dataset import numbers
+from medsr.volume.dicom.values import numbers
 
 if TYPE_CHECKING:
     from medsr.volume.dicom.read.frames import Frame

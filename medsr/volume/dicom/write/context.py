@@ -13,8 +13,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from medsr.volume.dicom.dataset import items, text
 from medsr.volume.dicom.read.series import DicomSeries, common_element
+from medsr.volume.dicom.values import items, text
 from medsr.volume.dicom.write import kept_attributes as tags
 from medsr.volume.modality import Modality
 

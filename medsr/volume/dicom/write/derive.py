@@ -25,9 +25,9 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from medsr.errors import Refused
-from medsr.volume.dicom.dataset import text
 from medsr.volume.dicom.read.series import DicomSeries
 from medsr.volume.dicom.read.stack import LPS_TO_RAS
+from medsr.volume.dicom.values import text
 from medsr.volume.dicom.write.context import (
     CLASSES,
     equipment_items,

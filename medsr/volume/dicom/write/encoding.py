@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.volume.dicom.dataset import number
 from medsr.volume.dicom.read.series import DicomSeries, common_element
+from medsr.volume.dicom.values import number
 
 __all__ = [
     "Encoding",

@@ -16,8 +16,9 @@ from highdicom.legacy import LegacyConvertedEnhancedCTImage, LegacyConvertedEnha
 from pydicom.dataset import Dataset
 
 from medsr.volume.atomic import atomic_folder
-from medsr.volume.dicom.dataset import items, parse_quietly, text
+from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.series import DicomSeries
+from medsr.volume.dicom.values import items, text
 from medsr.volume.dicom.write.derive import Derivation, derive_series, uid_of
 from medsr.volume.dicom.write.single_frame import add_meta_group
 from medsr.volume.volume import Volume

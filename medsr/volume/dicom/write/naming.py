@@ -7,8 +7,8 @@ import enum
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.volume.dicom.dataset import number, text, texts
 from medsr.volume.dicom.read.series import DicomSeries, common_element
+from medsr.volume.dicom.values import number, text, texts
 from medsr.volume.volume import Volume
 
 __all__ = ["LONGEST_LO", "Kind", "image_type", "series_description", "series_number", "window"]

@@ -6,15 +6,11 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medsr.errors import MedsrError
-from medsr.volume.dicom.dataset import (
-    looks_like_dicom,
-    numbers,
-    open_dataset,
-    parse_quietly,
-    texts,
-)
-from medsr.volume.dicom.read.fast_header import READ_BYTES, read_fast_header
+from medsr.volume.dicom.dataset import looks_like_dicom, open_dataset, parse_quietly
+from medsr.volume.dicom.read.elements import READ_BYTES
+from medsr.volume.dicom.read.fast_header import read_fast_header
 from medsr.volume.dicom.read.header import TAG_NUMBERS, TAGS, read_header
+from medsr.volume.dicom.values import numbers, texts
 from tests.dicom_factory import dicom_series, edit, encoded, enhanced_file
 from tests.real_data import REAL_DATA, needs_real_data
 
