@@ -59,7 +59,7 @@ def evaluate_pair(
     measured: Measured | None = None,
     labels: Volume | None = None,
 ) -> Evaluation:
-    """Compare estimates with their reference, voxel by voxel.
+    """Compare estimates with their reference; a metric without a value here says why.
 
     Args:
         reference: what the estimates should look like.
@@ -70,13 +70,9 @@ def evaluate_pair(
         measured: the low scan, for the consistency with it.
         labels: a label map on the reference's grid, for the tissue numbers.
 
-    Returns:
-        Evaluation; a metric that has no value here (a volume too thin for SSIM) says why.
-
     Raises:
         UsageError: no estimate, or a range that is not positive.
-        Refused: an estimate or the mask is on another grid, an estimate has another modality, the
-            mask marks no common voxel, or the reference is empty.
+        Refused: grids, modalities or the mask do not fit, or the reference is empty.
     """
     if not estimates:
         raise UsageError("Give at least one estimate to compare with the reference.")

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.noise import estimate_noise
+from medsr.audit.conformal import Interval
 from medsr.audit.null_space import NullSpace, null_space_component, null_space_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise, Sampler, multistep
@@ -118,10 +119,24 @@ def restore(
     Raises:
         Refused: the scan is empty, or the model has no interval for this mode.
     """
-    volume, options, acquisition = plan.volume, plan.options, plan.acquisition
-    interval = interval_for(card, options) if options.interval else None
-    low = np.asarray(volume.voxels)
-    scaling = scaling_for(Modality(card.modality), low, volume.name)
+    interval = interval_for(card, plan.options) if plan.options.interval else None
+    scaling = scaling_for(Modality(card.modality), plan.volume.voxels, plan.volume.name)
+    case = _case(plan, scaling, denoiser, card, running)
+    better = check_profile(case.first, case.upsampled)
+    case = replace(case, measured=replace(case.measured, explained=better is None))
+    chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
+    mean, deviation = _mean_and_std(case, plan.options, chosen)
+    return replace(
+        _restored(plan, scaling, case, mean, deviation, interval), better_profile=better
+    )
+
+
+def _case(
+    plan: Plan, scaling: Scaling, denoiser: Denoiser, card: ModelCard, running: Running
+) -> _Case:
+    """The scan in the network's range, on the fine grid, with the posterior mean."""
+    acquisition, options = plan.acquisition, plan.options
+    low = np.asarray(plan.volume.voxels)
     level = _noise_level(low, acquisition, scaling)
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if card.modality == "CT" or float(low.min()) >= 0 else None
@@ -137,15 +152,24 @@ def restore(
         in_turn=takes_turns(options.steps, options.quick),
     )
     first = denoise(_zeros(acquisition, running), SIGMA_MAX, 0).cpu()
-    better = check_profile(first, upsampled)
-    measured = replace(measured, explained=better is None)
-    case = _Case(denoise, first, upsampled, measured, card.detail_tolerance, running)
-    chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
-    mean, deviation = _mean_and_std(case, options, chosen)
+    return _Case(denoise, first, upsampled, measured, card.detail_tolerance, running)
+
+
+def _restored(
+    plan: Plan,
+    scaling: Scaling,
+    case: _Case,
+    mean: Tensor,
+    deviation: Tensor | None,
+    interval: Interval | None,
+) -> Restored:
+    """The result in the scan's unit, its maps, and what they say of it."""
+    volume, acquisition, measured = plan.volume, plan.acquisition, case.measured
     half_width = half_width_of(mean, deviation, measured, interval)
-    null_space, inconsistency = _audit(mean, measured, upsampled)
-    residual = measured.residual(mean, upsampled.chunks)
-    component = null_space_component(mean, measured.projector) if options.null_space_map else None
+    null_space, inconsistency = _audit(mean, measured, case.upsampled)
+    residual = measured.residual(mean, case.upsampled.chunks)
+    wanted = plan.options.null_space_map
+    component = null_space_component(mean, measured.projector) if wanted else None
     std, width, null_space_map = (
         None if values is None else _on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
         for values in (deviation, half_width, component)
@@ -158,12 +182,12 @@ def restore(
         std=std,
         half_width=width,
         null_space_map=null_space_map,
-        noise=level,
+        noise=measured.noise,
         inconsistency=inconsistency,
         residual=residual,
         unmet=remark_on_residual(measured, residual),
         null_space=null_space,
-        better_profile=better,
+        better_profile=None,
     )
 
 
