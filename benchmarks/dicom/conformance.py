@@ -72,8 +72,8 @@ def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     """One series through the writer and the two judges."""
     with open_series(path, series_uid=series_uid) as source:
         fine = twice_as_fine(source.volume())
-        words = Derivation(Kind.ENHANCED, "conformance", "none", "0" * 64, "0", "Slices repeated.")
-        write_series(fine, source, words, work / "out")
+        how = Derivation(Kind.ENHANCED, "conformance", "none", "0" * 64, "0", "Slices repeated.")
+        write_series(fine, source, how, work / "out")
     files = list(dict.fromkeys(frame.path for frame in source.frames))
     old = set().union(*(errors_of(file) for file in spread(files)))
     new = set().union(*(errors_of(f) for f in spread(sorted((work / "out").iterdir()))))

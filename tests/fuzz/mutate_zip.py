@@ -59,6 +59,10 @@ def make(rng: Random, folder: Path) -> Case:
     return case
 
 
+#: When every member was written.
+MOMENT = (2020, 1, 2, 3, 4, 6)
+
+
 class _Sound(Random):
     """Random numbers under which a series is left as it is: always the first choice."""
 
@@ -69,30 +73,37 @@ class _Sound(Random):
         return seq[0]
 
 
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """A member with a fixed time, so that a seed gives the same bytes."""
+    info = zipfile.ZipInfo(name, MOMENT)
+    info.compress_type = archive.compression
+    archive.writestr(info, content)
+
+
 def _packed(rng: Random, case: Case) -> bytes:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", rng.choice(METHODS), compresslevel=1) as archive:
         files = [path for path in sorted(case.path.iterdir()) if path.is_file()]
         for path in files:
-            archive.writestr(_name(rng, f"{SECRET}/{path.name}", case), path.read_bytes())
+            _put(archive, _name(rng, f"{SECRET}/{path.name}", case), path.read_bytes())
         kind = rng.random()
         if kind < 0.08 and files:
             case.done.append("twice")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that it stands there twice
-                archive.writestr(f"{SECRET}/IMG0000.dcm", files[-1].read_bytes())
+                _put(archive, f"{SECRET}/IMG0000.dcm", files[-1].read_bytes())
         elif kind < 0.12:
             case.done.append("zip in zip")
-            archive.writestr("inner.zip", _zip_of_zeros(1 << 16))
+            _put(archive, "inner.zip", _zip_of_zeros(1 << 16))
         elif kind < 0.13:
             case.done.append("bomb")
-            archive.writestr("bomb.dcm", bytes(128) + b"DICM" + bytes(32 << 20))
+            _put(archive, "bomb.dcm", bytes(128) + b"DICM" + bytes(32 << 20))
         elif kind < 0.16:
             case.done.append("many")
             for k in range(rng.choice((50, 500))):
-                archive.writestr(f"{k}.txt", b"")
+                _put(archive, f"{k}.txt", b"")
         elif kind < 0.2:
-            link = zipfile.ZipInfo("link.dcm")
+            link = zipfile.ZipInfo("link.dcm", MOMENT)
             link.external_attr = 0o120777 << 16
             archive.writestr(link, "/etc/passwd")
             case.done.append("link")
@@ -112,7 +123,7 @@ def _name(rng: Random, name: str, case: Case) -> str:
 def _zip_of_zeros(size: int) -> bytes:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros.dcm", bytes(size))
+        _put(archive, "zeros.dcm", bytes(size))
     return memory.getvalue()
 
 

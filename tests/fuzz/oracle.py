@@ -178,7 +178,7 @@ def _judge_batch(case: Case, volume: Volume | None, fault: MedsrError | None) ->
 #: Words of faults that no header shows; a plan cannot know of them.
 PIXEL_WORDS = (
     "decoded", "pixel data", "voxels are not finite", "damaged", "cut", "checksum", "shorter",
-    "compressed", "gzip", "truncated", "ends", "bytes", "goes on after",
+    "compressed", "gzip", "truncated", "ends", "bytes", "goes on after", "longer than its header",
 )  # fmt: skip
 
 

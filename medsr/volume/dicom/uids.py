@@ -18,7 +18,7 @@ def is_uid(text: str) -> bool:
     return _UID.fullmatch(text) is not None
 
 
-def shown_uid(uid: str, otherwise: str = "(its UID is no UID)") -> str:
+def shown_uid(uid: str, otherwise: str = "(its UID is not valid)") -> str:
     r"""A UID for people; never another text that stands in its place.
 
     Args:
@@ -26,7 +26,7 @@ def shown_uid(uid: str, otherwise: str = "(its UID is no UID)") -> str:
         otherwise: shown for what is no UID.
 
     >>> shown_uid("1.2.3"), shown_uid(""), shown_uid("Mustermann\n")
-    ('1.2.3', '(no UID)', '(its UID is no UID)')
+    ('1.2.3', '(no UID)', '(its UID is not valid)')
     """
     if not uid:
         return NO_UID

@@ -20,7 +20,7 @@ def test_uids_and_digests_are_shown(uid):
 
 @pytest.mark.parametrize("uid", WRONG)
 def test_anything_else_is_not(uid):
-    assert shown_uid(uid) == "(its UID is no UID)"
+    assert shown_uid(uid) == "(its UID is not valid)"
 
 
 def test_none_is_said():
@@ -42,7 +42,7 @@ def test_a_series_uid_that_is_none_is_shown_nowhere(tmp_path, uid):
     for words in shown:
         assert uid not in words
         assert SECRET not in words
-    assert any("its UID is no UID" in words for words in shown)
+    assert any("its UID is not valid" in words for words in shown)
 
 
 @pytest.mark.parametrize("uid", WRONG[:3])

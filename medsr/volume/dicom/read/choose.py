@@ -144,4 +144,4 @@ def _listing(groups: Sequence[Group]) -> str:
 
 
 def _shown_uid(group: Group, number: int) -> str:
-    return shown_uid(group.uid, f"number {number} (its UID is no UID)") if group.uid else ""
+    return shown_uid(group.uid, f"number {number} (its UID is not valid)") if group.uid else ""
