@@ -65,7 +65,7 @@ def test_a_dicom_folder_in_and_a_series_out(scan, model, tmp_path, capsys):
     assert same_grid_mm(ours.affine, theirs.affine, ours.shape) < 1e-4
     half_step = 0 if ours.modality == "CT" else float(file.RescaleSlope) / 2
     assert np.abs(ours.voxels - theirs.voxels).max() <= half_step + 1e-3
-    for kind in ("out", "out_std", "out_unseen"):
+    for kind in ("out", "out_std", "out_null-space"):
         assert new_errors(tmp_path / kind, scan) == set()
         ours = nibabel.as_closest_canonical(nibabel.load(tmp_path / f"{kind}.nii.gz"))
         other = with_dcm2niix(tmp_path / kind, tmp_path / f"{kind} by dcm2niix")

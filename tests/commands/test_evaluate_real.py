@@ -35,7 +35,8 @@ def test_a_real_ct(tmp_path):
     assert said["metrics"]["bias"]["unit"] == "HU"
     assert said["data_range"]["intensity_floor"] == -1024
     scores = said["estimates"]["estimate"]["scores"]
-    assert scores["psnr"] == pytest.approx(said["estimates"]["cubic"]["scores"]["psnr"], abs=1e-6)
+    # a file's values below -1024 HU, the overshoot of the spline, are read as air
+    assert scores["psnr"] == pytest.approx(said["estimates"]["cubic"]["scores"]["psnr"], abs=1e-3)
     assert said["reference_scores"]["consistency"] < 0.3 * scores["consistency"]
     assert scores["hf_ratio_2"] < 0.01 < 0.1 < scores["hf_ratio_0"]
     assert page.stat().st_size < 10e6

@@ -16,7 +16,7 @@ def test_settings_from_yaml(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("allowed: [X]", "there is no setting 'allowed'. Did you mean 'allow'?"),
+        ("allowed: [X]", "unknown setting 'allowed'. Did you mean 'allow'?"),
         ("rules: [{name: x, modalty: MR}]", "Did you mean 'modality'"),
         ("quiet_seconds: -1", "setting 'quiet_seconds'"),
         ("allow: [A_NAME_THAT_IS_TOO_LONG]", "setting 'allow.0'"),
