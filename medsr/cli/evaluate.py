@@ -67,6 +67,7 @@ class ManyWords(click.Command):
     help="Write a PNG: before, after, reference and difference (one pair only).",
 )
 @click.option("--report", type=PATH, help="Write an HTML page, and one for each case.")
+@click.option("--explain", is_flag=True, help="Also print the definition of every metric.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def evaluate(
     reference: Path | None,
@@ -82,6 +83,7 @@ def evaluate(
     table: Path | None,
     picture: Path | None,
     report: Path | None,
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Compare enhanced scans with reference scans.
@@ -111,5 +113,5 @@ def evaluate(
     )
     for remark in outcome.remarks:
         click.echo(f"note: {remark}", err=True)
-    click.echo(outcome.to_json() if as_json else outcome.to_text(), nl=False)
+    click.echo(outcome.to_json() if as_json else outcome.to_text(explain=explain), nl=False)
     outcome.tell_failures()

@@ -20,6 +20,8 @@ from medsr.volume.atomic import write_text
 
 __all__ = ["Outcome", "Request", "run"]
 
+_HINT = "Definitions of the metrics: medsr evaluate --explain, or --report.\n"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -69,10 +71,10 @@ class Outcome:
             words = " ".join(self.failures)
             raise PartlyDone(f"{len(self.failures)} cases could not be evaluated. {words}")
 
-    def to_text(self) -> str:
-        """The table as text, for a terminal."""
+    def to_text(self, *, explain: bool = False) -> str:
+        """The results for a terminal; on request with the definition of every metric."""
         if self.is_pair:
-            return self.group.cases[0].evaluation.to_text()
+            return self.group.cases[0].evaluation.to_text(explain=explain) + _HINT * (not explain)
         return tables.to_text(self.group)
 
     def to_json(self) -> str:

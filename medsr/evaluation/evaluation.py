@@ -116,8 +116,12 @@ class Evaluation:
             "estimates": {row.label: _row_json(row) for row in self.rows},
         }
 
-    def to_text(self) -> str:
-        """Warnings, the table, and what its numbers mean; lines of at most 99 characters."""
+    def to_text(self, *, explain: bool = True) -> str:
+        """Warnings, the table and how it was made; lines of at most 99 characters.
+
+        Args:
+            explain: also the definition of every metric.
+        """
         own = {s.metric: s for s in self.reference_scores}
         cells = [["", "reference", *(row.label for row in self.rows)]]
         for i, name in enumerate(self.metrics):
@@ -132,7 +136,9 @@ class Evaluation:
             for line in cells
         ]
         warnings = [line for w in self.warnings for line in _wrapped(f"WARNING: {w}")]
-        return "\n".join([*warnings, *lines, "", *self._explanations()]) + "\n"
+        sentences = [*self.facts(), *(self.definitions() if explain else ())]
+        notes = [line for sentence in sentences for line in _wrapped(sentence)]
+        return "\n".join([*warnings, *lines, "", *notes]) + "\n"
 
     def unit_of(self, name: str) -> str:
         """The unit of a number; empty for a pure one."""
@@ -173,9 +179,6 @@ class Evaluation:
         """One sentence a number."""
         chosen = [ALL_METRICS[name] for name in self.metrics]
         return [f"{m.title} ({BETTER_WORDS[m.better]}): {m.definition}" for m in chosen]
-
-    def _explanations(self) -> list[str]:
-        return [line for s in [*self.facts(), *self.definitions()] for line in _wrapped(s)]
 
     def _box_words(self) -> str:
         if self.box_shape == self.reference_shape:
