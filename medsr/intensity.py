@@ -15,10 +15,24 @@ from numpy.typing import NDArray
 from medsr.errors import Refused, UsageError
 from medsr.volume.modality import CT_AIR_HU, Modality
 
-__all__ = ["CLIP_HIGH", "CLIP_LOW", "Scaling", "ct_scaling", "mr_scaling", "scaling_for"]
+__all__ = [
+    "AIR",
+    "CLIP_HIGH",
+    "CLIP_LOW",
+    "FOREGROUND",
+    "Scaling",
+    "ct_scaling",
+    "mr_scaling",
+    "scaling_for",
+]
 
 #: The span from air to dense bone that the network's unit range covers, HU.
 CT_GAIN_HU = 2000.0
+
+#: In the network's range: brighter than FOREGROUND is tissue, for statistics of a scan; darker
+#: than AIR everywhere in a line of sight is air, which needs no network. Metrics have a mask of
+#: their own, of the reference: `metrics.foreground`.
+FOREGROUND, AIR = 0.1, 0.05
 
 #: The network's view ends here: metal in CT, arteries and fat in MR.
 CLIP_LOW, CLIP_HIGH = -0.5, 2.0

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.resample import axis_matrices
+from medsr.intensity import AIR
 
 __all__ = ["FinestBand", "band_energy", "central", "expected_energy", "filtered", "finest_band"]
 
@@ -48,9 +49,8 @@ REACH = 8
 #: edges are stronger than all else, lie outside.
 MIDDLE_MM = 100.0
 
-#: Voxels brighter than this, over the intensity gain, are anatomy. They must fill this share of
-#: the middle.
-ANATOMY, LEAST_ANATOMY = 0.05, 0.3
+#: Voxels brighter than AIR must fill this share of the middle.
+LEAST_ANATOMY = 0.3
 
 #: Frequencies along each axis at which the integrals are taken.
 FREQUENCIES = 40
@@ -139,7 +139,7 @@ def expected_energy(scan: Tensor, acquisition: Acquisition, band: FinestBand) ->
     ratios = _ratios(acquisition, band)
     spacing_mm = [axis.low_mm for axis in acquisition.axes]
     middle = scan[central(scan.shape, spacing_mm)]
-    if float((middle > ANATOMY).float().mean()) < LEAST_ANATOMY:
+    if float((middle > AIR).float().mean()) < LEAST_ANATOMY:
         return None
     estimates = []
     for axis, ratio in zip(band.measured_along, ratios, strict=True):

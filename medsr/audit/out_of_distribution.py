@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import Refused
+from medsr.intensity import FOREGROUND
 
 __all__ = [
     "REFUSED_SCORE",
@@ -26,9 +27,6 @@ __all__ = [
     "scan_statistics",
     "statistics_ranges",
 ]
-
-#: Brighter than this over the intensity range is anatomy.
-ANATOMY = 0.1
 
 
 #: What each number of the statistics is, in words.
@@ -104,7 +102,7 @@ def scan_statistics(
     """
     slices = np.moveaxis(scan, slice_axis, 0)
     thinned = slices[:, :: max(1, slices.size // MOST_VOXELS)]
-    anatomy = thinned[thinned > ANATOMY]
+    anatomy = thinned[thinned > FOREGROUND]
     if anatomy.size < 100:
         return {}
     contrast = float(anatomy.std()) + 1e-6
@@ -127,7 +125,7 @@ def scan_statistics(
 def _change(x: NDArray[np.float32], lag: int = 1) -> float:
     """Mean absolute difference over a distance along the first axis, within the anatomy."""
     a, b = x[lag:], x[:-lag]
-    chosen = np.abs(a - b)[(a > ANATOMY) & (b > ANATOMY)]
+    chosen = np.abs(a - b)[(a > FOREGROUND) & (b > FOREGROUND)]
     return float(chosen.mean()) if chosen.size else 0.0
 
 

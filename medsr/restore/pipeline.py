@@ -24,7 +24,7 @@ from medsr.audit.null_space import NullSpace, null_space_component, null_space_s
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise, Sampler, multistep
 from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas
-from medsr.intensity import Scaling, scaling_for
+from medsr.intensity import FOREGROUND, Scaling, scaling_for
 from medsr.network.checkpoint import ModelCard
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
@@ -192,7 +192,7 @@ def _restored(
 
 
 def _noise_level(low: NDArray[np.float32], acquisition: Acquisition, scaling: Scaling) -> float:
-    above = scaling.offset + 0.1 * scaling.gain
+    above = scaling.offset + FOREGROUND * scaling.gain
     return estimate_noise(low, acquisition.coarse_axis, above=above) / scaling.gain
 
 

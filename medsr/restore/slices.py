@@ -12,15 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from medsr.intensity import CLIP_HIGH, CLIP_LOW
+from medsr.intensity import AIR, CLIP_HIGH, CLIP_LOW
 
 __all__ = ["Box", "anatomy_boxes", "condition_slices", "orientations", "to_slices"]
 
 #: Slices that share one box. Fixed, so that the result cannot depend on the batch.
 GROUP = 8
-
-#: Air is darker than this in the network's range (5 % of the MR range; -924 HU).
-AIR = 0.05
 
 #: Voxels of air kept around the anatomy, so that its edge is seen with its surroundings.
 MARGIN = 8

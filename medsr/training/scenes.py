@@ -19,7 +19,7 @@ from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
 from medsr.acquisition.resample import acquire, upsample
 from medsr.config import DrawConfig
-from medsr.intensity import scaling_for
+from medsr.intensity import FOREGROUND, scaling_for
 from medsr.volume.modality import Modality
 
 __all__ = ["Fine", "Scene", "draw_scene", "scene_from"]
@@ -112,7 +112,7 @@ def scene_from(
         low = rician(low, sigma, generator)
     elif sigma > 0:
         low = filtered_backprojection_noise(low, sigma, 2, generator)
-    measured = estimate_noise(low.numpy(), 2, above=scaling.offset + 0.1 * scaling.gain)
+    measured = estimate_noise(low.numpy(), 2, above=scaling.offset + FOREGROUND * scaling.gain)
     upsampled = (upsample(low, acquisition) - scaling.offset) / scaling.gain
     part = slice(window[0], window[0] + window[1])
     upsampled = upsampled[..., part].contiguous()
