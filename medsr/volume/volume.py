@@ -14,6 +14,7 @@ from medsr.volume import geometry, planes
 from medsr.volume.anatomy import Kind
 from medsr.volume.modality import Modality, unit_of
 from medsr.volume.padding import Padding
+from medsr.words import printable
 
 __all__ = ["Volume", "check_affine", "check_shape"]
 
@@ -79,6 +80,7 @@ class Volume:
         voxels.setflags(write=False)
         affine.setflags(write=False)
         object.__setattr__(self, "voxels", voxels)
+        object.__setattr__(self, "name", printable(self.name))
         if self.modality is not None:
             object.__setattr__(self, "modality", Modality(self.modality))
         object.__setattr__(self, "affine", affine)
