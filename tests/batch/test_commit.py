@@ -1,9 +1,5 @@
 """A small disk: nothing is half written, the fault is said, and room is all that it takes."""
 
-import ctypes
-import os
-import sys
-
 import numpy as np
 import pytest
 
@@ -11,6 +7,7 @@ import medsr.batch
 from medsr.batch import worker
 from tests.batch.studies import make_plan, small_model, stub_restore, thick_nifti
 from tests.dicom_factory import dicom_series
+from tests.small_disk import small_disk_at
 
 SIZE = 4_000_000
 
@@ -18,16 +15,8 @@ SIZE = 4_000_000
 @pytest.fixture
 def small_disk(tmp_path):
     """A tmpfs of 4 MB."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("mounting a small disk (tmpfs) needs root on Linux")
-    libc = ctypes.CDLL(None, use_errno=True)
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = (b"tmpfs", os.fsencode(place), b"tmpfs", 0, f"size={SIZE}".encode())
-    if libc.mount(*words) != 0:
-        pytest.skip(f"this machine forbids mounting a tmpfs ({os.strerror(ctypes.get_errno())})")
-    yield place
-    libc.umount2(os.fsencode(place), 2)
+    with small_disk_at(tmp_path / "disk", SIZE) as place:
+        yield place
 
 
 def study(root, scans=4):

@@ -1,10 +1,8 @@
 """A full disk: nothing that was promised is lost, and the outbox drains all the same."""
 
-import ctypes
 import errno
 import os
 import shutil
-import sys
 from contextlib import suppress
 
 import pydicom
@@ -14,6 +12,7 @@ from medsr.node.disk import RESERVE_BYTES, keep_reserve, note, with_reserve, wri
 from tests.dicom_factory import dicom_series
 from tests.node.helpers import counting_archive, names, node, peer, store
 from tests.orthanc import free_port, wait_until
+from tests.small_disk import small_disk_at
 
 SIZE = 16 * 1024**2
 
@@ -21,16 +20,8 @@ SIZE = 16 * 1024**2
 @pytest.fixture
 def small_disk(tmp_path):
     """A tmpfs of 16 MB."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("mounting a small disk (tmpfs) needs root on Linux")
-    libc = ctypes.CDLL(None, use_errno=True)
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = (b"tmpfs", os.fsencode(place), b"tmpfs", 0, f"size={SIZE}".encode())
-    if libc.mount(*words) != 0:
-        pytest.skip(f"this machine forbids mounting a tmpfs ({os.strerror(ctypes.get_errno())})")
-    yield place
-    libc.umount2(os.fsencode(place), 2)
+    with small_disk_at(tmp_path / "disk", SIZE) as place:
+        yield place
 
 
 def fill(path):
