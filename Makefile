@@ -50,7 +50,7 @@ fuzz: install
 
 demo: install
 	@mkdir -p out
-	$(BIN)/medsr enhance sample_data/head_T1w_thick.nii.gz -o out/head_enhanced.nii.gz --spacing 0.9375 --steps 1 --overwrite
+	$(BIN)/medsr enhance sample_data/head_T1w_thick.nii.gz -o out/head_enhanced.nii.gz --spacing 0.9375 --overwrite
 	$(BIN)/medsr evaluate --reference sample_data/head_T1w_reference.nii.gz \
 	  --estimate out/head_enhanced.nii.gz --low sample_data/head_T1w_thick.nii.gz \
 	  -o out/metrics.json --picture out/before_after.png --report out/report.html

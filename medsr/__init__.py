@@ -2,7 +2,7 @@
 
     import medsr
 
-    enhanced = medsr.Enhancer.from_pretrained("mr-head").enhance("scan.nii.gz", steps=1)
+    enhanced = medsr.Enhancer.from_pretrained("mr-head").enhance("scan.nii.gz")
     enhanced.volume.save("enhanced.nii.gz")
 
 Research use only, not for diagnosis.

@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Figure of the trust page.")
     parser.add_argument("output", type=Path, help="PNG to write")
     words = parser.parse_args()
-    options = medsr.Options(spacing_mm=0.9375, steps=1, interval=True, null_space_map=True)
+    options = medsr.Options(spacing_mm=0.9375, interval=True, null_space_map=True)
     enhancer = medsr.Enhancer.from_pretrained("mr-head")
     result = enhancer.enhance(SAMPLES / "head_T1w_thick.nii.gz", options)
     reference = medsr.read(SAMPLES / "head_T1w_reference.nii.gz")

@@ -39,7 +39,7 @@ PATH = click.Path(path_type=Path)
 EXAMPLES = """\b
 Examples:
   medsr batch STUDY OUT --dry-run
-  medsr batch BIDS_DATASET derivatives/medsr --steps 1 --workers 2
+  medsr batch BIDS_DATASET derivatives/medsr --workers 2
 """
 
 #: Faults that the last message names; the summary names all.

@@ -26,7 +26,7 @@ PATH = click.Path(path_type=Path)
 
 EXAMPLES = """\b
 Examples:
-  medsr enhance scan.nii.gz -o enhanced.nii.gz --steps 1
+  medsr enhance scan.nii.gz -o enhanced.nii.gz
   medsr enhance DICOM_FOLDER -o OUT_FOLDER --spacing 1
 """
 
@@ -87,9 +87,10 @@ def enhance(
 ) -> None:
     """Enhance one scan.
 
-    INPUT is a NIfTI file, a DICOM folder or zip, or one file of a DICOM series. Use --steps 1 for
-    the highest fidelity; the default draws a sample, which looks as sharp as a scan but is less
-    accurate. Research use only, not for diagnosis.
+    INPUT is a NIfTI file, a DICOM folder or zip, or one file of a DICOM series. The
+    result is the posterior mean, the image with the smallest expected error; --sample draws a
+    sample, which looks more like a scan and is less accurate. Research use only, not for
+    diagnosis.
     """
     from medsr.commands.enhance import Request, run
 

@@ -11,7 +11,7 @@ Example::
       - name: thick head MR
         modality: MR
         min_slice_spacing_mm: 2.5
-        steps: 1
+        interval: true
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
     Args:
         facts: the sidecar that `medsr enhance` writes.
     """
-    steps, samples = int(facts["Steps"]), int(facts["Samples"])
-    many = "" if samples == 1 else f", averaged over {samples} samples"
-    in_turn = takes_turns(steps, bool(facts.get("Quick", False)))
+    in_turn = takes_turns(int(facts["Steps"]), bool(facts.get("Quick", False)))
     how = "both orientations that contain the slice axis" + (
         ", one per step" if in_turn else ", averaged"
     )
@@ -56,10 +54,17 @@ def enhancement_words(facts: Mapping[str, Any]) -> str:
         f"slices in {how}, from "
         f"{words(facts['InputSpacing'])} mm to {words(facts['OutputSpacing'])} mm, assuming a "
         f"{facts['AssumedSliceProfile']} slice profile of "
-        f"{facts['AssumedSliceThickness']:.3g} mm, with {steps} "
-        f"{'step' if steps == 1 else 'steps'} of the {facts['Sampler']} sampler{many} "
-        f"(seed {facts['Seed']})."
+        f"{facts['AssumedSliceThickness']:.3g} mm. {_kind_of_result(facts)}"
     )
+
+
+def _kind_of_result(facts: Mapping[str, Any]) -> str:
+    """A sentence on what was computed: the posterior mean, a sample or the mean of several."""
+    steps, samples = int(facts["Steps"]), int(facts["Samples"])
+    if steps == 1:
+        return "The result is the posterior mean."
+    what = "one sample" if samples == 1 else f"the mean of {samples} samples"
+    return f"The result is {what} in {steps} steps ({facts['Sampler']}, seed {facts['Seed']})."
 
 
 def evaluation_words(evaluation: Evaluation) -> str:

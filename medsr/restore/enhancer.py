@@ -68,7 +68,7 @@ class Enhancer:
 
     Example:
         >>> enhancer = Enhancer.from_pretrained("mr-head")  # doctest: +SKIP
-        >>> enhancer.enhance("scan.nii.gz", steps=1).volume.save("out.nii.gz")  # doctest: +SKIP
+        >>> enhancer.enhance("scan.nii.gz").volume.save("out.nii.gz")  # doctest: +SKIP
     """
 
     def __init__(

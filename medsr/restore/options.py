@@ -27,9 +27,12 @@ __all__ = [
     "takes_turns",
 ]
 
-#: Steps of the default sample.
+#: Steps of a sample by default.
 DEFAULT_STEPS = 6
 DEFAULT_SAMPLER = "multistep"
+
+#: The options that decide whether a sample is drawn.
+DRAWN = frozenset({"sample", "steps", "samples", "quick"})
 
 
 def _option(default: Any, setting: Setting) -> Any:
@@ -44,8 +47,10 @@ class Options:
         UsageError: a value out of range, or values that contradict each other.
 
     Example:
-        >>> Options(spacing_mm=1.0, steps=1).consistency
-        <Consistency.NOISE: 'noise'>
+        >>> Options(spacing_mm=1.0).steps  # the posterior mean
+        1
+        >>> Options(samples=4).sample
+        True
     """
 
     spacing_mm: float | None = _option(
@@ -78,12 +83,20 @@ class Options:
             metavar="NAME",
         ),
     )
+    sample: bool = _option(
+        False,
+        Setting(
+            Group.RESULT,
+            "Draw a sample: as sharp and grainy as a scan, less accurate. By default the "
+            "result is the posterior mean: smallest expected error, smooth.",
+        ),
+    )
     steps: int = _option(
         None,
         Setting(
             Group.RESULT,
-            "Steps of the sampler. 1: the posterior mean (highest fidelity, smooth); "
-            f"more: a sample (sharp, less accurate). By default {DEFAULT_STEPS}.",
+            f"Steps of the sampler for a sample; by default {DEFAULT_STEPS}. More than one asks "
+            "for a sample, 1 for the posterior mean.",
             metavar="N",
             least=1,
         ),
@@ -100,7 +113,7 @@ class Options:
         1,
         Setting(
             Group.RESULT,
-            "Average K samples and write their standard deviation as *_std. By default 1.",
+            "Draw K samples; write their mean, and their standard deviation as *_std.",
             metavar="K",
             least=1,
         ),
@@ -187,11 +200,12 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        if self.steps is None:
-            object.__setattr__(self, "steps", 1 if self.quick else DEFAULT_STEPS)
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         _check_together(self)
+        drawn = self.sample or self.samples > 1 or (self.steps or 1) > 1
+        object.__setattr__(self, "sample", drawn)
+        object.__setattr__(self, "steps", self.steps or (DEFAULT_STEPS if drawn else 1))
 
 
 def settings_of() -> dict[str, tuple[dataclasses.Field[Any], Setting]]:
@@ -205,7 +219,9 @@ def options_from(values: Mapping[str, Any], base: Options | None = None) -> Opti
     Raises:
         UsageError: an unknown name (the nearest is named), or a value out of range.
 
-    >>> options_from({"steps": 1}).steps
+    What is drawn, and in how many steps, is decided anew where `values` say anything of it.
+
+    >>> options_from({"quick": True}, Options(sample=True)).steps
     1
     """
     legal = [field.name for field in dataclasses.fields(Options)]
@@ -215,8 +231,10 @@ def options_from(values: Mapping[str, Any], base: Options | None = None) -> Opti
             raise UsageError(f"There is no option '{name}'. Did you mean '{near}'?")
     if base is None:
         return Options(**values)
-    if values.get("quick") and "steps" not in values:
-        values = {**values, "steps": 1}
+    if not DRAWN.isdisjoint(values):
+        ends = values.get("quick") or values.get("sample") is False
+        kept = base.steps if base.sample and not ends else None
+        values = {"sample": False, "steps": kept, **values}
     return dataclasses.replace(base, **values)
 
 
@@ -234,7 +252,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     """A value of the right kind and in range; words become members of their enumeration."""
     setting: Setting = field.metadata["setting"]
     kind = setting.choices
-    if value is None and field.default is None and field.name != "steps":
+    if value is None and field.default is None:
         return None
     if kind is not None:
         return _member(kind, field.name, value)
@@ -261,13 +279,14 @@ def _member(kind: type[enum.StrEnum], name: str, value: Any) -> enum.StrEnum:
 def _check_together(options: Options) -> None:
     if options.spacing_mm is not None and options.scale is not None:
         raise UsageError("Give either --spacing or --scale, not both.")
-    if options.steps == 1 and options.samples > 1:
+    if options.steps == 1 and (options.sample or options.samples > 1):
         raise UsageError(
-            f"{options.samples} samples of 1 step are all the same image, the posterior "
-            f"mean. Leave out --samples, or use more steps ({DEFAULT_STEPS} by default)."
+            "One step gives the posterior mean, which does not vary. For a sample leave out "
+            f"--steps ({DEFAULT_STEPS} by default) or use more; for the posterior mean leave out "
+            "--sample and --samples."
         )
-    if options.quick and options.steps > 1:
+    if options.quick and (options.sample or options.samples > 1 or (options.steps or 1) > 1):
         raise UsageError(
-            "--quick applies to the posterior mean (--steps 1) only, not to "
-            f"{options.steps} steps: a sample uses one orientation per step already."
+            "--quick applies to the posterior mean only: a sample uses one slice orientation "
+            "per step already. Leave out --quick, or leave out --sample, --samples and --steps."
         )

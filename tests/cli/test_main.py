@@ -55,7 +55,7 @@ def test_enhance_writes_a_page(scan, model, tmp_path):
         assert f'id="volume-{role}"' in text
     facts = json.loads((tmp_path / "out.json").read_text())
     assert facts["ModelSHA256"] in text
-    assert "averaged over 2 samples" in text
+    assert "mean of 2 samples" in text
     assert "this page cannot show whether the restored detail is correct" in text
     assert "Someone" not in text
     assert "19700101" not in text
