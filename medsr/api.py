@@ -40,7 +40,8 @@ def degrade(scan: Any, slice_spacing_mm: float, **settings: Any) -> Volume:
         raise UsageError(f"degrade: {fault}.") from None
     low, remarks = degraded(as_volume(scan), request)
     for remark in remarks:
-        warnings.warn(remark, MedsrWarning, stacklevel=2)
+        if remark.is_python_warning:
+            warnings.warn(remark.text, MedsrWarning, stacklevel=2)
     return low
 
 

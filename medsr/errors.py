@@ -45,7 +45,7 @@ class MedsrError(Exception):
 
 
 class MedsrWarning(UserWarning):
-    """A remark on a finished result; see `Enhanced.remarks`."""
+    """A doubt or an assumption about a result; see `medsr.remarks` and `Enhanced.remarks`."""
 
 
 class UsageError(MedsrError):

@@ -158,7 +158,14 @@ def test_remarks_are_warnings_too(path, enhancer):
     array = np.asarray(medsr.read(path).voxels)
     with pytest.warns(MedsrWarning, match="assumed MR"):
         enhanced = enhancer.enhance(array, affine=np.diag([1, 1, 4, 1.0]), steps=1)
-    assert any("assumed MR" in remark for remark in enhanced.remarks)
+    assert any("assumed MR" in remark.text for remark in enhanced.remarks)
+
+
+def test_a_note_is_no_python_warning(path, enhancer, recwarn):
+    array = np.asarray(medsr.read(path).voxels)
+    enhanced = enhancer.enhance(array, affine=np.diag([1, 1, 12, 1.0]), modality="MR", steps=1)
+    assert any("8 times finer" in remark.text for remark in enhanced.remarks)
+    assert not any("8 times finer" in str(warning.message) for warning in recwarn)
 
 
 def test_a_volume_is_saved_and_shown_in_one_line(path, tmp_path):

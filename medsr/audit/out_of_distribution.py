@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import Refused
 from medsr.intensity import FOREGROUND
+from medsr.remarks import Meaning, Remark
 
 __all__ = [
     "REFUSED_SCORE",
@@ -162,8 +163,8 @@ SLACK = 1.02
 
 def remarks_on_range(
     acquisition: Acquisition, ranges: Mapping[str, Any], *, samples: bool
-) -> tuple[str, ...]:
-    """One sentence for each number outside of the model card's ranges.
+) -> tuple[Remark, ...]:
+    """A doubt for each number outside of the model card's ranges.
 
     Args:
         acquisition: of the scan.
@@ -190,10 +191,11 @@ def remarks_on_range(
     for key, value in found.items():
         low, high = ranges.get(key, (0.0, float("inf")))
         if not low / SLACK <= value <= high * SLACK:
-            remarks.append(
+            sentences = (
                 f"The {words[key]} is {value:.2g}; the model was trained on {low:g} to "
                 f"{high:g}. Expect a lower quality than the model card states."
             )
+            remarks.append(Remark(Meaning.DOUBT, sentences))
     return tuple(remarks)
 
 
@@ -205,7 +207,7 @@ def remarks_on_distribution(
     name: str,
     *,
     force: bool,
-) -> tuple[str, ...]:
+) -> tuple[Remark, ...]:
     """Remarks on the numbers in which a scan differs from all training scans.
 
     Args:
@@ -226,4 +228,5 @@ def remarks_on_distribution(
             f"{name}: is very unlike the model's training scans. {beyond[0].sentence} "
             "Check the modality and the header; --force enhances the scan anyway."
         )
-    return tuple(s.sentence for s in found if s.distance > REMARKABLE_SCORE)
+    worth_it = (s.sentence for s in found if s.distance > REMARKABLE_SCORE)
+    return tuple(Remark(Meaning.DOUBT, sentence) for sentence in worth_it)

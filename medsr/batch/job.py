@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsr.remarks import Remark
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
 
@@ -203,7 +204,7 @@ class Outcome:
     end: End
     reason: str = ""
     seconds: float = 0.0
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 #: What enhances a volume.

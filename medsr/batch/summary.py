@@ -11,15 +11,18 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from medsr.batch.job import Decision, End, Item, Outcome
 from medsr.batch.naming import README, as_page, description, page_path, thumbnail_path
 from medsr.batch.plan import Plan
+from medsr.remarks import Remark, in_order
 from medsr.report.batch_page import PageRow, batch_page
 from medsr.version import __version__
 from medsr.volume.atomic import write_text
+from medsr.volume.sidecar import read_own_record
 from medsr.words import csv_cell, printable
 
 __all__ = ["FAULTS", "Results", "Row", "results_of", "write_summary"]
@@ -45,7 +48,15 @@ class Row:
     spacing_mm: str
     output_shape: str
     seconds: float
-    remarks: str = ""
+    remarks: tuple[Remark, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of `summary.json`; the remarks as in a sidecar."""
+        return {**asdict(self), "remarks": [remark.to_json() for remark in self.remarks]}
+
+    def cells(self) -> list[Any]:
+        """A line of `summary.csv`; the remarks in one cell, doubts first."""
+        return [*(asdict(self) | {"remarks": " ".join(map(str, self.remarks))}).values()]
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,10 @@ class Results:
         found = Counter(row.end for row in self.rows)
         return {end: found[end] for end in ORDER if found[end]}
 
+    def to_json(self) -> dict[str, Any]:
+        """Counts and scans, as `summary.json` has them."""
+        return {"Counts": self.counts, "Scans": [row.to_json() for row in self.rows]}
+
     @property
     def is_whole(self) -> bool:
         """Whether every scan that should be enhanced is, or is in the hands of another run."""
@@ -73,7 +88,10 @@ class Results:
 
 def results_of(plan: Plan, outcomes: Mapping[str, Outcome]) -> Results:
     """Join a plan with what became of its scans."""
-    rows = [_row(item, _outcome(item, plan, outcomes)) for item in plan.items]
+    rows = [
+        _row(item, _with_remarks(_outcome(item, plan, outcomes), item, plan))
+        for item in plan.items
+    ]
     return Results(tuple(sorted(rows, key=lambda row: ORDER.index(row.end))))
 
 
@@ -85,6 +103,15 @@ def _outcome(item: Item, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome
     if item.key in plan.done:
         return Outcome(item.key, End.DONE_EARLIER)
     return outcomes[item.key]
+
+
+def _with_remarks(outcome: Outcome, item: Item, plan: Plan) -> Outcome:
+    """A scan that was done earlier has its remarks in its sidecar."""
+    if outcome.end is not End.DONE_EARLIER:
+        return outcome
+    found = (read_own_record(plan.job.out / item.output) or {}).get("Remarks")
+    remarks = found if isinstance(found, list) else []
+    return replace(outcome, remarks=in_order(map(Remark.from_json, remarks)))
 
 
 def _row(item: Item, outcome: Outcome) -> Row:
@@ -99,7 +126,7 @@ def _row(item: Item, outcome: Outcome) -> Row:
         spacing_mm=" x ".join(f"{mm:.3g}" for mm in item.spacing_mm or ()),
         output_shape=_by(item.fine_shape),
         seconds=outcome.seconds,
-        remarks=" ".join(outcome.remarks),
+        remarks=outcome.remarks,
     )
 
 
@@ -121,9 +148,8 @@ def write_summary(results: Results, plan: Plan) -> None:
     if plan.part[1] > 1:
         suffix = f"_{plan.part[0]}_of_{plan.part[1]}"
         name, where = name + suffix, where + suffix
-    rows = [asdict(row) for row in results.rows]
-    facts = {"MedsrVersion": __version__, "Counts": results.counts, "Scans": rows}
-    table = [list(Row.__dataclass_fields__), *(r.values() for r in rows)]
+    facts = {"MedsrVersion": __version__, **results.to_json()}
+    table = [list(Row.__dataclass_fields__), *(row.cells() for row in results.rows)]
     places = [["key", "folder", "output"], *_places(plan)]
     write_text(as_page(facts), out / f"{name}.json")
     write_text(_csv(table), out / f"{name}.csv")
@@ -143,6 +169,7 @@ def _page_rows(results: Results, out: Path) -> list[PageRow]:
             end=row.end,
             fault=row.end in FAULTS,
             reason=row.reason,
+            remarks=row.remarks,
             facts=", ".join(
                 word for word in (row.modality, row.shape, _mm(row.spacing_mm)) if word
             ),

@@ -26,6 +26,7 @@ from medsr.errors import (
     Refused,
     SeveralVolumes,
 )
+from medsr.remarks import Remark
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced, Models
 from medsr.results.target import Target, in_the_other_format, with_context
@@ -52,7 +53,7 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
         DONE, DONE_EARLIER, SKIPPED, BUSY, FAILED or SET_ASIDE, with seconds.
     """
     began = time.monotonic()
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     try:
         claim = acquire(hidden_folder(job.out), item.key, job.run, job.means.claim_age_s)
         if claim is None:
@@ -82,7 +83,7 @@ _NO_MEMORY = "there was not enough memory. Give fewer --workers, or a machine wi
 
 def _claimed(
     item: Item, job: Job, restore: Restore, claim: Claim
-) -> tuple[End, str, tuple[str, ...]]:
+) -> tuple[End, str, tuple[Remark, ...]]:
     """The end, the reason and the remarks of a scan that this process holds."""
     if claim.losses >= TRIES:
         words = (

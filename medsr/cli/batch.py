@@ -217,8 +217,7 @@ def _say_results(results: Results, out: Path, as_json: bool) -> None:
     """
     counts = ", ".join(f"{number} {end}" for end, number in results.counts.items())
     if as_json:
-        rows = [asdict(row) for row in results.rows]
-        click.echo(json.dumps({"Counts": results.counts, "Scans": rows}, indent=2))
+        click.echo(json.dumps(results.to_json(), indent=2))
     else:
         click.echo(f"{counts or 'no scans found'}: {out / 'summary.html'}")
     if results.is_whole:

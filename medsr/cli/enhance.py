@@ -109,9 +109,10 @@ def enhance(
     quiet = words["quiet"]
     hidden = quiet or words["no_progress"] or not sys.stderr.isatty()
     with click.progressbar(length=1000, label="enhancing", file=sys.stderr, hidden=hidden) as bar:
-        facts = run(request, lambda share: bar.update(round(1000 * share) - bar.pos))
-    for remark in [] if quiet else facts["Remarks"]:
-        click.echo(f"note: {remark}", err=True)
+        done = run(request, lambda share: bar.update(round(1000 * share) - bar.pos))
+    facts = done.facts
+    for remark in [] if quiet else done.remarks:
+        click.echo(str(remark), err=True)
     if words["as_json"] or words["verbose"]:
         click.echo(json.dumps(facts, indent=2))
     elif not quiet:

@@ -108,7 +108,7 @@ def degrade(
     known = None if modality is None else Modality(modality.upper())
     low, remarks = run(source, output, Request(modality=known, **words), overwrite=overwrite)
     for remark in remarks:
-        click.echo(f"note: {remark}", err=True)
+        click.echo(str(remark), err=True)
     click.echo(f"{' x '.join(str(n) for n in low.shape)} voxels: {output}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from medsr.acquisition.acquisition import in_plane_profile
 from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.errors import OutputError, UsageError
+from medsr.remarks import Remark
 from medsr.restore.options import Options
 from medsr.restore.plan import of_known_modality
 from medsr.version import __version__
@@ -45,7 +46,7 @@ class Request:
 
 def run(
     source: Path, output: Path, request: Request, *, overwrite: bool = False
-) -> tuple[Volume, tuple[str, ...]]:
+) -> tuple[Volume, tuple[Remark, ...]]:
     """Degrade and write, with a sidecar that says how; returns the result and remarks.
 
     Raises:
@@ -70,7 +71,7 @@ def run(
     return low, remarks
 
 
-def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[str, ...]]:
+def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[Remark, ...]]:
     """The scan with simulated thick slices, and remarks.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from medsr.remarks import Remark
 from medsr.restore.enhancer import Models
 from medsr.restore.options import Options
 from medsr.restore.plan import of_known_modality
@@ -24,7 +25,7 @@ from medsr.results.write import sidecar, write
 from medsr.volume.dicom.write.derive import check_belongs
 from medsr.volume.formats import Scan, open_scan
 
-__all__ = ["Request", "run"]
+__all__ = ["Done", "Request", "run"]
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,25 @@ class Request:
     overwrite: bool = False
 
 
+@dataclass(frozen=True)
+class Done:
+    """What became of a request.
+
+    Attributes:
+        facts: what the sidecar records, and the `Seconds` that it took.
+        remarks: for the reader, in order.
+    """
+
+    facts: dict[str, Any]
+    remarks: tuple[Remark, ...]
+
+
 def run(
     request: Request,
     progress: Callable[[float], None] | None = None,
     models: Models | None = None,
-) -> dict[str, Any]:
-    """Enhance and write; returns what the sidecar records, and the seconds that it took.
+) -> Done:
+    """Enhance and write.
 
     Args:
         request: what to do.
@@ -91,10 +105,11 @@ def run(
             check_belongs(of_known_modality(scan.volume, options)[0], target.source)
         plan = enhancer.plan(scan.volume, options)
         if request.dry_run:
-            return enhancer.record(plan).to_json()
+            return Done(enhancer.record(plan).to_json(), plan.remarks)
         enhanced = enhancer.run(plan, progress)
         write(target, enhanced)
-    return {**sidecar(target, enhanced), "Seconds": round(time.monotonic() - began, 2)}
+    seconds = round(time.monotonic() - began, 2)
+    return Done({**sidecar(target, enhanced), "Seconds": seconds}, enhanced.remarks)
 
 
 def _of_the_templates_modality(scan: Scan, target: Target) -> Scan:

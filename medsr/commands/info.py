@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medsr.errors import Refused
+from medsr.remarks import in_order
 from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
 from medsr.volume.anatomy import check_is_anatomy
@@ -50,7 +51,7 @@ def describe(volume: Volume) -> list[str]:
         f"{volume.name}: {volume.modality or 'modality unknown'}, {shape} voxels of {spacing} mm",
         f"intensities {volume.voxels.min():g} to {volume.voxels.max():g} {volume.unit}",
     ]
-    lines += [f"note: {remark}" for remark in volume.remarks]
+    lines += [str(remark) for remark in in_order(volume.remarks)]
     if volume.slice_axis is not None:
         between = volume.spacing_mm[volume.slice_axis]
         words = geometry.axis_words(volume.affine, volume.slice_axis)

@@ -13,6 +13,7 @@ import torch
 from medsr.errors import UsageError
 from medsr.extras import need
 from medsr.node.rules import Rule, load_settings
+from medsr.remarks import Meaning
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Models
 from medsr.results.target import Target
@@ -86,4 +87,5 @@ def enhance_received(series: DicomSeries, output: Path, rule: Rule, models: Mode
     target = Target(output, Format.DICOM, series, options.multi_frame)
     write(target, enhanced)
     for remark in enhanced.remarks:
-        log.info("series %s: %s", series.name, remark)
+        level = logging.WARNING if remark.meaning is Meaning.DOUBT else logging.INFO
+        log.log(level, "series %s: %s", series.name, remark.text)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote
 
+from medsr.remarks import Remark
+
 __all__ = ["PageRow", "batch_page"]
 
 _STYLE = """
@@ -14,6 +16,7 @@ body { font: 15px/1.4 system-ui, sans-serif; margin: 2em; color: #222; backgroun
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; vertical-align: top; padding: .4em .8em; border-top: 1px solid #ddd }
 tr.fault td { background: #fdecea } td.seconds { text-align: right } img { display: block }
+small.doubt { background: #fff3cd }
 """
 
 
@@ -29,6 +32,7 @@ class PageRow:
     seconds: float
     picture: str
     page: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 def batch_page(rows: Sequence[PageRow], counts: Mapping[str, int]) -> str:
@@ -52,10 +56,14 @@ def _row(row: PageRow) -> str:
     scan = escape(row.scan)
     if row.page:
         scan = f'<a href="{quote(row.page)}">{scan}</a>'
+    remarks = "".join(
+        f'<br><small class="{remark.meaning}">{escape(str(remark))}</small>'
+        for remark in row.remarks
+    )
     seconds = f"{row.seconds:.0f}" if row.seconds else ""
     return (
         f'<tr class="{"fault" if row.fault else "fine"}">'
         f"<td>{scan}<br><small>{escape(row.facts)}</small>"
-        f"<td><b>{escape(row.end)}</b> {escape(row.reason)}"
+        f"<td><b>{escape(row.end)}</b> {escape(row.reason)}{remarks}"
         f'<td class="seconds">{seconds}<td>{picture}</tr>'
     )

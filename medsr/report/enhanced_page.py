@@ -31,7 +31,7 @@ def enhanced_page(enhanced: Enhanced) -> str:
         ScanImages(after=result, before=before, std=enhanced.std),
         PageText(
             title="Enhanced scan",
-            warnings=facts["Remarks"],
+            warnings=[str(remark) for remark in enhanced.remarks],
             tables=[_consistency_table(measured, {"before": before, "enhanced": result})],
             provenance=[*provenance_of(facts), *versions()],
             methods=enhancement_words(facts),

@@ -13,6 +13,7 @@ from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.bounded import nearest_within
 from medsr.acquisition.projection import LEAST_RATIO, Projector, wiener_ratio
 from medsr.acquisition.resample import axis_matrices
+from medsr.remarks import Meaning, Remark
 from medsr.restore.choices import Consistency
 from medsr.restore.chunks import Chunk
 
@@ -226,16 +227,17 @@ class DataConsistency:
         return x if self.floor is None else torch.clamp(x, min=self.floor)
 
 
-def remark_on_residual(consistency: DataConsistency, residual: Residual) -> str | None:
+def remark_on_residual(consistency: DataConsistency, residual: Residual) -> Remark | None:
     """Why a result does not agree with its scan everywhere; None where it does as promised."""
     promised = not consistency.is_off and not consistency.is_noisy
     if not promised or residual.share_beyond == 0:
         return None
     exact = consistency.mode is Consistency.EXACT
     wanted = "exactly" if exact else f"within {100 * TOLERANCE:g} % of the intensity range"
-    return (
+    words = (
         f"{100 * residual.share_beyond:.2g} % of the measured voxels are not reproduced "
         f"{wanted}; the largest difference is {100 * residual.largest:.2g} % of the "
         "range. No image without values darker than air reproduces them with the assumed "
         "slice profile, which happens next to voxels that were set to zero."
     )
+    return Remark(Meaning.DOUBT, words)

@@ -16,6 +16,7 @@ from medsr.errors import MedsrWarning
 from medsr.network.bundled import model_for, model_path
 from medsr.network.checkpoint import ModelCard, load_model, weights_digest
 from medsr.network.device import choose_device, half_is_fast
+from medsr.remarks import Meaning, Remark
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
 from medsr.restore.plan import Plan, make_plan, of_known_modality
@@ -52,8 +53,8 @@ class Enhanced:
     null_space_map: Volume | None = None
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        """Remarks for the reader, the most important first."""
+    def remarks(self) -> tuple[Remark, ...]:
+        """For the reader, sorted by what they mean for the result."""
         return self.record.remarks
 
 
@@ -113,7 +114,8 @@ class Enhancer:
             settings: any fields of `Options`, over those of `options`.
 
         Returns:
-            The result with its record. Its remarks are also given as `MedsrWarning`.
+            The result with its record. Python warns (`MedsrWarning`) of its doubts and
+            assumptions; see `Enhanced.remarks`.
 
         Raises:
             InputError: the scan cannot be read.
@@ -125,7 +127,8 @@ class Enhancer:
         volume = as_volume(scan, affine=affine, spacing_mm=spacing_mm)
         enhanced = self.run(self.plan(volume, chosen), progress)
         for remark in enhanced.remarks:
-            warnings.warn(f"{volume.name}: {remark}", MedsrWarning, stacklevel=2)
+            if remark.is_python_warning:
+                warnings.warn(f"{volume.name}: {remark.text}", MedsrWarning, stacklevel=2)
         return enhanced
 
     def plan(self, volume: Volume, options: Options) -> Plan:
@@ -213,7 +216,7 @@ def _findings(found: Restored) -> Findings:
     )
 
 
-def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[str, ...]:
+def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[Remark, ...]:
     """Advice where another slice profile explains the scan far better than the assumed one."""
     if better is None:
         return ()
@@ -225,4 +228,4 @@ def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[str, .
         "switched off. If you know the slice profile, set it with --profile and "
         "--slice-thickness."
     )
-    return (words,)
+    return (Remark(Meaning.DOUBT, words),)

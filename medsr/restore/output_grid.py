@@ -9,6 +9,7 @@ import psutil
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.errors import NothingToDo, Refused, UsageError
+from medsr.remarks import Meaning, Remark
 from medsr.volume.volume import Volume
 
 __all__ = ["MAX_FACTOR", "Target", "choose_spacing", "choose_target"]
@@ -29,10 +30,10 @@ ISOTROPIC_RATIO = 1.1
 
 @dataclass(frozen=True)
 class Target:
-    """The spacing to restore to, mm, and a remark for the user."""
+    """The spacing to restore to, mm, and remarks for the user."""
 
     spacing_mm: tuple[float, float, float]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def choose_target(
@@ -85,10 +86,11 @@ def _limited(have: tuple[float, float, float], wanted: list[float], name: str) -
     remarks = []
     for k in range(3):
         if have[k] / wanted[k] > MAX_FACTOR * (1 + 1e-6):
-            remarks.append(
+            words = (
                 f"{have[k]:.3g} mm to {wanted[k]:.3g} mm is more than 8 times finer, the "
                 f"limit of medsr; the result has {have[k] / MAX_FACTOR:.3g} mm."
             )
+            remarks.append(Remark(Meaning.NOTE, words))
             wanted[k] = have[k] / MAX_FACTOR
     if all(abs(have[k] / wanted[k] - 1) < 1e-6 for k in range(3)):
         raise NothingToDo(

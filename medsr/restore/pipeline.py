@@ -26,6 +26,7 @@ from medsr.diffusion.samplers import Denoise, Sampler, multistep
 from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas
 from medsr.intensity import FOREGROUND, Scaling, scaling_for
 from medsr.network.checkpoint import ModelCard
+from medsr.remarks import Remark
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
 from medsr.restore.intervals import half_width_of, interval_for
@@ -69,7 +70,7 @@ class Restored:
     noise: float
     inconsistency: tuple[float, ...]
     residual: Residual
-    unmet: str | None
+    unmet: Remark | None
     null_space: NullSpace
     better_profile: AxisSampling | None
 

@@ -11,6 +11,7 @@ from medsr.audit.out_of_distribution import remarks_on_distribution, remarks_on_
 from medsr.errors import Refused
 from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard
+from medsr.remarks import Meaning, Remark, in_order
 from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
 from medsr.volume.anatomy import check_is_anatomy
@@ -31,16 +32,16 @@ class Plan:
         volume: the measured scan, with its modality resolved.
         acquisition: how it was made, as seen from the fine grid.
         options: the options of the enhancement.
-        remarks: remarks for the user.
+        remarks: for the reader, in order.
     """
 
     volume: Volume
     acquisition: Acquisition
     options: Options = DEFAULTS
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
-def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[str, ...]]:
+def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[Remark, ...]]:
     """The scan with its modality and unit, and a remark if the modality was guessed.
 
     Raises:
@@ -60,7 +61,7 @@ def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[s
         f"The file does not state the modality; medsr assumed {guess} from the intensities. "
         "If this is wrong, set --modality."
     )
-    return volume.of_modality(guess), (words,)
+    return volume.of_modality(guess), (Remark(Meaning.ASSUMPTION, words),)
 
 
 def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
@@ -97,12 +98,12 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
     remarks += target.remarks
     remarks += remarks_on_range(acquisition, card.ranges, samples=options.steps > 1)
     remarks += _remarks_on_distribution(volume, acquisition.coarse_axis, options, card)
-    return Plan(volume, acquisition, options, remarks)
+    return Plan(volume, acquisition, options, in_order(remarks))
 
 
 def _remarks_on_distribution(
     volume: Volume, axis: int, options: Options, card: ModelCard
-) -> tuple[str, ...]:
+) -> tuple[Remark, ...]:
     """How the scan differs from the training scans."""
     voxels = np.asarray(volume.voxels)
     scaling = scaling_for(Modality(card.modality), voxels, volume.name)

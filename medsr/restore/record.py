@@ -7,6 +7,7 @@ from typing import Any
 
 from medsr.acquisition.acquisition import AxisSampling
 from medsr.network.checkpoint import ModelCard
+from medsr.remarks import Remark, in_order
 from medsr.restore.options import DEFAULT_SAMPLER, Options
 from medsr.restore.plan import Plan
 from medsr.version import __version__
@@ -84,7 +85,7 @@ class Record:
         input_digest: SHA-256 of the files that were read; "" for a volume made in memory.
         axes: how the scanner sampled each axis, as assumed; mm.
         coarse_axis: the one that was restored most.
-        remarks: remarks for the reader, the most important first.
+        remarks: for the reader; in order.
         findings: of the result; None of a plan.
         version: of medsr.
     """
@@ -95,9 +96,12 @@ class Record:
     input_digest: str
     axes: tuple[AxisSampling, AxisSampling, AxisSampling]
     coarse_axis: int
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     findings: Findings | None = None
     version: str = __version__
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "remarks", in_order(self.remarks))
 
     @property
     def input_spacing_mm(self) -> tuple[float, ...]:
@@ -135,7 +139,7 @@ class Record:
             "Forced": self.options.force,
             "Device": self.model.device,
             "Precision": self.model.precision,
-            "Remarks": list(self.remarks),
+            "Remarks": [remark.to_json() for remark in self.remarks],
             **({} if self.findings is None else self.findings.to_json()),
         }
 

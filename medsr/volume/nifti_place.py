@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.remarks import Meaning, Remark
 from medsr.volume import geometry
 from medsr.volume.nifti_header import shape_of
 
@@ -28,12 +29,12 @@ class Placement:
         affine: [4, 4], voxel -> RAS+ mm, of the form that counts: sform, else qform, else pixdim.
         space: sform_code and qform_code for what is written; of two forms that differ only
             the first is kept.
-        remarks: sentences on what was questioned.
+        remarks: what was assumed instead of what the header says.
     """
 
     affine: NDArray[np.float64]
     space: tuple[int, int]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
 
 def place(header: Any) -> Placement:
@@ -42,30 +43,32 @@ def place(header: Any) -> Placement:
     Raises:
         ValueError, numpy.linalg.LinAlgError: a quaternion that is none.
     """
-    remarks: list[str] = []
+    assumed: list[str] = []
     for form in ("sform_code", "qform_code"):
         if not 0 <= int(header[form]) <= 5:
-            remarks.append(f"{form} {int(header[form])} is undefined in NIfTI; 2 is assumed.")
+            assumed.append(f"The {form} {int(header[form])} is undefined in NIfTI; 2 is assumed.")
             header[form] = 2
     affine = np.array(header.get_best_affine(), dtype=np.float64)
-    scale = _unit_mm(header, affine, remarks)
+    scale = _unit_mm(header, affine, assumed)
     affine[:3] *= scale
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if sform and qform and not _agree(header, affine, scale):
-        remarks.append(
-            "sform and qform place the image differently; the sform is used, as in most programs."
+        assumed.append(
+            "The sform and the qform place the image differently; the sform is used, as in "
+            "most programs."
         )
         qform = 0
-    return Placement(affine, (sform, qform), tuple(remarks))
+    remarks = tuple(Remark(Meaning.ASSUMPTION, words) for words in assumed)
+    return Placement(affine, (sform, qform), remarks)
 
 
-def _unit_mm(header: Any, affine: NDArray[np.float64], remarks: list[str]) -> float:
+def _unit_mm(header: Any, affine: NDArray[np.float64], assumed: list[str]) -> float:
     """Millimetres of one unit of length: what the header says, where that can be."""
     code = int(header["xyzt_units"]) & 7
     if code == 0:
         return 1.0
     if code not in _UNITS:
-        remarks.append(f"unit of length {code} is undefined in NIfTI; mm is assumed.")
+        assumed.append(f"The unit of length {code} is undefined in NIfTI; mm is assumed.")
         return 1.0
     spacing = geometry.spacing_mm(affine)
 
@@ -76,8 +79,8 @@ def _unit_mm(header: Any, affine: NDArray[np.float64], remarks: list[str]) -> fl
         return _UNITS[code]
     mm = " x ".join(f"{s:.4g}" for s in spacing * _UNITS[code])
     unit = "metres" if code == 1 else "microns"
-    remarks.append(
-        f"the header gives lengths in {unit}, which would make the voxels {mm} mm; mm is assumed."
+    assumed.append(
+        f"The header gives lengths in {unit}, which would make the voxels {mm} mm; mm is assumed."
     )
     return 1.0
 

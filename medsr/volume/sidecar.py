@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from medsr.errors import Refused
+from medsr.remarks import Meaning, Remark
 from medsr.volume.bids import inherited_sidecars
 from medsr.volume.modality import Modality
 
@@ -62,7 +63,7 @@ class Sidecar:
     """The settings that count for an image, and remarks on files that could not be read."""
 
     settings: dict[str, Any]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
@@ -115,7 +116,8 @@ def read_own_record(image: Path) -> dict[str, Any] | None:
 
 
 def _ignored(file: Path, why: str) -> Sidecar:
-    return Sidecar({}, (f"the sidecar {file.name} {why} and is ignored; correct or remove it.",))
+    words = f"The sidecar {file.name} {why} and was ignored; correct or remove it."
+    return Sidecar({}, (Remark(Meaning.ASSUMPTION, words),))
 
 
 def _text(content: bytes) -> str:

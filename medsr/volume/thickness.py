@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from medsr.remarks import Meaning, Remark
+
 __all__ = ["THICKEST", "THINNEST", "believed_thickness", "is_plausible_thickness"]
 
 #: A thickness beyond these multiples of the distance between slices is an error of the header:
@@ -16,7 +18,7 @@ def is_plausible_thickness(thickness_mm: float, step_mm: float) -> bool:
 
 def believed_thickness(
     declared_mm: float | None, step_mm: float
-) -> tuple[float | None, tuple[str, ...]]:
+) -> tuple[float | None, tuple[Remark, ...]]:
     """The thickness to use, and a remark where the declared one is ignored.
 
     Args:
@@ -28,8 +30,8 @@ def believed_thickness(
     """
     if declared_mm is None or is_plausible_thickness(declared_mm, step_mm):
         return declared_mm, ()
-    remark = (
+    words = (
         f"The header gives a slice thickness of {declared_mm:.3g} mm for slices "
         f"{step_mm:.3g} mm apart, which is not plausible; it was ignored."
     )
-    return None, (remark,)
+    return None, (Remark(Meaning.ASSUMPTION, words),)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, SeveralVolumes
+from medsr.remarks import Remark
 from medsr.volume import geometry, planes
 from medsr.volume.anatomy import Kind
 from medsr.volume.modality import Modality, unit_of
@@ -47,7 +48,7 @@ class Volume:
         space: sform_code and qform_code of NIfTI: 1 the scanner's, 2 aligned to another scan,
             3 Talairach, 4 MNI, 5 another template; both 0 for no place in the patient.
         kind: what the image shows when that is not anatomy; see `anatomy.check_is_anatomy`.
-        remarks: sentences on what the reader assumed or questioned.
+        remarks: what the reader assumed or questioned.
 
     Raises:
         Refused: not three axes, an empty axis, voxels that are not finite or not plausible, or
@@ -67,7 +68,7 @@ class Volume:
     padding: Padding | None = None
     space: tuple[int, int] = (1, 1)
     kind: Kind | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels, dtype=np.float32)

@@ -44,8 +44,8 @@ def test_the_refusal_says_the_number_and_how_to_go_on() -> None:
     with pytest.raises(Refused, match=r"pixel to pixel .* --force"):
         remarks_on_distribution(noise, 2, MM, ranges, "scan.nii", force=False)
     assert any(
-        "pixel to pixel" in s
-        for s in remarks_on_distribution(noise, 2, MM, ranges, "s", force=True)
+        "pixel to pixel" in remark.text
+        for remark in remarks_on_distribution(noise, 2, MM, ranges, "s", force=True)
     )
 
 

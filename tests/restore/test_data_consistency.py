@@ -71,8 +71,8 @@ def test_what_cannot_be_reproduced_is_put_in_words() -> None:
     assert residual.largest > TOLERANCE
     remark = remark_on_residual(consistency, residual)
     assert remark is not None
-    assert "not reproduced within 0.5 %" in remark
-    assert "set to zero" in remark
+    assert "not reproduced within 0.5 %" in remark.text
+    assert "set to zero" in remark.text
 
 
 def test_the_residual_does_not_depend_on_the_chunks() -> None:

@@ -132,7 +132,7 @@ def test_targets(phantom):
     thick = replace(phantom, affine=np.diag([0.5, 0.5, 6.0, 1.0]))
     limited = choose_target(thick)
     assert limited.spacing_mm == (0.5, 0.5, 0.75)
-    assert "8 times" in limited.remarks[0]
+    assert "8 times" in limited.remarks[0].text
     with pytest.raises(UsageError):
         choose_target(phantom, scale=2, spacing_mm=1)
     with pytest.raises(Refused, match="already isotropic"):

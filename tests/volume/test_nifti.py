@@ -253,7 +253,7 @@ class TestPlace:
         volume = read_nifti(tmp_path / "b.nii")
         assert np.allclose(volume.affine, AFFINE)
         assert volume.space == (4, 0)
-        assert "sform" in volume.remarks[0]
+        assert "sform" in volume.remarks[0].text
 
     @BOTH
     def test_ten_metres_away_is_not_believed(self, tmp_path, reader):
@@ -311,4 +311,4 @@ class TestValues:
         (tmp_path / "a.json").write_text(f'{{"SliceThickness": {thickness}}}')
         volume = read_nifti(nifti_file(tmp_path / "a.nii"))
         assert volume.slice_thickness_mm is None
-        assert "thickness" in volume.remarks[0]
+        assert "thickness" in volume.remarks[0].text

@@ -40,8 +40,8 @@ def test_encodings_of_people(tmp_path, encoding):
 def test_one_that_cannot_be_read_is_ignored_with_a_remark(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
     volume = read_nifti(nifti_file(tmp_path / "a.nii"))
-    assert "a.json" in volume.remarks[0]
-    assert "ignored" in volume.remarks[0]
+    assert "a.json" in volume.remarks[0].text
+    assert "ignored" in volume.remarks[0].text
     assert volume.slice_thickness_mm is None
     read_nifti_header(tmp_path / "a.nii")
 

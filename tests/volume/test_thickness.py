@@ -22,7 +22,7 @@ def test_the_rooms_agree(tmp_path, thickness, believed):
         edit(file, SliceThickness=thickness)
     with open_series(tmp_path / "scan") as series:
         assert (series.volume().slice_thickness_mm is not None) == believed
-        assert any("not plausible" in words for words in series.remarks) != believed
+        assert any("not plausible" in remark.text for remark in series.remarks) != believed
     affine = np.diag([1.0, 1.0, 4.0, 1.0])
     scan = Volume(np.ones((4, 4, 4)), affine, slice_axis=2, slice_thickness_mm=thickness)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from medsr.remarks import Meaning, Remark
 from medsr.volume.dicom.read.frames import Frame
 from medsr.volume.thickness import believed_thickness
 
@@ -29,8 +30,8 @@ def _declared(frames: Sequence[Frame]) -> float | None:
     return found[0] if min(found) > 0 and max(found) <= 1.01 * min(found) else None
 
 
-def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
-    """Sentences on what was ignored or may matter.
+def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[Remark, ...]:
+    """What was assumed or may matter.
 
     Args:
         frames: of a series.
@@ -39,17 +40,19 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[str, ...]:
     remarks = list(believed_thickness(_declared(frames), step_mm)[1])
     marks = [frame.marks for frame in frames]
     if len({mark.get("frame of reference") for mark in marks}) > 1:
-        remarks.append(
+        words = (
             "Every slice declares its own frame of reference, as some anonymisers write "
             "it. All positions were assumed to be in the same space."
         )
+        remarks.append(Remark(Meaning.ASSUMPTION, words))
     image_types = [mark.get("image type") for mark in marks]
-    words = {
+    words_found = {
         str(word).upper() for values in image_types if isinstance(values, tuple) for word in values
     }
-    if {"DERIVED", "MPR"} <= words:
-        remarks.append(
+    if {"DERIVED", "MPR"} <= words_found:
+        words = (
             "The slices are a reformat (MPR), whose slice profile differs from that of "
             "the scanner. Use the original slices if they exist."
         )
+        remarks.append(Remark(Meaning.DOUBT, words))
     return tuple(remarks)

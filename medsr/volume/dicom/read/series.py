@@ -25,6 +25,7 @@ import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from medsr.remarks import Remark
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.announced import check_size
 from medsr.volume.dicom.read.choose import known_group, name_of, pick_group
@@ -71,7 +72,7 @@ class DicomSeries:
             numbers are scaled.
         affine: [4, 4] voxel (column, row, slice) -> RAS+ mm.
         name: the file's or folder's name, for messages.
-        remarks: what a reader of the result should know, as sentences.
+        remarks: what a reader of the result should know.
         sources: one a file that is read, in the order of the names.
     """
 
@@ -79,7 +80,7 @@ class DicomSeries:
     frames: tuple[Frame, ...]
     affine: Affine
     name: str
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     sources: tuple[FileHeader, ...]
 
     @cached_property

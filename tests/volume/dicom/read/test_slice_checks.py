@@ -53,7 +53,7 @@ def test_a_frame_of_reference_in_every_file_says_nothing_and_is_remarked(tmp_pat
     dicom_series(tmp_path / "scan", change=change)
     with open_series(tmp_path / "scan") as series:
         assert series.volume().shape == (10, 8, 5)
-        assert "its own frame of reference" in series.remarks[0]
+        assert "its own frame of reference" in series.remarks[0].text
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_thickness_far_from_the_spacing_is_ignored_and_remarked(tmp_path, thic
         edit(file, SliceThickness=thickness)
     with open_series(tmp_path / "scan") as series:
         assert series.volume().slice_thickness_mm is None
-        assert f"thickness of {thickness} mm" in series.remarks[0]
+        assert f"thickness of {thickness} mm" in series.remarks[0].text
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
