@@ -70,7 +70,7 @@ class Row:
 
 def measure(path: Path, series_uid: str | None, work: Path) -> Row:
     """One series through the writer and the two judges."""
-    with open_series(path, series_uid=series_uid) as source:
+    with open_series(path, series=series_uid) as source:
         fine = twice_as_fine(source.volume())
         how = Derivation(Kind.ENHANCED, "conformance", "none", "0" * 64, "0", "Slices repeated.")
         write_series(fine, source, how, work / "out")

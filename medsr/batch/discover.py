@@ -15,16 +15,18 @@ from medsr.errors import MedsrError, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.frames import Frame, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
-from medsr.volume.dicom.values import texts
+from medsr.volume.dicom.values import text, texts
 from medsr.volume.formats import is_nifti
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.nifti import NiftiHeader, read_nifti_header
 from medsr.volume.walk import Dangling, Unreadable
 
 __all__ = [
+    "NAMELESS",
     "Damaged",
     "DicomFile",
     "Header",
+    "Names",
     "NiftiFile",
     "Picture",
     "Sort",
@@ -53,6 +55,26 @@ Picture = tuple[tuple[float, ...], Sort]
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What a person chooses a series by: free text, for the terminal alone.
+
+    Attributes:
+        study: StudyInstanceUID.
+        number: SeriesNumber.
+        description: SeriesDescription, printable.
+        size: (columns, rows); None for what has no pixels.
+    """
+
+    study: str = ""
+    number: int | None = None
+    description: str = ""
+    size: tuple[int, int] | None = None
+
+
+NAMELESS = Names()
+
+
+@dataclass(frozen=True, slots=True)
 class DicomFile:
     """One DICOM file; `fault` says why its pictures have no place."""
 
@@ -64,6 +86,8 @@ class DicomFile:
     instance: str
     pictures: tuple[Picture, ...]
     fault: str = ""
+    names: Names = NAMELESS
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +184,18 @@ def _dicom(head: FileHeader, path: str) -> DicomFile:
             fault = str(reason)
     image_type = texts(head.dataset, "ImageType")
     derived = bool(image_type) and image_type[0].upper() == "DERIVED"
+    size = (head.shape[1], head.shape[0]) if head.shape else None
     return DicomFile(
-        path, head.uid, head.modality, head.kind, derived, head.instance, pictures, fault
+        path=path,
+        uid=head.uid,
+        modality=head.modality,
+        kind=head.kind,
+        derived=derived,
+        instance=head.instance,
+        pictures=pictures,
+        fault=fault,
+        names=Names(text(head.dataset, "StudyInstanceUID"), head.number, head.description, size),
+        frames=head.frames,
     )
 
 

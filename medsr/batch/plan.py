@@ -7,19 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medsr.batch.discover import Damaged, DicomFile, Header, NiftiFile, read_headers, wanted
+from medsr.batch.discover import Header, read_headers, wanted
 from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
-from medsr.batch.naming import is_bids, may_enter
+from medsr.batch.naming import is_bids
 from medsr.batch.resume import state_of
-from medsr.batch.series import gather
-from medsr.batch.triage import Wishes, decide_damaged, decide_nifti, decide_series
+from medsr.batch.survey import judged, paths_of
+from medsr.batch.triage import Wishes
 from medsr.errors import InputError, OutputError, UsageError
 from medsr.network.bundled import bundled_models, model_path
 from medsr.network.checkpoint import load_card, weights_digest
 from medsr.network.device import choose_device
 from medsr.restore.options import Options
 from medsr.volume.modality import Modality
-from medsr.volume.walk import walk
 
 __all__ = ["Plan", "Selection", "make_plan"]
 
@@ -103,9 +102,9 @@ def make_plan(
     job = _job(Path(folder), Path(out), options, selection, means)
     wishes = Wishes(options, selection.modality, job.models, job.bids)
     items = [
-        item
-        for item in _decided(_headers(job, selection, means.readers), wishes)
-        if int(item.key, 16) % selection.parts == selection.part
+        found.item
+        for found in judged(_headers(job, selection, means.readers), wishes)
+        if int(found.item.key, 16) % selection.parts == selection.part
     ]
     items = _without_clashes(items)
     done: set[str] = set()
@@ -167,34 +166,12 @@ def _models(name: str | None) -> dict[str, Model]:
 
 def _headers(job: Job, selection: Selection, readers: int) -> Iterator[Header]:
     people = frozenset(label.removeprefix("sub-") for label in selection.participants)
-
-    def enter(folder: str) -> bool:
-        return not job.bids or may_enter(folder, people)
-
     paths = (
         path
-        for path in walk(job.root, job.out, enter)
+        for path in paths_of(job.root, job.out, bids=job.bids, people=people)
         if wanted(path, selection.include, selection.exclude)
-        and (not job.bids or path.startswith("sub-"))
     )
     return read_headers(job.root, paths, readers)
-
-
-def _decided(headers: Iterator[Header], wishes: Wishes) -> Iterator[Item]:
-    """NIfTI files at once, DICOM series when all files are known."""
-    items: list[Item] = []
-
-    def dicom() -> Iterator[DicomFile | Damaged]:
-        for header in headers:
-            if isinstance(header, NiftiFile):
-                items.append(decide_nifti(header, wishes))
-            else:
-                yield header
-
-    series, damaged = gather(dicom())
-    yield from items
-    yield from (decide_damaged(one) for one in damaged)
-    yield from (decide_series(one, wishes) for one in series)
 
 
 def _without_clashes(items: Sequence[Item]) -> list[Item]:

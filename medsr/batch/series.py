@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from medsr.batch.discover import Damaged, DicomFile, Sort
+from medsr.batch.discover import NAMELESS, Damaged, DicomFile, Names, Sort
 from medsr.volume.dicom.read.copies import instance_fault
 from medsr.volume.dicom.read.slice_checks import Slices
 
@@ -32,6 +32,9 @@ class Series:
         source: which file a picture is in.
         fault: the first file's that has no place in the patient.
         damaged: a sentence on unreadable files beside its own.
+        uid: SeriesInstanceUID.
+        names: of the first file.
+        frames: images in all files.
     """
 
     identity: str
@@ -48,6 +51,9 @@ class Series:
     seen: dict[int, int] = field(default_factory=dict)
     fault: str = ""
     damaged: str = ""
+    uid: str = ""
+    names: Names = NAMELESS
+    frames: int = 0
 
 
 def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Series]]:
@@ -65,7 +71,12 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
             one = damaged.setdefault(folder, Series(name, "", "damaged", fault=header.fault))
         else:
             key = (header.uid or f"no UID in {folder}", header.modality, header.kind)
-            one = series.setdefault(key, Series("|".join(key), header.modality, header.kind))
+            if key not in series:
+                series[key] = Series(
+                    "|".join(key), header.modality, header.kind, uid=header.uid, names=header.names
+                )
+            one = series[key]
+            one.frames += header.frames
             _add(one, header)
         one.packed += os.fsencode(header.path) + b"\0"
         one.files += 1

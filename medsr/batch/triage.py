@@ -7,14 +7,14 @@ nothing; it is refused when it is meant for it and has a fault.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from medsr.batch.discover import NiftiFile
-from medsr.batch.job import Decision, Item, Model, key_of
+from medsr.batch.job import Decision, Item, key_of
 from medsr.batch.naming import enhanced_name, format_of, why_not_bids
 from medsr.batch.series import Series, slices_of
 from medsr.errors import MedsrError, NotAnatomy, NothingToDo, SeveralVolumes
@@ -44,7 +44,7 @@ class Wishes:
 
     options: Options
     modality: str
-    models: Mapping[str, Model]
+    models: Collection[str]
     bids: bool = False
 
 

@@ -45,8 +45,8 @@ Examples:
 @group(
     Group.SCAN,
     "--series",
-    metavar="UID",
-    help="SeriesInstanceUID, if the input contains several series.",
+    metavar="WHICH",
+    help="Which DICOM series: its number, its UID, or a pattern of its description ('*T2*').",
 )
 @group(
     Group.OUTPUT,
@@ -98,7 +98,7 @@ def enhance(
         source=source,
         output=output,
         options=given_options(words),
-        series_uid=series,
+        series=series,
         template=template,
         report=report,
         device=words["device"],

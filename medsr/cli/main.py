@@ -115,7 +115,9 @@ def degrade(
 @app.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option(
-    "--series", metavar="UID", help="SeriesInstanceUID, if the input contains several series."
+    "--series",
+    metavar="WHICH",
+    help="Which DICOM series: its number, its UID, or a pattern of its description ('*T2*').",
 )
 def info(source: Path, series: str | None) -> None:
     """Describe the scans in a file or folder, and what medsr would do with them."""

@@ -36,7 +36,7 @@ class Request:
         source: a scan.
         output: a NIfTI file, or a folder for a DICOM series.
         options: what to do.
-        series_uid: which series of the source.
+        series: which DICOM series of the source, by UID, number or description.
         template: a DICOM series whose patient and study a NIfTI scan takes over.
         report: HTML page to write.
         device: auto, cpu, cuda[:N] or mps.
@@ -48,7 +48,7 @@ class Request:
     source: Path
     output: Path
     options: Options
-    series_uid: str | None = None
+    series: str | None = None
     template: Path | None = None
     report: Path | None = None
     device: str = "auto"
@@ -97,7 +97,7 @@ def run(
         check_free(target, overwrite=request.overwrite)
     if request.threads:
         torch.set_num_threads(request.threads)
-    with open_scan(request.source, series_uid=request.series_uid) as scan:
+    with open_scan(request.source, series=request.series) as scan:
         target = with_context(target, scan, request.template)
         scan = _of_the_templates_modality(scan, target)
         enhancer = (models or Models(request.device)).of_scan(scan.volume, options)

@@ -4,43 +4,64 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medsr.batch.discover import NiftiFile
+from medsr.batch.series import Series
+from medsr.commands.scan_table import Row, rows_of, table
 from medsr.errors import Refused
 from medsr.remarks import in_order
 from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
 from medsr.volume.anatomy import check_is_anatomy
-from medsr.volume.dicom.read.choose import SeriesSummary, list_series
-from medsr.volume.dicom.uids import NO_UID
 from medsr.volume.modality import guess_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["describe", "run"]
 
 
-def run(source: Path, series_uid: str | None) -> list[str]:
-    """Lines of words: the series at a path, the scan among them, and what medsr would do with it.
+def run(source: Path, series: str | None) -> list[str]:
+    """Lines of words on a scan, or a table of the scans of a folder, and what medsr would do.
+
+    Args:
+        source: a file, a folder or a zip.
+        series: one DICOM series of it, as `medsr enhance --series` takes it.
 
     Raises:
         InputError: nothing there can be read.
+        Refused: there is no such series.
     """
-    lines = []
-    if source.exists() and not formats.is_nifti(source):
-        lines = [_series_words(series) for series in list_series(source)]
+    rows = rows_of(source) if series is None and _holds_several(source) else []
+    if len(rows) > 1:
+        return table(rows, str(source))
+    lines = [_series_words(row) for row in rows if isinstance(row.found.source, Series)]
+    source = _the_file(rows, source)
     try:
-        volume = formats.read(source, series_uid=series_uid)
+        volume = formats.read(source, series=series)
         lines += describe(volume)
         check_is_anatomy(volume.kind, volume.name)
         return lines
     except Refused as reason:
+        if series is not None:
+            raise
         return [*lines, f"medsr cannot enhance this scan: {reason}"]
 
 
-def _series_words(series: SeriesSummary) -> str:
-    shape = "" if series.shape is None else " of " + " x ".join(str(n) for n in series.shape[:2])
-    return (
-        f"series {series.uid or NO_UID}: {series.modality}, {series.kind}, "
-        f"{series.slices} images{shape} in {series.files} files"
-    )
+def _holds_several(source: Path) -> bool:
+    """Whether a path may contain several scans."""
+    if formats.is_nifti(source):
+        return False
+    return source.is_dir() or (source.suffix.lower() == ".zip" and source.is_file())
+
+
+def _the_file(rows: list[Row], source: Path) -> Path:
+    """The one image file of a folder that contains no other scan."""
+    if len(rows) == 1 and isinstance(rows[0].found.source, NiftiFile):
+        return source / rows[0].found.source.path
+    return source
+
+
+def _series_words(row: Row) -> str:
+    name = f"series {row.number}".strip() + (f", {row.description}" if row.description else "")
+    return f"{name}: {row.modality}, {row.size}"
 
 
 def describe(volume: Volume) -> list[str]:

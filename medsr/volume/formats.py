@@ -42,7 +42,7 @@ def is_nifti(path: Path) -> bool:
 def open_scan(
     source: str | Path | Sequence[Path],
     *,
-    series_uid: str | None = None,
+    series: str | None = None,
     name: str | None = None,
 ) -> Iterator[Scan]:
     """Read a scan: a NIfTI file, or a DICOM series (folder, zip, one file of it, or its files).
@@ -52,7 +52,8 @@ def open_scan(
 
     Args:
         source: what the user gave, or all files of one scan.
-        series_uid: SeriesInstanceUID, needed where a folder or zip holds several image series.
+        series: which DICOM series, where a folder or zip holds several: SeriesInstanceUID,
+            SeriesNumber, or a pattern of SeriesDescription such as "*T2*".
         name: what to call the scan in messages; the file's or folder's name by default.
 
     Raises:
@@ -64,7 +65,7 @@ def open_scan(
     if len(paths) == 1 and not path.exists() and not is_nifti(path):
         raise InputError(f"{path.name or path}: there is no such file or folder.")
     if is_nifti(path):
-        if series_uid is not None:
+        if series is not None:
             raise UsageError(f"{path.name}: a NIfTI file has no DICOM series to choose from.")
         volume = read_nifti(path)
         yield Scan(replace(volume, digest=content_digest(input_files(path))))
@@ -72,16 +73,17 @@ def open_scan(
     from medsr.volume.dicom.read.series import open_series  # a fifth of a second NIfTI spares
 
     found = path if isinstance(source, str | Path) else paths
-    with open_series(found, series_uid=series_uid, name=name) as series:
-        yield Scan(series.volume(), series)
+    with open_series(found, series=series, name=name) as opened:
+        yield Scan(opened.volume(), opened)
 
 
-def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
+def read(path: str | Path, *, series: str | None = None) -> Volume:
     """Read a scan as a volume: a NIfTI file, or a DICOM series (folder, zip, or one file of it).
 
     Args:
         path: what the user gave.
-        series_uid: SeriesInstanceUID, needed where a folder or zip holds several image series.
+        series: which DICOM series, where a folder or zip holds several: SeriesInstanceUID,
+            SeriesNumber, or a pattern of SeriesDescription such as "*T2*".
 
     Returns:
         Volume: voxels [X, Y, Z] float32 (HU or scanner units) with their RAS+ affine in mm.
@@ -94,7 +96,7 @@ def read(path: str | Path, *, series_uid: str | None = None) -> Volume:
         >>> read("scan.nii.gz").spacing_mm  # doctest: +SKIP
         (0.9, 0.9, 4.0)
     """
-    with open_scan(path, series_uid=series_uid) as scan:
+    with open_scan(path, series=series) as scan:
         return scan.volume
 
 

@@ -1,10 +1,16 @@
-"""Chooses one of the series of a folder."""
+"""Chooses one of the series of a folder: by UID, by number, or by a pattern of its description.
+
+Errors list series by number and UID alone: a description is free text and may name a person.
+`medsr info` shows it on the terminal.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from medsr.errors import InputError, Refused
@@ -13,7 +19,15 @@ from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, o
 from medsr.volume.dicom.read.header import IMAGE, read_header, why_not
 from medsr.volume.dicom.uids import NO_UID, is_uid, shown_uid
 
-__all__ = ["SeriesSummary", "chosen_group", "known_group", "list_series", "name_of", "pick_group"]
+__all__ = [
+    "SeriesSummary",
+    "chosen_group",
+    "is_meant",
+    "known_group",
+    "list_series",
+    "name_of",
+    "pick_group",
+]
 
 #: A folder may hold hundreds of series; a message names this many.
 MAX_LISTED = 20
@@ -69,7 +83,7 @@ def _summary(group: Group, number: int) -> SeriesSummary:
 
 
 @contextmanager
-def chosen_group(path: Path, series_uid: str | None) -> Iterator[Group]:
+def chosen_group(path: Path, series: str | None) -> Iterator[Group]:
     """The one image series at a path, while it is there (a zip is unpacked for so long).
 
     Raises:
@@ -78,7 +92,7 @@ def chosen_group(path: Path, series_uid: str | None) -> Iterator[Group]:
     path = Path(path)
     with parse_quietly(), opened(path) as place:
         name = name_of(path)
-        yield pick_group(group_headers(headers_at(place, name)), series_uid, name)
+        yield pick_group(group_headers(headers_at(place, name)), series, name)
 
 
 def name_of(path: Path) -> str:
@@ -91,7 +105,7 @@ def name_of(path: Path) -> str:
         return str(path)
 
 
-def known_group(paths: Sequence[Path], name: str, series_uid: str | None = None) -> Group:
+def known_group(paths: Sequence[Path], name: str, series: str | None = None) -> Group:
     """The one image series that known files are.
 
     Raises:
@@ -103,29 +117,61 @@ def known_group(paths: Sequence[Path], name: str, series_uid: str | None = None)
             f"{name}: {len(paths) - len(headers)} of its {len(paths)} files changed while "
             "medsr was reading. Run the command again."
         )
-    return pick_group(group_headers(headers), series_uid, name)
+    return pick_group(group_headers(headers), series, name)
 
 
-def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Group:
+def is_meant(wanted: str, *, uid: str, number: int | None, description: str) -> bool:
+    """Whether a series is the one that a user asks for.
+
+    Args:
+        wanted: its SeriesInstanceUID; its SeriesNumber; or a pattern of its SeriesDescription, in
+            which `*` and `?` stand for other characters. A pattern without them may stand
+            anywhere in the description. Upper and lower case count as equal.
+        uid, number, description: of the series.
+
+    >>> is_meant("*T2*ax*", uid="1.2", number=5, description="t2_tse axial")
+    True
+    >>> is_meant("5", uid="1.2", number=5, description=""), is_meant("5", uid="1.2", number=15,
+    ...     description="5 mm")
+    (True, False)
+    """
+    if wanted == uid:
+        return True
+    if wanted.isdecimal():
+        return number == int(wanted)
+    pattern = wanted if any(sign in wanted for sign in "*?[") else f"*{wanted}*"
+    return fnmatchcase(description.casefold(), pattern.casefold())
+
+
+def pick_group(groups: Sequence[Group], series: str | None, name: str) -> Group:
     """The one image series among groups.
 
+    Args:
+        groups: of one folder.
+        series: which is meant, as `is_meant` takes it; None where there is only one image series.
+        name: of the folder, for messages.
+
     Raises:
-        Refused: there is not exactly one; the sentence says why.
+        Refused: there is not exactly one; the sentence says why, and what there is.
     """
-    images = [group for group in groups if group.kind == IMAGE]
-    if series_uid is not None:
-        chosen = [group for group in groups if group.uid == series_uid]
+    if series is not None:
+        chosen = [
+            group
+            for group in groups
+            if is_meant(series, uid=group.uid, number=group.number, description=group.description)
+        ]
         if not chosen:
-            wanted = series_uid if is_uid(series_uid) else "with that UID"
+            wanted = series if is_uid(series) else "of that description"
             raise Refused(f"{name}: has no series {wanted}. It contains {_listing(groups)}.")
-        images = [group for group in chosen if group.kind == IMAGE]
         groups = chosen
+    images = [group for group in groups if group.kind == IMAGE]
     if len(images) == 1:
         return images[0]
     if images:
+        which = "image series" if series is None else "image series that match --series"
         raise Refused(
-            f"{name}: contains {len(images)} image series. Choose one with --series UID: "
-            f"{_listing(images)}."
+            f"{name}: contains {len(images)} {which}. Choose one with --series and its number, "
+            f"its UID or a part of its description, which medsr info shows: {_listing(images)}."
         )
     reasons = {why_not(group.kind, group.modality) for group in groups}
     if len(reasons) == 1:
@@ -134,13 +180,22 @@ def pick_group(groups: Sequence[Group], series_uid: str | None, name: str) -> Gr
 
 
 def _listing(groups: Sequence[Group]) -> str:
+    """Number, UID where the number does not tell them apart, modality, kind and slices."""
+    times = Counter(group.number for group in groups)
     listed = [
-        f"{_shown_uid(group, k) or NO_UID} ({group.modality or 'no modality'} {group.kind}, "
-        f"{group.slices} slices)"
+        f"{_label(group, k, unique=times[group.number] == 1)} "
+        f"({group.modality or 'no modality'} {group.kind}, {group.slices} slices)"
         for k, group in enumerate(groups[:MAX_LISTED], 1)
     ]
     more = len(groups) - len(listed)
     return "; ".join(listed) + (f"; and {more} more" if more else "")
+
+
+def _label(group: Group, place: int, *, unique: bool) -> str:
+    uid = _shown_uid(group, place) or NO_UID
+    if group.number is None:
+        return uid
+    return f"number {group.number}" if unique else f"number {group.number}, {uid}"
 
 
 def _shown_uid(group: Group, number: int) -> str:

@@ -46,6 +46,16 @@ class Group:
     headers: tuple[FileHeader, ...]
 
     @property
+    def number(self) -> int | None:
+        """SeriesNumber."""
+        return self.headers[0].number
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription; see `FileHeader.description`."""
+        return self.headers[0].description
+
+    @property
     def slices(self) -> int:
         """Number of images: frames, summed over files."""
         return sum(header.frames for header in self.headers)

@@ -33,6 +33,7 @@ from medsr.volume.dicom.read.kinds import (
     why_not,
 )
 from medsr.volume.dicom.values import number, text
+from medsr.words import printable
 
 __all__ = ["IMAGE", "TAGS", "TAG_NUMBERS", "FileHeader", "read_header", "why_not"]
 
@@ -47,6 +48,8 @@ TAGS = [
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
     "Modality",
     "ImageType",
     "PixelPresentation",
@@ -129,6 +132,20 @@ class FileHeader:
     def dataset(self) -> Dataset:
         """The attributes in TAGS that are there."""
         return self.fast.dataset
+
+    @property
+    def number(self) -> int | None:
+        """SeriesNumber, where it is a whole number."""
+        value = number(self.dataset, "SeriesNumber")
+        return int(value) if value is not None and value.is_integer() else None
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription in one printable line, for the terminal and for choosing.
+
+        Free text, which may name a person: it belongs into no log, record, error or file name.
+        """
+        return printable(" ".join(text(self.dataset, "SeriesDescription").split()))
 
     @property
     def is_packed(self) -> bool:

@@ -155,7 +155,7 @@ class DicomSeries:
 
 @contextmanager
 def open_series(
-    source: Path | Sequence[Path], *, series_uid: str | None = None, name: str | None = None
+    source: Path | Sequence[Path], *, series: str | None = None, name: str | None = None
 ) -> Iterator[DicomSeries]:
     """Find, check and stack one MR or CT series.
 
@@ -163,7 +163,8 @@ def open_series(
         source: a folder (searched to the bottom), a .zip, one file (of a classic series it stands
             for all files of that series beside it, of a multi-frame series for itself), or all
             files of the series and no others.
-        series_uid: SeriesInstanceUID to pick where there are several.
+        series: which one where there are several: SeriesInstanceUID, SeriesNumber, or a pattern
+            of SeriesDescription; see `choose.is_meant`.
         name: what to call the series in messages; by default the name of the file or folder.
 
     Raises:
@@ -177,19 +178,19 @@ def open_series(
         with opened(path) as place:
             with parse_quietly():
                 groups = group_headers(headers_at(place, shown))
-                series = series_of(pick_group(groups, series_uid, shown), shown)
-            yield series
+                found = series_of(pick_group(groups, series, shown), shown)
+            yield found
         return
     shown = name or "the series"
     with parse_quietly():
-        series = series_of(known_group(source, shown, series_uid), shown)
-    yield series
+        found = series_of(known_group(source, shown, series), shown)
+    yield found
 
 
-def read_series(path: Path, *, series_uid: str | None = None) -> Volume:
+def read_series(path: Path, *, series: str | None = None) -> Volume:
     """One MR or CT series as a volume; see `open_series` and `DicomSeries.volume`."""
-    with open_series(path, series_uid=series_uid) as series:
-        return series.volume()
+    with open_series(path, series=series) as found:
+        return found.volume()
 
 
 def read_files(paths: Sequence[Path], name: str) -> Volume:

@@ -118,4 +118,4 @@ def test_a_uid_that_is_none_is_not_shown(tmp_path):
     assert "\x1b" not in shown
     assert "1.2.3 (MR image" in shown
     assert "its UID is not valid" in shown
-    assert read_series(tmp_path / "scan", series_uid="1.2.3").shape == (10, 8, 5)
+    assert read_series(tmp_path / "scan", series="1.2.3").shape == (10, 8, 5)

@@ -296,11 +296,12 @@ def test_two_series_are_listed_and_one_can_be_picked(tmp_path):
     dicom_series(tmp_path / "scan", uid="1.2.4", slices=7, prefix="T2", modality="CT")
     refused(
         tmp_path / "scan",
-        "scan: contains 2 image series. Choose one with --series UID: "
-        "1.2.4 (CT image, 7 slices); 1.2.3 (MR image, 5 slices).",
+        "scan: contains 2 image series. Choose one with --series and its number, its UID or a "
+        "part of its description, which medsr info shows: 1.2.4 (CT image, 7 slices); 1.2.3 (MR "
+        "image, 5 slices).",
     )
-    assert read_series(tmp_path / "scan", series_uid="1.2.3").shape == (10, 8, 5)
-    refused(tmp_path / "scan", "has no series 1.9. It contains 1.2.4", series_uid="1.9")
+    assert read_series(tmp_path / "scan", series="1.2.3").shape == (10, 8, 5)
+    refused(tmp_path / "scan", "has no series 1.9. It contains 1.2.4", series="1.9")
 
 
 def test_what_is_no_scan_is_ignored_beside_one_and_listed(tmp_path):
@@ -338,7 +339,7 @@ def test_what_is_no_scan_is_ignored_beside_one_and_listed(tmp_path):
     refused(folder / "CAP0000.dcm", "is a screen capture")
     refused(folder / "SR0000.dcm", "is a DICOM object, but not an MR or CT image")
     refused(folder / "PT0000.dcm", "has modality PT; medsr supports MR and CT")
-    refused(folder, "has modality PT", series_uid="1.4")
+    refused(folder, "has modality PT", series="1.4")
     for file in folder.glob("IMG*"):
         file.unlink()
     refused(
