@@ -33,8 +33,8 @@ from pydicom.uid import (
 )
 
 from benchmarks.page import DOCS, write_region
-from medsr.volume.dicom.read.choose import chosen_group
-from medsr.volume.dicom.read.series import read_series, stacked_frames
+from medsr.volume.dicom.read.series import open_series, read_series
+from medsr.volume.geometry import spacing_mm
 
 HEADER = """| syntax | slices | MB | bare pydicom, s | medsr, s | ratio |
 |---|---|---|---|---|---|"""
@@ -56,11 +56,11 @@ SYNTAXES = (
 
 def make_series(source: Path, syntax: UID, slices: int, folder: Path) -> list[Path]:
     """A series in one transfer syntax: the source's first slices, repeated along its normal."""
-    with chosen_group(source, None) as group:
-        frames, stack = stacked_frames(group, source.name)
-    frames = frames[: min(DISTINCT, slices)]
+    with open_series(source) as series:
+        frames = series.frames[: min(DISTINCT, slices)]
+        step_mm = float(spacing_mm(series.affine)[2])
     row, column = np.split(np.array(frames[0].orientation), 2)
-    step = stack.step_mm * np.cross(row, column)
+    step = step_mm * np.cross(row, column)
     datasets = [compressed(pydicom.dcmread(frame.path), syntax) for frame in frames]
     uid = generate_uid()
     files = []

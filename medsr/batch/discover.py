@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medsr.errors import MedsrError, SeveralVolumes
+from medsr.errors import MedsrError, NotAnatomy, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly
-from medsr.volume.dicom.read.frames import Frame, frames_of
+from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.dicom.values import text, texts
 from medsr.volume.formats import is_nifti
@@ -46,8 +46,8 @@ Marks = tuple[tuple[str, object], ...]
 
 
 #: What the slices of a volume share: orientation, pixel spacing, (rows, columns), whether values
-#: are whole numbers, and the marks of time and echo.
-Sort = tuple[tuple[float, ...], tuple[float, ...], tuple[int, int], bool, Marks]
+#: are whole numbers, the marks of time and echo, and the kind.
+Sort = tuple[tuple[float, ...], tuple[float, ...], tuple[int, int], bool, Marks, str]
 
 
 #: ImagePositionPatient (LPS+ mm) and the rest.
@@ -76,7 +76,10 @@ NAMELESS = Names()
 
 @dataclass(frozen=True, slots=True)
 class DicomFile:
-    """One DICOM file; `fault` says why its pictures have no place."""
+    """One DICOM file; `fault` says why its pictures have no place.
+
+    `not_anatomy` when the fault is that they show something else.
+    """
 
     path: str
     uid: str
@@ -88,6 +91,7 @@ class DicomFile:
     fault: str = ""
     names: Names = NAMELESS
     frames: int = 0
+    not_anatomy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +179,15 @@ def _read_nifti(root: Path, path: str) -> NiftiFile:
 
 
 def _dicom(head: FileHeader, path: str) -> DicomFile:
-    pictures: tuple[Picture, ...] = ()
-    fault = ""
+    frames: list[Frame] = []
+    fault, not_anatomy = "", False
     if head.kind == IMAGE:
         try:
-            pictures = tuple(_picture(frame) for frame in frames_of(head))
+            frames = frames_of(head)
         except MedsrError as reason:
-            fault = str(reason)
+            fault, not_anatomy = str(reason), isinstance(reason, NotAnatomy)
+    elif (beside := frame_beside(head)) is not None:
+        frames = [beside]
     image_type = texts(head.dataset, "ImageType")
     derived = bool(image_type) and image_type[0].upper() == "DERIVED"
     size = (head.shape[1], head.shape[0]) if head.shape else None
@@ -192,8 +198,9 @@ def _dicom(head: FileHeader, path: str) -> DicomFile:
         kind=head.kind,
         derived=derived,
         instance=head.instance,
-        pictures=pictures,
+        pictures=tuple(map(_picture, frames)),
         fault=fault,
+        not_anatomy=not_anatomy,
         names=Names(text(head.dataset, "StudyInstanceUID"), head.number, head.description, size),
         frames=head.frames,
     )
@@ -202,7 +209,7 @@ def _dicom(head: FileHeader, path: str) -> DicomFile:
 def _picture(frame: Frame) -> Picture:
     whole = frame.slope.is_integer() and frame.intercept.is_integer()
     marks: Any = tuple(frame.marks.items())
-    sort = (frame.orientation, frame.pixel_spacing, frame.shape, whole, marks)
+    sort = (frame.orientation, frame.pixel_spacing, frame.shape, whole, marks, frame.kind)
     return frame.position, sort
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from medsr.restore.choices import Format
 from medsr.results.names import BIDS_DESC, ENDINGS
 from medsr.version import __version__
-from medsr.volume.anatomy import kind_of_name, why_not_anatomy
+from medsr.volume.anatomy import why_not_anatomy
+from medsr.volume.anatomy_names import kind_of_name
 from medsr.volume.formats import is_nifti
 from medsr.volume.sidecar import strip_suffix
 from medsr.words import printable

@@ -12,6 +12,7 @@ import numpy as np
 
 from medsr.batch.discover import NAMELESS, Damaged, DicomFile, Names, Sort
 from medsr.volume.dicom.read.copies import instance_fault
+from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.read.slice_checks import Slices
 
 __all__ = ["Series", "gather", "slices_of"]
@@ -31,6 +32,8 @@ class Series:
         sort: which of `sorts` a picture is.
         source: which file a picture is in.
         fault: the first file's that has no place in the patient.
+        not_anatomy: whether that fault is that it shows something else.
+        beside: other kinds of pictures with the same SeriesInstanceUID.
         damaged: a sentence on unreadable files beside its own.
         uid: SeriesInstanceUID.
         names: of the first file.
@@ -50,6 +53,8 @@ class Series:
     sorts: dict[Sort, int] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
     fault: str = ""
+    not_anatomy: bool = False
+    beside: list[Series] = field(default_factory=list)
     damaged: str = ""
     uid: str = ""
     names: Names = NAMELESS
@@ -81,7 +86,12 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
         one.packed += os.fsencode(header.path) + b"\0"
         one.files += 1
         one.folders.add(folder)
-    for one in series.values():
+    others: dict[str, list[Series]] = {}
+    for (uid, _, kind), one in series.items():
+        if kind != IMAGE:
+            others.setdefault(uid, []).append(one)
+    for (uid, _, kind), one in series.items():
+        one.beside = others.get(uid, []) if kind == IMAGE else []
         one.damaged = next((_doubt(damaged[f]) for f in sorted(one.folders & damaged.keys())), "")
     return [series[key] for key in sorted(series)], [damaged[key] for key in sorted(damaged)]
 
@@ -89,7 +99,8 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
 def _add(series: Series, header: DicomFile) -> None:
     """A picture of an instance that is there already is a copy; the reader compares the pixels."""
     series.derived |= header.derived
-    series.fault = series.fault or header.fault
+    if not series.fault:
+        series.fault, series.not_anatomy = header.fault, header.not_anatomy
     instance, pictures = hash(header.instance), hash(header.pictures)
     if header.instance and instance in series.seen:
         if series.seen[instance] != pictures:
@@ -113,14 +124,26 @@ def _doubt(damaged: Series) -> str:
 
 
 def slices_of(series: Series) -> Slices:
-    """What `volume.series` asks of a series; names are file names without their folders."""
-    sorts = list(series.sorts)
-    names = [os.fsdecode(path).rpartition("/")[2] for path in bytes(series.packed).split(b"\0")]
+    """What `stack_slices` asks of a series; names are file names without their folders."""
+    parts = [series, *(other for other in series.beside if len(other.positions))]
+    found = [sort for part in parts for sort in _sorts(part)]
+    positions = [np.frombuffer(part.positions).reshape(-1, 3) for part in parts]
     return Slices(
-        positions=np.frombuffer(series.positions, dtype=np.float64).reshape(-1, 3).copy(),
-        orientations=np.array([sorts[k][0] for k in series.sort]),
-        pixel_spacings=np.array([sorts[k][1] for k in series.sort]),
-        shapes=[sorts[k][2] for k in series.sort],
-        names=[names[k] for k in series.source],
-        marks=[dict(sorts[k][4]) for k in series.sort],
+        positions=np.concatenate(positions),
+        orientations=np.array([sort[0] for sort in found]),
+        pixel_spacings=np.array([sort[1] for sort in found]),
+        shapes=[sort[2] for sort in found],
+        names=[name for part in parts for name in _names(part)],
+        marks=[dict(sort[4]) for sort in found],
+        kinds=[sort[5] for sort in found],
     )
+
+
+def _sorts(series: Series) -> list[Sort]:
+    sorts = list(series.sorts)
+    return [sorts[k] for k in series.sort]
+
+
+def _names(series: Series) -> list[str]:
+    names = [os.fsdecode(path).rpartition("/")[2] for path in bytes(series.packed).split(b"\0")]
+    return [names[k] for k in series.source]

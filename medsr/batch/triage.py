@@ -110,17 +110,19 @@ def _judge_series(
     unwanted = _why_not_modality(series.modality, wishes)
     if unwanted:
         return (*unwanted, None)
+    if series.fault and series.not_anatomy:
+        return Decision.SKIP, series.fault, None
     if series.fault or series.damaged:
         return Decision.REFUSE, series.fault or series.damaged, None
     slices = slices_of(series)
     stack = stack_slices(slices, label)
     check_affine(stack.affine, label)
-    rows, columns = slices.shapes[0]
+    rows, columns = slices.shapes[stack.order[0]]
     x, y, z = spacing_mm(stack.affine)
     grid = _Grid(
-        shape=(columns, rows, len(slices.shapes)),
+        shape=(columns, rows, len(stack.order)),
         spacing_mm=(float(x), float(y), float(z)),
-        integers=all(sort[3] for sort in series.sorts),
+        integers=all(sort[3] for sort in series.sorts if sort[5] == IMAGE),
     )
     return Decision.ENHANCE, "", grid
 

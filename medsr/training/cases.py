@@ -26,7 +26,7 @@ from medsr.volume.modality import Modality
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 
-__all__ = ["cache_key", "content_digest", "load_case", "load_cases", "unpack_tar"]
+__all__ = ["cache_key", "load_case", "load_cases", "tree_digest", "unpack_tar"]
 
 #: Version of the preparation: raise it when a scan is read or prepared otherwise than before.
 PREPARATION = 1
@@ -77,11 +77,11 @@ def cache_key(source: Path, case: CaseConfig, modality: Modality) -> str:
         InputError: a file cannot be read.
     """
     prepared = case.model_dump(mode="json", include={"average", "keep", "floor"})
-    facts = [PREPARATION, modality, prepared, content_digest(source)]
+    facts = [PREPARATION, modality, prepared, tree_digest(source)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def content_digest(source: Path) -> str:
+def tree_digest(source: Path) -> str:
     """SHA-256, hex, of a file, or of the names and contents of all files below a folder.
 
     Raises:
@@ -92,7 +92,7 @@ def content_digest(source: Path) -> str:
             with source.open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
         files = sorted(p for p in source.rglob("*") if p.is_file())
-        digests = [(p.relative_to(source).as_posix(), content_digest(p)) for p in files]
+        digests = [(p.relative_to(source).as_posix(), tree_digest(p)) for p in files]
     except OSError as fault:
         raise InputError(f"{source.name}: cannot be read ({fault.strerror}).") from None
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()

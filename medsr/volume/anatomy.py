@@ -23,7 +23,6 @@ __all__ = [
     "Kind",
     "check_is_anatomy",
     "kind_of_image_type",
-    "kind_of_name",
     "kind_of_settings",
     "kind_of_voxels",
     "why_not_anatomy",
@@ -96,6 +95,7 @@ _IMAGE_TYPES: dict[str, Kind] = {
     **dict.fromkeys(("I", "IMAGINARY"), Kind.IMAGINARY),
     **dict.fromkeys(("ADC", "EADC", "ADC MAP", "ADC_UNSPECIFIED", "EXP_ADC"), Kind.MAP),
     **dict.fromkeys(("FA", "FRACTIONAL_ANISOTROPY", "TENSOR", "MEAN_DIFFUSIVITY"), Kind.MAP),
+    **dict.fromkeys(("DIFFUSION_ANISO", "STD_DEVIATION", "QUANTITY", "DIVISION"), Kind.MAP),
     **dict.fromkeys(("RELATIVE_ANISOTROPY", "VOLUME_RATIO", "STDDEV", "STD_DEV"), Kind.MAP),
     **dict.fromkeys(("T1 MAP", "T2 MAP", "T2* MAP", "T2_STAR MAP", "R1 MAP", "R2 MAP"), Kind.MAP),
     **dict.fromkeys(("R2* MAP", "R2_STAR MAP", "PD MAP", "MTR", "MT_RATIO", "QSM"), Kind.MAP),
@@ -105,7 +105,10 @@ _IMAGE_TYPES: dict[str, Kind] = {
     **dict.fromkeys(("INTERVAL90", "NULL_SPACE", "FAT_FRACTION", "PDFF"), Kind.MAP),
     **dict.fromkeys(("B0", "B0 MAP", "B1", "B1 MAP", "FIELD_MAP", "FIELD MAP"), Kind.FIELD_MAP),
     **dict.fromkeys(("FIELDMAP", "SHIM"), Kind.FIELD_MAP),
-    **dict.fromkeys(("PERFUSION", "ASL", "RCBF", "RCBV", "RELCBF", "RELCBV"), Kind.PERFUSION),
+    **dict.fromkeys(
+        ("PERFUSION", "ASL", "PERFUSION_ASL", "NEI", "RCBF", "RCBV", "RELCBF", "RELCBV"),
+        Kind.PERFUSION,
+    ),
     **dict.fromkeys(("CBF", "CBV", "MTT", "TTP", "TMAX", "PBP", "GBP", "REGCBF"), Kind.PERFUSION),
     **dict.fromkeys(("PROJECTION IMAGE", "MIP", "MINIP", "CSAMIP", "CSA MIP"), Kind.PROJECTION),
     **dict.fromkeys(("MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"), Kind.PROJECTION),
@@ -139,76 +142,6 @@ def kind_of_image_type(values: Sequence[str]) -> Kind | None:
         if found is not None:
             return found
     return None
-
-
-#: BIDS suffixes, and words that people and tools put at the end of a file name.
-_SUFFIXES: dict[str, Kind] = {
-    **dict.fromkeys(("phase", "ph", "pha", "phasediff", "phase1", "phase2"), Kind.PHASE),
-    **dict.fromkeys(("unwrapped", "unwrappedphase", "phasemap"), Kind.PHASE),
-    "real": Kind.REAL,
-    **dict.fromkeys(("imaginary", "imag"), Kind.IMAGINARY),
-    **dict.fromkeys(
-        ("fieldmap", "fieldmaphz", "b0map", "tb1map", "rb1map", "tb1tfl"), Kind.FIELD_MAP
-    ),
-    **dict.fromkeys(("tb1epi", "tb1afi", "tb1srge", "b1map"), Kind.FIELD_MAP),
-    **dict.fromkeys(("t1map", "t2map", "t2starmap", "r1map", "r2map", "r2starmap"), Kind.MAP),
-    **dict.fromkeys(("pdmap", "mtrmap", "mtsat", "mtvmap", "mwfmap", "chimap"), Kind.MAP),
-    **dict.fromkeys(("pdt2map", "s0map", "m0map", "irt1map", "qsm"), Kind.MAP),
-    **dict.fromkeys(("adc", "adcmap", "eadc", "fa", "famap", "colfa", "md", "mdmap"), Kind.MAP),
-    **dict.fromkeys(("trace", "tensor"), Kind.MAP),
-    **dict.fromkeys(("asl", "m0scan", "cbf", "cbv", "mtt", "ttp", "tmax"), Kind.PERFUSION),
-    **dict.fromkeys(("rcbf", "rcbv", "perfusion"), Kind.PERFUSION),
-    **dict.fromkeys(("mask", "brainmask", "lesionmask"), Kind.MASK),
-    **dict.fromkeys(("dseg", "seg", "segmentation", "label", "labels", "labelmap"), Kind.LABELS),
-    **dict.fromkeys(("aseg", "parc", "aparc", "aparc+aseg", "wmparc"), Kind.LABELS),
-    **dict.fromkeys(("probseg",), Kind.STATISTIC),
-    **dict.fromkeys(("zstat", "tstat", "statmap", "zmap", "tmap"), Kind.STATISTIC),
-    **dict.fromkeys(("xfm", "warp", "warpfield"), Kind.VECTORS),
-    **dict.fromkeys(("mip", "minip"), Kind.PROJECTION),
-    **dict.fromkeys(("localizer", "localiser", "scout", "topogram"), Kind.LOCALIZER),
-}
-
-#: The entity part- of BIDS.
-_PARTS = {"phase": Kind.PHASE, "real": Kind.REAL, "imag": Kind.IMAGINARY}
-
-#: Before "phase", these name a phase of contrast, of breathing or of the heart.
-_OTHER_PHASES = re.compile(
-    r"arter|ven|portal|delay|late|early|equilib|nephro|excret|hepat|parench|paren|contrast|cortic"
-    r"|native|plain|resp|card|systol|diastol|inspir|expir|\d$|^$"
-)
-
-#: What dcm2niix and others append after the word that counts: an echo, a run, a number.
-_TRAILER = re.compile(r"(e|echo|run)-?\d+|\d+|[a-d]")
-
-
-def kind_of_name(stem: str) -> Kind | None:
-    """What a file name says by its last word or by a BIDS entity; None for anatomy.
-
-    Args:
-        stem: the name without .nii or .nii.gz.
-
-    >>> kind_of_name("scan_7_e2_ph"), kind_of_name("sub-01_T1map"), kind_of_name("sub-01_T1w")
-    (<Kind.PHASE: 'phase'>, <Kind.MAP: 'map'>, None)
-    """
-    words = [word for word in re.split(r"[_.\s]+", stem.lower()) if word]
-    for word in words:
-        key, _, value = word.partition("-")
-        if key == "part" and value in _PARTS:
-            return _PARTS[value]
-    while len(words) > 1 and _TRAILER.fullmatch(words[-1]):
-        words.pop()
-    if len(words) < 2 and not set(words) <= _WHOLE_NAMES:
-        return None
-    last = words[-1]
-    if last == "phase" and _OTHER_PHASES.search(words[-2].rpartition("-")[2]):
-        return None
-    return _SUFFIXES.get(last) or _SUFFIXES.get(last.rpartition("-")[2])
-
-
-#: File names of one word that say enough.
-_WHOLE_NAMES = frozenset(
-    word for word in _SUFFIXES if len(word) > 3 and word not in {"real", "trace", "label", "phase"}
-)
 
 
 def kind_of_settings(settings: Mapping[str, Any]) -> Kind | None:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.volume import geometry
-from medsr.volume.anatomy import Kind, kind_of_name, kind_of_settings, kind_of_voxels
+from medsr.volume.anatomy import Kind, kind_of_settings, kind_of_voxels
+from medsr.volume.anatomy_names import kind_of_name
 from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
 from medsr.volume.nifti_file import NiftiFile, faults_in_words, open_nifti
 from medsr.volume.nifti_header import kind_of_intent, shape_of

@@ -8,11 +8,11 @@ from medsr.volume.anatomy import (
     Kind,
     check_is_anatomy,
     kind_of_image_type,
-    kind_of_name,
     kind_of_settings,
     kind_of_voxels,
     why_not_anatomy,
 )
+from medsr.volume.anatomy_names import kind_of_description, kind_of_name
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,25 @@ def test_every_kind_has_its_sentence_and_is_refused():
         with pytest.raises(Refused, match=r"a\.nii: "):
             check_is_anatomy(kind, "a.nii")
     check_is_anatomy(None, "a.nii")
+
+
+@pytest.mark.parametrize(
+    ("description", "kind"),
+    [
+        ("Apparent Diffusion Coefficient (mm2/s)", Kind.MAP),
+        ("AX DWI ADC", Kind.MAP),
+        ("ep2d_diff_ADC_2", Kind.MAP),
+        ("Fractional Anisotropy (FA)", Kind.MAP),
+        ("rCBV", Kind.PERFUSION),
+        ("brain TTP", Kind.PERFUSION),
+        ("SWI mIP", Kind.PROJECTION),
+        ("localizer", Kind.LOCALIZER),
+        ("T1 FA 15", None),
+        ("liver arterial phase", None),
+        ("AX T2 label", None),
+        ("SAG MPRAGE 220 FOV", None),
+        ("", None),
+    ],
+)
+def test_the_description_of_a_series_tells(description, kind):
+    assert kind_of_description(description) == kind

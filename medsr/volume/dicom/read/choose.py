@@ -7,8 +7,7 @@ Errors list series by number and UID alone: a description is free text and may n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,7 +20,6 @@ from medsr.volume.dicom.uids import NO_UID, is_uid, shown_uid
 
 __all__ = [
     "SeriesSummary",
-    "chosen_group",
     "is_meant",
     "known_group",
     "list_series",
@@ -80,19 +78,6 @@ def _summary(group: Group, number: int) -> SeriesSummary:
         slices=group.slices,
         shape=(shape[1], shape[0], group.slices) if shape else None,
     )
-
-
-@contextmanager
-def chosen_group(path: Path, series: str | None) -> Iterator[Group]:
-    """The one image series at a path, while it is there (a zip is unpacked for so long).
-
-    Raises:
-        InputError, Refused: as `read_series`, but for faults in the frames.
-    """
-    path = Path(path)
-    with parse_quietly(), opened(path) as place:
-        name = name_of(path)
-        yield pick_group(group_headers(headers_at(place, name)), series, name)
 
 
 def name_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
-from medsr.volume.dicom.read.header import FileHeader, read_header
+from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.walk import is_hidden
 
@@ -38,12 +38,20 @@ PAIR_SUFFIXES = (".hdr", ".img")
 
 @dataclass(frozen=True)
 class Group:
-    """The files of one series that are of one modality and one kind."""
+    """The files of one series that are of one modality and one kind.
+
+    Attributes:
+        uid: SeriesInstanceUID, or "".
+        modality, kind: as in `FileHeader`.
+        headers: of the files.
+        beside: of files that have the same SeriesInstanceUID and are no images.
+    """
 
     uid: str
     modality: str
     kind: str
     headers: tuple[FileHeader, ...]
+    beside: tuple[FileHeader, ...] = ()
 
     @property
     def number(self) -> int | None:
@@ -197,7 +205,7 @@ def headers_at(path: Path, name: str) -> list[FileHeader]:
 
 
 def _siblings(header: FileHeader) -> list[FileHeader]:
-    """The other files of the same series, modality and kind in the same folder."""
+    """Other files of the series in the same folder: of the same kind, beside an image of any."""
     folder = header.path.parent
     found = _list_files(folder, folder.name)
     beside = [path for path in found.files if path.name != header.path.name]
@@ -206,7 +214,9 @@ def _siblings(header: FileHeader) -> list[FileHeader]:
     return [
         other
         for other in headers
-        if (other.uid, other.modality, other.kind) == (header.uid, header.modality, header.kind)
+        if other.uid == header.uid
+        and (other.kind == header.kind or header.kind == IMAGE)
+        and (other.modality == header.modality or other.kind != header.kind)
     ]
 
 
@@ -287,5 +297,12 @@ def group_headers(headers: Sequence[FileHeader]) -> list[Group]:
     found: dict[tuple[str, str, str], list[FileHeader]] = {}
     for header in headers:
         found.setdefault((header.uid, header.modality, header.kind), []).append(header)
-    groups = [Group(*key, tuple(members)) for key, members in found.items()]
+    others: dict[str, list[FileHeader]] = {}
+    for header in headers:
+        if header.uid and header.kind != IMAGE:
+            others.setdefault(header.uid, []).append(header)
+    groups = [
+        Group(*key, tuple(members), tuple(others.get(key[0], ())) if key[2] == IMAGE else ())
+        for key, members in found.items()
+    ]
     return sorted(groups, key=lambda group: (-group.slices, group.uid, group.kind))

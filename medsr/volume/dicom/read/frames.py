@@ -12,7 +12,7 @@ MONOCHROME1 says that a display should invert; the values mean the same and are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -21,13 +21,14 @@ from medsr.errors import InputError, NotAnatomy, Refused
 from medsr.volume.dicom.dataset import open_dataset, parse_header
 from medsr.volume.dicom.read.governing import classic_marks, enhanced_marks, governing_marks
 from medsr.volume.dicom.read.header import FileHeader
-from medsr.volume.dicom.read.kinds import kind_of_component, why_not
+from medsr.volume.dicom.read.kinds import IMAGE, kind_of_frame, why_not
+from medsr.volume.dicom.read.left_out import place_of
 from medsr.volume.dicom.read.pixel_cells import check_cells, padding_range
 from medsr.volume.dicom.read.raw_pixels import RawPixels, raw_pixels_of
 from medsr.volume.dicom.read.rescale import rescaling
 from medsr.volume.dicom.values import items, numbers, text
 
-__all__ = ["Frame", "frames_of"]
+__all__ = ["Frame", "frame_beside", "frames_of"]
 
 #: No slice lies farther from the origin, and no distance between pixels is smaller or larger.
 FARTHEST_MM, FINEST_MM, COARSEST_MM = 1e4, 1e-3, 100.0
@@ -50,6 +51,7 @@ class Frame:
         slope, intercept: of this frame.
         rescale_type: what the rescaled values are ("HU", "US" for unspecified, ...), or "".
         marks: time, echo and contrast, as far as the header says.
+        kind: what it shows, as `kinds` names it; only an "image" becomes a slice.
         raw: where it lies in an uncompressed file, or None.
         packed: whether its file is compressed.
         padding: PixelPaddingValue and PixelPaddingRangeLimit, both stored numbers, or None.
@@ -69,13 +71,15 @@ class Frame:
     raw: RawPixels | None
     packed: bool
     padding: tuple[float, float | None] | None = None
+    kind: str = IMAGE
 
 
 def frames_of(file: FileHeader) -> list[Frame]:
-    """The frames of one file, each with its place.
+    """The frames of one file, each with its place; in a multi-frame file each has its own kind.
 
     Raises:
         InputError: the file is damaged.
+        NotAnatomy: every frame shows something else.
         Refused: a field that places or scales the image is missing, or the size is absurd.
     """
     if file.shape is None:
@@ -93,26 +97,41 @@ def frames_of(file: FileHeader) -> list[Frame]:
         fault = "is missing" if file.frames == 1 and not groups else fault
         raise Refused(f"{file.path.name}: {missing} {fault}, so {_NO_PLACE}")
     _check_one_stack(groups, file.path.name)
-    shared = [
-        macro
-        for group in items(header, "SharedFunctionalGroupsSequence")[:1]
-        for macro in _macros(group)
-    ]
+    common = items(header, "SharedFunctionalGroupsSequence")[:1]
+    kinds = [kind_of_frame([group, *common]) for group in groups]
+    if IMAGE not in kinds:
+        raise NotAnatomy(f"{file.path.name}: {why_not(kinds[0], file.modality)}")
+    shared = [macro for group in common for macro in _macros(group)]
     frames = []
-    for index, group in enumerate(groups):
+    for index, (group, kind) in enumerate(zip(groups, kinds, strict=True)):
         marks = {**enhanced_marks(group), **governing}
-        _check_component(marks, file.path.name)
-        frames.append(_frame(file, index, [*_macros(group), *shared, header], marks))
+        frame = _frame(file, index, [*_macros(group), *shared, header], marks)
+        frames.append(replace(frame, kind=kind))
     return frames
 
 
-def _check_component(marks: dict[str, object], name: str) -> None:
-    """Refuse a frame that says of itself that it shows something else than the file says."""
-    component, image_type = marks.get("component", ()), marks.get("image type", ())
-    if isinstance(component, tuple) and isinstance(image_type, tuple):
-        kind = kind_of_component("".join(component[:1]), image_type)
-        if kind is not None:
-            raise NotAnatomy(f"{name}: {why_not(kind.value, '')}")
+def frame_beside(file: FileHeader) -> Frame | None:
+    """The picture of a file that is no image, as far as its place; None where that is unknown."""
+    place = place_of(file)
+    if place is None or file.kind == IMAGE:
+        return None
+    position, orientation, spacing, shape = place
+    return Frame(
+        path=file.path,
+        index=0,
+        shape=shape,
+        position=position,
+        orientation=orientation,
+        pixel_spacing=spacing,
+        thickness_mm=None,
+        slope=1.0,
+        intercept=0.0,
+        rescale_type="",
+        marks={},
+        raw=None,
+        packed=False,
+        kind=file.kind,
+    )
 
 
 def _full_header(file: FileHeader) -> Dataset:

@@ -84,6 +84,7 @@ TAGS = [
     "ScanOptions",
     "ConvolutionKernel",
     "ComplexImageComponent",
+    "VolumeBasedCalculationTechnique",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "ImagesInAcquisition",

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from medsr.volume.anatomy import Kind, kind_of_settings, why_not_anatomy
-from medsr.volume.dicom.values import number, numbers, raw_bytes, text, texts
+from medsr.volume.anatomy_names import kind_of_description
+from medsr.volume.dicom.values import items, number, numbers, raw_bytes, text, texts
 
 __all__ = [
     "CAPTURE",
@@ -28,7 +29,7 @@ __all__ = [
     "OTHER_MODALITY",
     "SCAN_CLASSES",
     "kind_of",
-    "kind_of_component",
+    "kind_of_frame",
     "why_not",
 ]
 
@@ -67,6 +68,9 @@ CAPTURE_WORDS = {
 #: Words of ImageType for a scout, besides those of `volume.anatomy`.
 SCOUT_WORDS = {"SURVEY", "SCANOGRAM", "SCOUT VIEW"}
 
+#: VolumeBasedCalculationTechnique of pictures that are no slices (PS3.3 C.8.16.2.1.3).
+PROJECTIONS = {"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"}
+
 #: GE says magnitude, phase, real or imaginary part here and nowhere else.
 GE_CREATOR, GE_RAW_DATA_TYPE = 0x00430010, 0x0043102F
 GE_TYPES = {1: Kind.PHASE, 2: Kind.REAL, 3: Kind.IMAGINARY}
@@ -92,8 +96,8 @@ def kind_of(dataset: Dataset, sop_class: str, modality: str) -> str:
     words = {word.upper().replace("_", " ") for word in image_type}
     if words & SCOUT_WORDS:
         return LOCALIZER
-    shown = kind_of_component(text(dataset, "ComplexImageComponent"), image_type)
-    shown = shown or _kind_by_ge(dataset)
+    shown = _kind_by_type(dataset, image_type) or _kind_by_ge(dataset)
+    shown = shown or _kind_by_description(dataset, modality, image_type)
     if shown is not None:
         return shown.value
     if number(dataset, "BitsAllocated") == 1:
@@ -107,9 +111,44 @@ def kind_of(dataset: Dataset, sop_class: str, modality: str) -> str:
     return IMAGE
 
 
-def kind_of_component(component: str, image_type: Sequence[str]) -> Kind | None:
-    """What ComplexImageComponent and the values of ImageType or FrameType say of a picture."""
-    return kind_of_settings({"ComplexImageComponent": component, "ImageType": list(image_type)})
+def kind_of_frame(groups: Sequence[Dataset]) -> str:
+    """The kind of one frame of a multi-frame file, which is of kind "image" as a whole.
+
+    Args:
+        groups: the frame's own functional groups, then the shared ones.
+    """
+    for group in groups:
+        for keyword in _FRAME_TYPES:
+            for macro in items(group, keyword)[:1]:
+                shown = _kind_by_type(macro, texts(macro, "FrameType"))
+                if shown is not None:
+                    return shown.value
+    return IMAGE
+
+
+_FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence")
+
+
+def _kind_by_type(dataset: Dataset, image_type: Sequence[str]) -> Kind | None:
+    """What the standard's attributes for it say of a picture."""
+    component = text(dataset, "ComplexImageComponent")
+    shown = kind_of_settings({"ComplexImageComponent": component, "ImageType": list(image_type)})
+    technique = text(dataset, "VolumeBasedCalculationTechnique").upper()
+    return shown or (Kind.PROJECTION if technique in PROJECTIONS else None)
+
+
+def _kind_by_description(
+    dataset: Dataset, modality: str, image_type: Sequence[str]
+) -> Kind | None:
+    """What SeriesDescription says, by the words of file names, where nothing says magnitude.
+
+    Some makers say in no other place that a series is a map.
+    """
+    shown = kind_of_description(text(dataset, "SeriesDescription"))
+    if shown is Kind.LOCALIZER:
+        return shown
+    is_magnitude = "M" in image_type or text(dataset, "ComplexImageComponent") == "MAGNITUDE"
+    return None if is_magnitude or modality == "CT" else shown
 
 
 def _kind_by_ge(dataset: Dataset) -> Kind | None:

@@ -38,7 +38,7 @@ from medsr.volume.dicom.read.content import (
 )
 from medsr.volume.dicom.read.copies import without_copies
 from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
-from medsr.volume.dicom.read.frames import Frame, frames_of
+from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.remarks import remarks_on, thickness_of
 from medsr.volume.dicom.read.slice_checks import Slices
@@ -55,7 +55,6 @@ __all__ = [
     "read_files",
     "read_series",
     "series_of",
-    "stacked_frames",
 ]
 
 
@@ -202,7 +201,7 @@ def read_files(paths: Sequence[Path], name: str) -> Volume:
 def series_of(group: Group, name: str) -> DicomSeries:
     """The series that a group of headers is; raises as `open_series`."""
     files = without_copies(group.headers)
-    frames, stack = _stacked(files, group.modality, name)
+    frames, stack = _stacked(files, group.beside, name)
     return DicomSeries(
         modality=Modality(group.modality),
         frames=tuple(frames),
@@ -213,20 +212,13 @@ def series_of(group: Group, name: str) -> DicomSeries:
     )
 
 
-def stacked_frames(group: Group, name: str) -> tuple[list[Frame], Stack]:
-    """The frames of a group in the order of position, and their grid; headers only.
-
-    Raises:
-        InputError: a file is damaged.
-        Refused: the frames are not one regular volume.
-    """
-    return _stacked(without_copies(group.headers), group.modality, name)
-
-
-def _stacked(files: Sequence[FileHeader], modality: str, name: str) -> tuple[list[Frame], Stack]:
+def _stacked(
+    files: Sequence[FileHeader], beside: Sequence[FileHeader], name: str
+) -> tuple[list[Frame], Stack]:
     for file in files:
         check_size(file)
     frames = [frame for file in files for frame in frames_of(file)]
+    frames += [frame for frame in map(frame_beside, beside) if frame is not None]
     stack = stack_slices(_slices(frames), name)
     return [frames[i] for i in stack.order], stack
 
@@ -239,6 +231,7 @@ def _slices(frames: Sequence[Frame]) -> Slices:
         shapes=[frame.shape for frame in frames],
         names=_names(frames),
         marks=[frame.marks for frame in frames],
+        kinds=[frame.kind for frame in frames],
     )
 
 
@@ -257,9 +250,6 @@ def _names(frames: Sequence[Frame]) -> list[str]:
         f"frame {frame.index + 1} of {shown[frame.path]}" if many else shown[frame.path]
         for frame in frames
     ]
-
-
-#: Former names, until their callers are switched to `open_series`.
 
 
 def common_element(headers: Sequence[Dataset], keyword: str) -> DataElement | None:

@@ -17,23 +17,20 @@ from medsr.errors import Refused, SeveralVolumes
 from medsr.volume.geometry import AXIS_TOLERANCE
 
 __all__ = [
-    "MIN_SLICES",
+    "PIXEL_TOLERANCE",
     "POSITION_TOLERANCE_MM",
     "Floats",
+    "Indices",
     "Slices",
     "check_agreement",
     "check_alike",
-    "check_announced",
-    "check_count",
     "check_one_space",
     "check_repeats",
     "check_scout",
 ]
 
 Floats = NDArray[np.float64]
-
-#: With two slices there is one gap, so a missing slice between them could not be noticed.
-MIN_SLICES = 3
+Indices = NDArray[np.intp]
 
 #: Some scanners write positions to 0.1 mm, so a position is off by up to 0.05 mm and a distance
 #: between two by up to 0.1 mm. Less than that says nothing about geometry.
@@ -81,6 +78,7 @@ class Slices:
         names: N file names, for messages.
         marks: N mappings of what else a header says of the moment and manner of a slice (echo
             time, temporal position, ...); they tell a 4-D series from doubled slices.
+        kinds: N kinds, as `kinds` names them; all pictures but "image" are left out.
     """
 
     positions: Floats
@@ -89,19 +87,18 @@ class Slices:
     shapes: Sequence[tuple[int, int]]
     names: Sequence[str]
     marks: Sequence[Mapping[str, object]]
+    kinds: Sequence[str]
 
-
-def check_count(slices: Slices, name: str) -> None:
-    """Refuse a single slice, or too few to see a gap."""
-    count = len(slices.names)
-    if count == 1:
-        raise Refused(
-            f"{name}: contains a single slice, which is not a volume. Give the whole series."
-        )
-    if count < MIN_SLICES:
-        raise Refused(
-            f"{name}: contains {count} slices; medsr needs at least {MIN_SLICES}, because "
-            "a missing slice cannot be detected with fewer. Give the whole series."
+    def only(self, chosen: Indices) -> Slices:
+        """Some of the slices, in the order of their numbers."""
+        return Slices(
+            positions=self.positions[chosen],
+            orientations=self.orientations[chosen],
+            pixel_spacings=self.pixel_spacings[chosen],
+            shapes=[self.shapes[k] for k in chosen],
+            names=[self.names[k] for k in chosen],
+            marks=[self.marks[k] for k in chosen],
+            kinds=[self.kinds[k] for k in chosen],
         )
 
 
@@ -130,36 +127,6 @@ def _check_mark(slices: Slices, mark: str, name: str, consequence: str) -> None:
         f"{name}: {slices.names[first]} and {slices.names[other]} differ in {mark} "
         f"({len(distinct)} in one series), {consequence}. {_ONE_VOLUME}"
     )
-
-
-def check_announced(slices: Slices, name: str) -> None:
-    """Refuse a series that is smaller than its headers declare."""
-    count = len(slices.names)
-    for mark in ("announced slices", "announced images"):
-        declared = {m.get(mark) for m in slices.marks}
-        total = declared.pop() if len(declared) == 1 else None
-        if not isinstance(total, int | float) or total <= count:
-            continue
-        if mark == "announced images" and total % count == 0:
-            continue  # one acquisition may make several images a position: echoes, phase
-        raise Refused(
-            f"{name}: its headers declare {total:.0f} slices and {count} were found. Copy "
-            "or export the series again, complete."
-        )
-    parts: dict[object, dict[object, object]] = {}
-    for mark_of_slice in slices.marks:
-        part = mark_of_slice.get("concatenation")
-        if isinstance(part, tuple):
-            parts.setdefault(part[0], {})[part[1]] = part[2]
-    for found in parts.values():
-        totals = [total for total in found.values() if isinstance(total, int | float)]
-        highest = max([0.0, *(k for k in found if isinstance(k, int | float))])
-        total = max([highest, *totals])
-        if len(found) < total:
-            raise Refused(
-                f"{name}: is a concatenation of {total:.0f} parts, of which {len(found)} "
-                "were found. Copy or export the series again, complete."
-            )
 
 
 def check_scout(slices: Slices, name: str) -> None:

@@ -21,21 +21,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medsr.errors import Refused
+from medsr.volume.dicom.read.left_out import check_left_out, images_and_others
 from medsr.volume.dicom.read.slice_checks import (
     POSITION_TOLERANCE_MM,
     Floats,
+    Indices,
     Slices,
     check_agreement,
     check_alike,
-    check_announced,
-    check_count,
     check_one_space,
     check_repeats,
     check_scout,
 )
+from medsr.volume.dicom.read.slice_count import check_announced, check_count
 from medsr.volume.geometry import AXIS_TOLERANCE, Affine
 
 __all__ = ["LPS_TO_RAS", "STEP_TOLERANCE", "Stack", "stack_slices"]
@@ -58,29 +58,33 @@ class Stack:
     """One volume's grid.
 
     Attributes:
-        order: [N] the slices in the order of growing position along the normal.
+        order: [N] the slices in the order of growing position along the normal, as numbers of the
+            pictures that were given; what was left out is not among them.
         affine: [4, 4] voxel (column, row, slice) -> RAS+ mm.
         step_mm: distance between neighbouring slices.
     """
 
-    order: NDArray[np.intp]
+    order: Indices
     affine: Affine
     step_mm: float
 
 
-def stack_slices(slices: Slices, name: str) -> Stack:
+def stack_slices(pictures: Slices, name: str) -> Stack:
     """Order slices by position and place them on one rectangular grid.
 
     Args:
-        slices: what the headers say.
+        pictures: what the headers say; those that are no images are left out.
         name: the series' folder or file name, for messages.
 
     Raises:
         SeveralVolumes: a scout of several planes, or 4-D.
         Refused: too few slices; slices of two spaces or of values that cannot be compared; fewer
             than declared; mixed shape, orientation or pixel spacing; repeated positions
-            (4-D or doubled); sheared (gantry tilt); a missing slice; variable spacing.
+            (4-D or doubled); a slice that is marked as something else; sheared (gantry tilt); a
+            missing slice; variable spacing.
     """
+    chosen, others = images_and_others(pictures)
+    slices = pictures.only(chosen)
     check_count(slices, name)
     check_one_space(slices, name)
     check_scout(slices, name)
@@ -90,7 +94,8 @@ def stack_slices(slices: Slices, name: str) -> Stack:
     order = np.argsort(along, kind="stable")
     check_repeats(slices, along, order, name)
     check_agreement(slices, name)
-    check_announced(slices, name)
+    check_left_out(slices, pictures.only(others), normal, name)
+    check_announced(slices, len(others), name)
     positions, names = slices.positions[order], [slices.names[i] for i in order]
     step_vector = _step(positions, normal, names, name)
     affine = np.eye(4)
@@ -98,7 +103,7 @@ def stack_slices(slices: Slices, name: str) -> Stack:
     affine[:3, 1] = column * slices.pixel_spacings[0, 0]
     affine[:3, 2] = step_vector
     affine[:3, 3] = positions[0]
-    return Stack(order, LPS_TO_RAS @ affine, float(step_vector @ normal))
+    return Stack(chosen[order], LPS_TO_RAS @ affine, float(step_vector @ normal))
 
 
 def _frame(orientation: Floats, name: str) -> tuple[Floats, Floats, Floats]:

@@ -106,6 +106,30 @@ def test_magnitude_beside_phase_in_one_series_is_the_scan(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"SeriesDescription": "AX DWI ADC", "ImageType": [*ORIGINAL, "OTHER"]}, "is a map"),
+        ({"SeriesDescription": "localizer", "ImageType": [*ORIGINAL, "M"]}, "is a localizer"),
+        ({"SeriesDescription": "T1map", "ImageType": [*ORIGINAL, "M"]}, ""),
+        ({"SeriesDescription": "cine ADC", "ComplexImageComponent": "MAGNITUDE"}, ""),
+        ({"VolumeBasedCalculationTechnique": "MIN_IP"}, "is a projection"),
+        ({"VolumeBasedCalculationTechnique": "MULTI_ECHO"}, ""),
+    ],
+)
+def test_other_attributes_tell_where_they_are_not_contradicted(tmp_path, attributes, words):
+    def change(_, dataset):
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+
+    dicom_series(tmp_path / "scan", change=change)
+    if words:
+        with pytest.raises(Refused, match=words):
+            read_series(tmp_path / "scan")
+    else:
+        assert read_series(tmp_path / "scan").shape == (10, 8, 5)
+
+
 def test_a_uid_that_is_none_is_not_shown(tmp_path):
     for k, uid in enumerate(("1.2.3", "Erika \x1b[31m", "")):
         for file in dicom_series(tmp_path / "scan", uid="1.9", prefix=f"S{k}_"):

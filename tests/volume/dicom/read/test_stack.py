@@ -12,7 +12,7 @@ from medsr.volume.geometry import is_rectangular, spacing_mm
 from tests.dicom_factory import ORIENTATIONS, slice_positions
 
 
-def slices_of(positions, orientation="axial", spacing=(0.8, 0.6), marks=None):
+def slices_of(positions, orientation="axial", spacing=(0.8, 0.6), marks=None, kinds=None):
     positions = np.asarray(positions, dtype=float)
     count = len(positions)
     cosines = ORIENTATIONS[orientation] if isinstance(orientation, str) else orientation
@@ -23,6 +23,7 @@ def slices_of(positions, orientation="axial", spacing=(0.8, 0.6), marks=None):
         shapes=[(8, 10)] * count,
         names=[f"{k}.dcm" for k in range(count)],
         marks=marks or [{}] * count,
+        kinds=kinds or ["image"] * count,
     )
 
 

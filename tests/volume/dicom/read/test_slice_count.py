@@ -1,0 +1,62 @@
+"""A series is held against what its headers say of the whole."""
+
+import pytest
+
+from medsr.errors import Refused
+from medsr.volume.dicom.read.series import read_series
+from tests.dicom_factory import dicom_series
+
+ORIGINAL = ["ORIGINAL", "PRIMARY"]
+
+
+def series(folder, **attributes):
+    def change(_, dataset):
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+
+    return dicom_series(folder, uid="1.2.3", change=change)
+
+
+@pytest.mark.parametrize("declared", [6, 10, 500])
+def test_fewer_slices_than_declared_are_refused_half_of_them_too(tmp_path, declared):
+    series(tmp_path / "scan", ImagesInAcquisition=declared)
+    with pytest.raises(Refused, match=f"declare {declared} slices and 5 were found"):
+        read_series(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("declared", [1, 5])
+def test_as_many_or_more_slices_than_declared_are_read(tmp_path, declared):
+    series(tmp_path / "scan", ImagesInAcquisition=declared)
+    assert read_series(tmp_path / "scan").shape == (10, 8, 5)
+
+
+def test_one_slice_that_declares_more_is_believed(tmp_path):
+    def change(k, dataset):
+        if k == 2:
+            dataset.ImagesInAcquisition = 7
+
+    dicom_series(tmp_path / "scan", change=change)
+    with pytest.raises(Refused, match="declare 7 slices"):
+        read_series(tmp_path / "scan")
+
+
+@pytest.mark.parametrize(
+    "several", [{"ImageType": [*ORIGINAL, "M", "WATER"]}, {"EchoNumbers": 2}], ids=str
+)
+def test_one_contrast_or_echo_of_several_is_whole(tmp_path, several):
+    series(tmp_path / "scan", ImagesInAcquisition=10, **several)
+    assert read_series(tmp_path / "scan").shape == (10, 8, 5)
+    series(tmp_path / "less", ImagesInAcquisition=12, **several)
+    with pytest.raises(Refused, match="declare 12 slices"):
+        read_series(tmp_path / "less")
+
+
+def test_pictures_that_are_left_out_count(tmp_path):
+    series(tmp_path / "scan", ImagesInAcquisition=10)
+
+    def phase(_, dataset):
+        dataset.ImageType = [*ORIGINAL, "P"]
+        dataset.ImagesInAcquisition = 10
+
+    dicom_series(tmp_path / "scan", uid="1.2.3", prefix="P", change=phase)
+    assert read_series(tmp_path / "scan").shape == (10, 8, 5)
