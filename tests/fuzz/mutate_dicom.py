@@ -2,7 +2,10 @@
 
 import os
 import struct
+import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -89,7 +92,8 @@ def write_series(rng: Random, case: Case) -> None:
             words = mutation(rng, series[k])
         case.done.append(f"{mutation.__name__} {words} in {'all' if every else 'one'}")
     said = rng.choice(SYNTAXES) if rng.random() < 0.06 else syntax
-    files = [_file(one, syntax, said, k) for k, one in enumerate(series)]
+    with _deeply():
+        files = [_file(one, syntax, said, k) for k, one in enumerate(series)]
     if said != syntax:
         case.done.append(f"says {said!r}, is {syntax}")
     if rng.random() < 0.15:
@@ -97,6 +101,17 @@ def write_series(rng: Random, case: Case) -> None:
         case.done.append(f"bytes of {k}")
         files[k] = _damaged(rng, files[k])
     _write(rng, files, case)
+
+
+@contextmanager
+def _deeply() -> Iterator[None]:
+    """Allow for sequences 2000 deep while they are written, not while they are read."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _file(elements: DataSet, syntax: str, said: str, k: int) -> bytes:

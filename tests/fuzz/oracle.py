@@ -179,6 +179,7 @@ def _judge_batch(case: Case, volume: Volume | None, fault: MedsrError | None) ->
 PIXEL_WORDS = (
     "decoded", "pixel data", "voxels are not finite", "damaged", "cut", "checksum", "shorter",
     "compressed", "gzip", "truncated", "ends", "bytes", "goes on after", "longer than its header",
+    "differ in their pixels",
 )  # fmt: skip
 
 

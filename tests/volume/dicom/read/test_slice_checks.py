@@ -73,17 +73,6 @@ def test_fewer_slices_than_announced_are_refused(tmp_path, keyword, total):
     refused(tmp_path / "scan", f"scan: its headers declare {total} slices and 5 were found")
 
 
-@pytest.mark.parametrize("total", [5, 1, 10])
-def test_counts_of_an_acquisition_that_need_not_be_of_this_series_pass(tmp_path, total):
-    """Ten images of five positions are two echoes, in two series."""
-
-    def change(_, dataset):
-        dataset.ImagesInAcquisition = total
-
-    dicom_series(tmp_path / "scan", change=change)
-    assert read_series(tmp_path / "scan").shape == (10, 8, 5)
-
-
 def concatenation(folder, parts, total):
     """A multi-frame object that was cut into parts of two frames."""
     uid = generate_uid()
