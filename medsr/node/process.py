@@ -27,7 +27,8 @@ from medsr.node.spool import ENDED, GONE, REASON, merge, remove, set_aside
 from medsr.volume.atomic import flush
 from medsr.volume.dicom.dataset import open_dataset, parse_quietly
 from medsr.volume.dicom.read.choose import pick_group
-from medsr.volume.dicom.read.discover import group_headers, headers_at
+from medsr.volume.dicom.read.discover import headers_at
+from medsr.volume.dicom.read.groups import group_headers
 from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.read.series import DicomSeries, series_of
 from medsr.volume.dicom.values import text

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from medsr.errors import InputError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
-from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
+from medsr.volume.dicom.read.discover import headers_at, opened
+from medsr.volume.dicom.read.groups import Group, group_headers
 from medsr.volume.dicom.read.header import IMAGE, read_header, why_not
 from medsr.volume.dicom.uids import NO_UID, is_uid, shown_uid
 

@@ -1,9 +1,8 @@
-"""Finds the DICOM series of a path: lists files, reads headers, classifies objects.
+"""Finds the DICOM files of a path and reads their headers.
 
 A path is a folder (searched to the bottom), a zip, or one file, which stands for the series in
-its folder that it belongs to. Files that are not DICOM are passed over; DICOM objects are sorted
-by (SeriesInstanceUID, modality, kind) so that a localizer or a screenshot that shares its UID
-with a scan is kept apart from it. Pixels are not read here.
+its folder that it belongs to. Files that are not DICOM are passed over; `groups` sorts the rest
+into series. Pixels are not read here.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.walk import is_hidden
 
-__all__ = ["Group", "group_headers", "headers_at", "opened"]
+__all__ = ["headers_at", "opened"]
 
 #: More files than this are an archive, not a scan; a whole study has a few thousand.
 MAX_FILES = 50_000
@@ -34,39 +33,6 @@ MAX_ZIP_BYTES = 8 * 1024**3
 
 #: Header and image of Analyze and of NIfTI in two files.
 PAIR_SUFFIXES = (".hdr", ".img")
-
-
-@dataclass(frozen=True)
-class Group:
-    """The files of one series that are of one modality and one kind.
-
-    Attributes:
-        uid: SeriesInstanceUID, or "".
-        modality, kind: as in `FileHeader`.
-        headers: of the files.
-        beside: of files that have the same SeriesInstanceUID and are no images.
-    """
-
-    uid: str
-    modality: str
-    kind: str
-    headers: tuple[FileHeader, ...]
-    beside: tuple[FileHeader, ...] = ()
-
-    @property
-    def number(self) -> int | None:
-        """SeriesNumber."""
-        return self.headers[0].number
-
-    @property
-    def description(self) -> str:
-        """SeriesDescription; see `FileHeader.description`."""
-        return self.headers[0].description
-
-    @property
-    def slices(self) -> int:
-        """Number of images: frames, summed over files."""
-        return sum(header.frames for header in self.headers)
 
 
 @contextmanager
@@ -290,19 +256,3 @@ def _list_files(folder: Path, name: str) -> _Found:
     if len(entries) > MAX_FILES:
         raise Refused(f"{name}: contains more than {MAX_FILES} files.")
     return _sorted_out([e for e in entries if not is_hidden(e.name)])
-
-
-def group_headers(headers: Sequence[FileHeader]) -> list[Group]:
-    """Sort headers into series, the largest first."""
-    found: dict[tuple[str, str, str], list[FileHeader]] = {}
-    for header in headers:
-        found.setdefault((header.uid, header.modality, header.kind), []).append(header)
-    others: dict[str, list[FileHeader]] = {}
-    for header in headers:
-        if header.uid and header.kind != IMAGE:
-            others.setdefault(header.uid, []).append(header)
-    groups = [
-        Group(*key, tuple(members), tuple(others.get(key[0], ())) if key[2] == IMAGE else ())
-        for key, members in found.items()
-    ]
-    return sorted(groups, key=lambda group: (-group.slices, group.uid, group.kind))

@@ -37,8 +37,9 @@ from medsr.volume.dicom.read.content import (
     read_content,
 )
 from medsr.volume.dicom.read.copies import without_copies
-from medsr.volume.dicom.read.discover import Group, group_headers, headers_at, opened
+from medsr.volume.dicom.read.discover import headers_at, opened
 from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
+from medsr.volume.dicom.read.groups import Group, group_headers
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.remarks import remarks_on, thickness_of
 from medsr.volume.dicom.read.slice_checks import Slices
