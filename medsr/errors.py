@@ -6,6 +6,8 @@ The tree, with the exit code that the command line gives each branch::
     |-- UsageError      2   the command, a setting or an argument is wrong
     |-- InputError      3   the input is missing, unreadable or not an image
     |-- Refused         4   the input is readable, and medsr will not process it
+    |   |-- NotAnatomy      it shows something else than anatomy
+    |   |-- NotOriginal     it is a reformat or a result of medsr
     |   |-- NothingToDo     the scan is already as fine as requested
     |   `-- SeveralVolumes  it is 4-D: several volumes in one
     |-- OutputError     5   the output cannot be written
@@ -22,6 +24,7 @@ __all__ = [
     "MedsrError",
     "MedsrWarning",
     "NotAnatomy",
+    "NotOriginal",
     "NothingToDo",
     "OutputError",
     "PartlyDone",
@@ -72,6 +75,10 @@ class NothingToDo(Refused):
 
 class NotAnatomy(Refused):
     """The input shows something else than anatomy: a phase, a map, a mask."""
+
+
+class NotOriginal(Refused):
+    """The input is a reformat or a result of medsr; `force` overrides this."""
 
 
 class SeveralVolumes(Refused):

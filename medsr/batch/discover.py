@@ -15,10 +15,11 @@ from medsr.errors import MedsrError, NotAnatomy, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
-from medsr.volume.dicom.values import text, texts
+from medsr.volume.dicom.values import text
 from medsr.volume.formats import is_nifti
 from medsr.volume.missing import is_pointer, why_not_here
 from medsr.volume.nifti import NiftiHeader, read_nifti_header
+from medsr.volume.origin import Origin
 from medsr.volume.walk import Dangling, Unreadable
 
 __all__ = [
@@ -85,7 +86,7 @@ class DicomFile:
     uid: str
     modality: str
     kind: str
-    derived: bool
+    origin: Origin
     instance: str
     pictures: tuple[Picture, ...]
     fault: str = ""
@@ -188,15 +189,13 @@ def _dicom(head: FileHeader, path: str) -> DicomFile:
             fault, not_anatomy = str(reason), isinstance(reason, NotAnatomy)
     elif (beside := frame_beside(head)) is not None:
         frames = [beside]
-    image_type = texts(head.dataset, "ImageType")
-    derived = bool(image_type) and image_type[0].upper() == "DERIVED"
     size = (head.shape[1], head.shape[0]) if head.shape else None
     return DicomFile(
         path=path,
         uid=head.uid,
         modality=head.modality,
         kind=head.kind,
-        derived=derived,
+        origin=head.origin,
         instance=head.instance,
         pictures=tuple(map(_picture, frames)),
         fault=fault,

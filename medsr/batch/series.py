@@ -14,6 +14,7 @@ from medsr.batch.discover import NAMELESS, Damaged, DicomFile, Names, Sort
 from medsr.volume.dicom.read.copies import instance_fault
 from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.read.slice_checks import Slices
+from medsr.volume.origin import Origin, least_original
 
 __all__ = ["Series", "gather", "slices_of"]
 
@@ -27,7 +28,7 @@ class Series:
         modality, kind: as `volume.dicom_head` names them.
         packed: relative paths, each ended by a zero byte; files: how many.
         folders: where they lie.
-        derived: whether a file says that it was made from other images.
+        origin: what its slices are.
         positions: three numbers a picture, LPS+ mm.
         sort: which of `sorts` a picture is.
         source: which file a picture is in.
@@ -46,7 +47,7 @@ class Series:
     packed: bytearray = field(default_factory=bytearray)
     files: int = 0
     folders: set[str] = field(default_factory=set)
-    derived: bool = False
+    origin: Origin = Origin.ACQUIRED
     positions: array[float] = field(default_factory=lambda: array("d"))
     sort: array[int] = field(default_factory=lambda: array("L"))
     source: array[int] = field(default_factory=lambda: array("L"))
@@ -98,7 +99,7 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
 
 def _add(series: Series, header: DicomFile) -> None:
     """A picture of an instance that is there already is a copy; the reader compares the pixels."""
-    series.derived |= header.derived
+    series.origin = least_original((series.origin, header.origin))
     if not series.fault:
         series.fault, series.not_anatomy = header.fault, header.not_anatomy
     instance, pictures = hash(header.instance), hash(header.pictures)

@@ -17,7 +17,7 @@ from medsr.batch.discover import NiftiFile
 from medsr.batch.job import Decision, Item, key_of
 from medsr.batch.naming import enhanced_name, format_of, why_not_bids
 from medsr.batch.series import Series, slices_of
-from medsr.errors import MedsrError, NotAnatomy, NothingToDo, SeveralVolumes
+from medsr.errors import MedsrError, NotAnatomy, NothingToDo, NotOriginal, SeveralVolumes
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
 from medsr.restore.output_grid import choose_spacing
@@ -25,6 +25,7 @@ from medsr.volume.anatomy import why_not_anatomy
 from medsr.volume.dicom.read.header import IMAGE, why_not
 from medsr.volume.dicom.read.stack import stack_slices
 from medsr.volume.geometry import refined_grid, spacing_mm
+from medsr.volume.origin import Origin, check_origin, why_not_original
 from medsr.volume.volume import check_affine
 from medsr.words import printable
 
@@ -76,7 +77,7 @@ def decide_series(series: Series, wishes: Wishes) -> Item:
     label = f"series {key}"
     try:
         decision, reason, grid = _judge_series(series, label, wishes)
-    except (NotAnatomy, NothingToDo, SeveralVolumes) as fault:
+    except (NotAnatomy, NotOriginal, NothingToDo, SeveralVolumes) as fault:
         decision, reason, grid = Decision.SKIP, str(fault), None
     except MedsrError as fault:
         decision, reason, grid = Decision.REFUSE, str(fault), None
@@ -105,8 +106,7 @@ def _judge_series(
 ) -> tuple[Decision, str, _Grid | None]:
     if series.kind != IMAGE:
         return Decision.SKIP, why_not(series.kind, series.modality), None
-    if series.derived:
-        return Decision.SKIP, "is derived from other images (ImageType DERIVED).", None
+    check_origin(series.origin, label, force=wishes.options.force)
     unwanted = _why_not_modality(series.modality, wishes)
     if unwanted:
         return (*unwanted, None)
@@ -157,8 +157,8 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
         return Decision.SKIP, reason, None
     if file.header is None:
         return (Decision.SKIP if file.four_d else Decision.REFUSE), file.fault, None
-    if file.header.made_by_medsr:
-        return Decision.SKIP, "was made by medsr (according to its sidecar).", None
+    if file.header.origin is not Origin.ACQUIRED and not wishes.options.force:
+        return Decision.SKIP, why_not_original(file.header.origin), None
     if file.header.kind is not None:
         return Decision.SKIP, why_not_anatomy(file.header.kind), None
     unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)

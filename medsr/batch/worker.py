@@ -22,6 +22,7 @@ from medsr.errors import (
     MedsrWarning,
     NotAnatomy,
     NothingToDo,
+    NotOriginal,
     OutputError,
     Refused,
     SeveralVolumes,
@@ -39,6 +40,10 @@ __all__ = ["TRIES", "process", "restore_scan", "tidy"]
 
 #: A scan under which so many workers of one run have died is set aside.
 TRIES = 3
+
+
+#: Faults of a scan that is not for medsr, which nobody has to mend.
+SKIPPED = (NotAnatomy, NotOriginal, NothingToDo, SeveralVolumes)
 
 
 def process(item: Item, job: Job, restore: Restore) -> Outcome:
@@ -63,7 +68,7 @@ def process(item: Item, job: Job, restore: Restore) -> Outcome:
             end, reason, remarks = _claimed(item, job, restore, claim)
         finally:
             release(claim)
-    except (NotAnatomy, NothingToDo, SeveralVolumes) as fault:  # seen only with its voxels
+    except SKIPPED as fault:  # seen only with its voxels
         end, reason = End.SKIPPED, _without_label(fault, item)
     except MedsrError as fault:
         end, reason = End.FAILED, _without_label(fault, item)

@@ -13,6 +13,7 @@ from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.modality import guess_modality
+from medsr.volume.origin import check_origin
 from medsr.volume.volume import Volume
 
 __all__ = ["describe", "run"]
@@ -38,6 +39,7 @@ def run(source: Path, series: str | None) -> list[str]:
         volume = formats.read(source, series=series)
         lines += describe(volume)
         check_is_anatomy(volume.kind, volume.name)
+        check_origin(volume.origin, volume.name, force=False)
         return lines
     except Refused as reason:
         if series is not None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
-from medsr.errors import MedsrError, OutputError
+from medsr.errors import MedsrError, NotOriginal, OutputError
 from medsr.node.disk import with_reserve, write_durably
 from medsr.node.receive import Intake
 from medsr.node.rules import Facts, Rule, choose_rule, may_match
@@ -33,6 +33,7 @@ from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.read.series import DicomSeries, series_of
 from medsr.volume.dicom.values import text
 from medsr.volume.geometry import spacing_mm
+from medsr.volume.origin import check_origin
 
 __all__ = ["IDLE_SECONDS", "Enhance", "enhance_next", "promote", "put_back_all"]
 
@@ -125,6 +126,9 @@ def enhance_next(intake: Intake, enhance: Enhance) -> float:
             enhance(series, work / "enhanced", rule)
             flush(work)
             work.rename(intake.spool / "outbox" / key)  # from here on it is made, and only sent
+    except NotOriginal as fault:
+        log.info("not enhanced: %s", fault)
+        _drop(intake, key)
     except (OutputError, OSError) as fault:
         log.error("series %s: waiting, because the disk cannot be written: %s", key, fault)
         _put_back(intake, key)
@@ -219,6 +223,9 @@ def _series_and_rule(folder: Path, intake: Intake) -> tuple[DicomSeries, Rule] |
     """A series, opened once, and the rule that selects it; None where none does.
 
     Spacing is measured only when the rest fits.
+
+    Raises:
+        NotOriginal: a rule selects a reformat or a result of medsr, and does not force it.
     """
     rules = intake.settings.rules
     with parse_quietly():
@@ -230,10 +237,14 @@ def _series_and_rule(folder: Path, intake: Intake) -> tuple[DicomSeries, Rule] |
         facts = _facts(images[0].modality, images[0].slices, header, None)
         if not may_match(rules, facts):
             return None
-        series = series_of(pick_group(groups, None, folder.name), folder.name)
+        key = folder.parent.name
+        series = series_of(pick_group(groups, None, key), key)
     between = float(spacing_mm(np.asarray(series.affine))[2])
     rule = choose_rule(rules, _facts(facts.modality, facts.slices, header, between))
-    return None if rule is None else (series, rule)
+    if rule is None:
+        return None
+    check_origin(series.origin, f"series {key}", force=rule.options.force)
+    return series, rule
 
 
 def _facts(modality: str, slices: int, header: Dataset, spacing: float | None) -> Facts:

@@ -157,7 +157,8 @@ class Options:
         False,
         Setting(
             Group.RESULT,
-            "Enhance the scan even if it is very unlike the training scans.",
+            "Enhance the scan even if it is very unlike the training scans, a reformat, or a "
+            "result of medsr.",
         ),
     )
     modality: Modality | None = _option(

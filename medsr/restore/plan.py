@@ -16,6 +16,7 @@ from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.modality import Modality, guess_modality
+from medsr.volume.origin import check_origin
 from medsr.volume.volume import Volume
 
 __all__ = ["Plan", "make_plan", "of_known_modality"]
@@ -74,14 +75,16 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
 
     Raises:
         NotAnatomy: the scan shows something else, whatever is forced.
+        NotOriginal: it is a reformat or a result of medsr (without `force`).
         Refused: the scan is of another modality than the model, is unlike all that the model has
             learned from (without `force`), or is too large for this machine.
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
     check_is_anatomy(volume.kind, volume.name)
-    volume, remarks = of_known_modality(volume, options)
-    remarks = (*volume.remarks, *remarks)
+    doubts = check_origin(volume.origin, volume.name, force=options.force)
+    volume, assumed = of_known_modality(volume, options)
+    remarks = (*volume.remarks, *doubts, *assumed)
     if volume.modality != card.modality:
         raise Refused(
             f"{volume.name}: is {volume.modality}, but model {card.name} is for "

@@ -25,6 +25,7 @@ __all__ = [
     "kind_of_image_type",
     "kind_of_settings",
     "kind_of_voxels",
+    "texts_of",
     "why_not_anatomy",
 ]
 
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     LOCALIZER = "localizer"
     MASK = "mask"
     LABELS = "label map"
+    SUBTRACTION = "subtraction"
     STATISTIC = "statistic"
     VECTORS = "vectors"
 
@@ -61,6 +63,8 @@ _REASONS = {
     Kind.MASK: "is a mask, not an anatomical image. Give the scan that it was drawn on.",
     Kind.LABELS: "is a label map (segmentation), not an anatomical image. Give the scan that it "
     "was drawn on.",
+    Kind.SUBTRACTION: "is a subtraction of two scans, not an anatomical image. Give one of the "
+    "scans.",
     Kind.STATISTIC: "is a statistical map, not an anatomical image. Give the scan itself.",
     Kind.VECTORS: "contains vectors or matrices (such as a deformation field), not an anatomical "
     "image. Give the scan itself.",
@@ -112,6 +116,7 @@ _IMAGE_TYPES: dict[str, Kind] = {
     **dict.fromkeys(("CBF", "CBV", "MTT", "TTP", "TMAX", "PBP", "GBP", "REGCBF"), Kind.PERFUSION),
     **dict.fromkeys(("PROJECTION IMAGE", "MIP", "MINIP", "CSAMIP", "CSA MIP"), Kind.PROJECTION),
     **dict.fromkeys(("MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"), Kind.PROJECTION),
+    **dict.fromkeys(("SUB", "SUBTRACTION"), Kind.SUBTRACTION),
     **dict.fromkeys(("LOCALIZER", "SCOUT", "TOPOGRAM"), Kind.LOCALIZER),
     **dict.fromkeys(("MASK", "SEGMENTATION", "BINARY_MASK"), Kind.MASK),
 }
@@ -154,7 +159,7 @@ def kind_of_settings(settings: Mapping[str, Any]) -> Kind | None:
     if isinstance(component, str) and component.upper() in _COMPONENTS:
         return _COMPONENTS[component.upper()]
     for key in ("ImageType", "ImageTypeText"):
-        found = kind_of_image_type(_texts(settings.get(key)))
+        found = kind_of_image_type(texts_of(settings.get(key)))
         if found is not None:
             return found
     unit = settings.get("Units")
@@ -173,7 +178,7 @@ _UNITS = {
 }
 
 
-def _texts(value: object) -> list[str]:
+def texts_of(value: object) -> list[str]:
     """The words of a setting that should be a list of texts, or is one text with backslashes."""
     if isinstance(value, str):
         return re.split(r"[\\,]", value)

@@ -21,6 +21,7 @@ from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
 from medsr.volume.nifti_file import NiftiFile, faults_in_words, open_nifti
 from medsr.volume.nifti_header import kind_of_intent, shape_of
 from medsr.volume.nifti_place import Placement, place
+from medsr.volume.origin import Origin, origin_of_settings
 from medsr.volume.padding import (
     Padding,
     constant_padding,
@@ -58,7 +59,7 @@ class NiftiHeader:
         modality: "MR", "CT", or None when the sidecar does not say.
         integers: whether it holds whole numbers.
         kind: what it shows when that is not anatomy.
-        made_by_medsr: whether its sidecar says so.
+        origin: what its slices are, as its sidecar says.
     """
 
     shape: tuple[int, int, int]
@@ -66,7 +67,7 @@ class NiftiHeader:
     modality: Modality | None
     integers: bool
     kind: Kind | None = None
-    made_by_medsr: bool = False
+    origin: Origin = Origin.ACQUIRED
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,7 @@ def read_nifti(path: Path) -> Volume:
         padding=padding,
         space=known.placement.space,
         kind=known.kind or kind_of_voxels(voxels),
+        origin=origin_of_settings(settings),
         remarks=(*known.placement.remarks, *known.sidecar.remarks, *doubts),
     )
 
@@ -162,7 +164,7 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         modality=known.modality,
         integers=known.integers,
         kind=kind,
-        made_by_medsr="ModelSHA256" in known.sidecar.settings,
+        origin=origin_of_settings(known.sidecar.settings),
     )
 
 

@@ -14,6 +14,7 @@ from medsr.remarks import Remark
 from medsr.volume import geometry, planes
 from medsr.volume.anatomy import Kind
 from medsr.volume.modality import Modality, unit_of
+from medsr.volume.origin import Origin
 from medsr.volume.padding import Padding
 from medsr.words import printable
 
@@ -48,6 +49,7 @@ class Volume:
         space: sform_code and qform_code of NIfTI: 1 the scanner's, 2 aligned to another scan,
             3 Talairach, 4 MNI, 5 another template; both 0 for no place in the patient.
         kind: what the image shows when that is not anatomy; see `anatomy.check_is_anatomy`.
+        origin: whether its slices were acquired, reformatted, or made by medsr.
         remarks: what the reader assumed or questioned.
 
     Raises:
@@ -68,6 +70,7 @@ class Volume:
     padding: Padding | None = None
     space: tuple[int, int] = (1, 1)
     kind: Kind | None = None
+    origin: Origin = Origin.ACQUIRED
     remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:

@@ -36,7 +36,9 @@ def test_nothing_is_left_to_do(again, tmp_path):
 
 def test_changed_settings_say_so(again):
     reasons = {item.reason for item in again(options=Options(sample=True, seed=4)).todo}
-    assert reasons == {"done again: settings changed: sample False -> True, steps 1 -> 6, seed 0 -> 4"}
+    assert reasons == {
+        "done again: settings changed: sample False -> True, steps 1 -> 6, seed 0 -> 4"
+    }
 
 
 def test_a_changed_model_says_so(again, tmp_path):

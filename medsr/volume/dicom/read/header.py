@@ -32,7 +32,8 @@ from medsr.volume.dicom.read.kinds import (
     kind_of,
     why_not,
 )
-from medsr.volume.dicom.values import number, text
+from medsr.volume.dicom.values import number, text, texts
+from medsr.volume.origin import Origin, origin_of
 from medsr.words import printable
 
 __all__ = ["IMAGE", "TAGS", "TAG_NUMBERS", "FileHeader", "read_header", "why_not"]
@@ -85,6 +86,7 @@ TAGS = [
     "ConvolutionKernel",
     "ComplexImageComponent",
     "VolumeBasedCalculationTechnique",
+    "Manufacturer",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "ImagesInAcquisition",
@@ -147,6 +149,14 @@ class FileHeader:
         Free text, which may name a person: it belongs into no log, record, error or file name.
         """
         return printable(" ".join(text(self.dataset, "SeriesDescription").split()))
+
+    @property
+    def origin(self) -> Origin:
+        """What its slices are; a result of medsr names medsr as its manufacturer."""
+        return origin_of(
+            texts(self.dataset, "ImageType"),
+            by_medsr=text(self.dataset, "Manufacturer") == "medsr",
+        )
 
     @property
     def is_packed(self) -> bool:

@@ -45,14 +45,4 @@ def remarks_on(frames: Sequence[Frame], step_mm: float) -> tuple[Remark, ...]:
             "it. All positions were assumed to be in the same space."
         )
         remarks.append(Remark(Meaning.ASSUMPTION, words))
-    image_types = [mark.get("image type") for mark in marks]
-    words_found = {
-        str(word).upper() for values in image_types if isinstance(values, tuple) for word in values
-    }
-    if {"DERIVED", "MPR"} <= words_found:
-        words = (
-            "The slices are a reformat (MPR), whose slice profile differs from that of "
-            "the scanner. Use the original slices if they exist."
-        )
-        remarks.append(Remark(Meaning.DOUBT, words))
     return tuple(remarks)

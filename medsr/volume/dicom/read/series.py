@@ -46,6 +46,7 @@ from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
 from medsr.volume.geometry import Affine, spacing_mm
 from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
+from medsr.volume.origin import Origin, least_original
 from medsr.volume.padding import without_padding
 from medsr.volume.volume import Volume
 
@@ -87,6 +88,11 @@ class DicomSeries:
     def _content(self) -> Content:
         with parse_quietly():
             return read_content(self.sources, self.frames)
+
+    @property
+    def origin(self) -> Origin:
+        """What its slices are: acquired, reformatted, or a result of medsr."""
+        return least_original(file.origin for file in self.sources)
 
     @property
     def digest(self) -> str:
@@ -149,6 +155,7 @@ class DicomSeries:
             name=self.name,
             padding=padding,
             digest=self.digest,
+            origin=self.origin,
             remarks=self.remarks,
         )
 
