@@ -60,14 +60,29 @@ class ManyWords(click.Command):
 )
 @click.option("-o", "--output", type=PATH, help="Write the results to this JSON file.")
 @click.option("--csv", type=PATH, help="Write the metrics of every case to this CSV file.")
-@click.option("--table", type=PATH, help="Write a summary table (.md or .tex).")
+@click.option(
+    "--table",
+    type=PATH,
+    help="Write a summary table (.md or .tex); of every metric with --all.",
+)
 @click.option(
     "--picture",
     type=PATH,
     help="Write a PNG: before, after, reference and difference (one pair only).",
 )
 @click.option("--report", type=PATH, help="Write an HTML page, and one for each case.")
-@click.option("--explain", is_flag=True, help="Also print the definition of every metric.")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Show every metric, linear interpolation too, and the settings; otherwise PSNR, SSIM, "
+    "sharpness and consistency. JSON, CSV and pages always hold all.",
+)
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Also print the definitions of the metrics shown; alone: of every metric.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def evaluate(
     reference: Path | None,
@@ -83,6 +98,7 @@ def evaluate(
     table: Path | None,
     picture: Path | None,
     report: Path | None,
+    every: bool,
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -94,8 +110,13 @@ def evaluate(
       medsr evaluate --reference REF/ --estimates A/ B/ --names a b --report group.html
     """
     from medsr.commands.evaluate import Request, run
+    from medsr.evaluation.evaluation import definition
     from medsr.evaluation.pairing import labelled
+    from medsr.metrics.registry import ALL_METRICS
 
+    if explain and not (reference or estimate or estimates or pairs):
+        click.echo("\n".join(map(definition, ALL_METRICS)))
+        return
     outcome = run(
         Request(
             reference=reference,
@@ -109,9 +130,11 @@ def evaluate(
             table=table,
             picture=picture,
             report=report,
+            every=every,
         )
     )
     for remark in outcome.remarks:
         click.echo(f"note: {remark}", err=True)
-    click.echo(outcome.to_json() if as_json else outcome.to_text(explain=explain), nl=False)
+    text = outcome.to_json() if as_json else outcome.to_text(every=every, explain=explain)
+    click.echo(text, nl=False)
     outcome.tell_failures()

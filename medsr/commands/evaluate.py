@@ -9,18 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.errors import MedsrError, PartlyDone, UsageError
+from medsr.errors import MedsrError, PartlyDone, Refused, UsageError
 from medsr.evaluation import tables
 from medsr.evaluation.case import Loaded, evaluate_loaded, load
+from medsr.evaluation.evaluation import Evaluation
 from medsr.evaluation.group import Case, Group
-from medsr.evaluation.pairing import CaseFiles, is_case_folder, match_folders, read_pairs
+from medsr.evaluation.pairing import (
+    CaseFiles,
+    LeftOut,
+    is_case_folder,
+    match_folders,
+    read_pairs,
+    unique,
+)
 from medsr.report.case_page import case_page, case_page_path, group_report
 from medsr.report.picture import compare_figure, save_picture
 from medsr.volume.atomic import write_text
+from medsr.volume.placement import place
 
 __all__ = ["Outcome", "Request", "run"]
 
-_HINT = "Definitions of the metrics: medsr evaluate --explain, or --report.\n"
+_TABLES = {".md": tables.to_markdown, ".tex": tables.to_latex}
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Request:
         table: Markdown (.md) or LaTeX (.tex) table to write.
         picture: PNG of one pair.
         report: HTML page; for a group, pages of its cases go into a folder beside it.
+        every: all metrics in the table too; the other files always hold all.
     """
 
     reference: Path | None
@@ -50,32 +60,61 @@ class Request:
     table: Path | None = None
     picture: Path | None = None
     report: Path | None = None
+    every: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What was found: a group of one or more cases, and sentences on what was left out."""
+    """What was found.
+
+    Attributes:
+        group: one or more cases, and those that were left out.
+        is_pair: whether one pair was asked for, rather than many cases.
+        pages: the cases that have a page of their own.
+        page_failures: sentences on pages that could not be made.
+    """
 
     group: Group
     is_pair: bool
-    remarks: tuple[str, ...]
-    failures: tuple[str, ...]
+    pages: tuple[str, ...] = ()
+    page_failures: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on references without a match."""
+        return tuple(f"{c.name}: {c.reason}" for c in self.group.left_out if not c.failed)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Sentences on cases that could not be compared."""
+        return tuple(f"{c.name}: {c.reason}" for c in self.group.left_out if c.failed)
 
     def tell_failures(self) -> None:
         """Raise what went wrong with some of the cases, after all else is said.
 
         Raises:
-            PartlyDone: a case could not be evaluated.
+            PartlyDone: a case could not be evaluated, or its page could not be made.
         """
-        if self.failures:
-            words = " ".join(self.failures)
-            raise PartlyDone(f"{len(self.failures)} cases could not be evaluated. {words}")
+        count, words = len(self.failures), []
+        if count:
+            cases = "1 case" if count == 1 else f"{count} cases"
+            words.append(f"{cases} could not be evaluated. {' '.join(self.failures)}")
+        words += self.page_failures
+        if words:
+            raise PartlyDone(" ".join(words))
 
-    def to_text(self, *, explain: bool = False) -> str:
-        """The results for a terminal; on request with the definition of every metric."""
+    def to_text(self, *, every: bool = False, explain: bool = False) -> str:
+        """The results for a terminal.
+
+        Args:
+            every: all metrics, linear interpolation too, and the settings.
+            explain: also the definitions of the metrics shown.
+        """
         if self.is_pair:
-            return self.group.cases[0].evaluation.to_text(explain=explain) + _HINT * (not explain)
-        return tables.to_text(self.group)
+            text = self.group.cases[0].evaluation.to_text(every=every, explain=explain)
+        else:
+            text = tables.to_text(self.group, every=every, explain=explain)
+        return text + _hint(every=every, explain=explain)
 
     def to_json(self) -> str:
         """All results as JSON, for programs."""
@@ -88,80 +127,103 @@ class Outcome:
 
 
 def run(request: Request) -> Outcome:
-    """Compare, and write the options of the enhancement.
+    """Compare, and write what the request asks for.
+
+    A case that cannot be compared, or has no page, leaves the others; see `Outcome`.
 
     Raises:
         MedsrError: see the tree in `medsr.errors`.
     """
-    cases, remarks, is_pair = _cases(request)
-    done, failures = [], []
+    if request.table is not None and request.table.suffix not in _TABLES:
+        raise UsageError(f"{request.table.name}: a table must end in .md or .tex.")
+    cases, left_out, is_pair = _cases(request)
+    if request.picture is not None and not is_pair:
+        raise UsageError("--picture draws one pair; use --report for several cases.")
+    done, pages, page_failures = list[Case](), list[str](), list[str]()
     for case in cases:
         try:
-            done.append(_evaluate(case, request, is_pair=is_pair))
+            loaded = load(case)
+            evaluation = evaluate_loaded(loaded)
         except MedsrError as fault:
             if is_pair:
                 raise
-            failures.append(f"{case.name}: {fault}")
+            left_out.append(LeftOut(case.name, case.person, str(fault), failed=True))
+            continue
+        done.append(Case(case.name, case.person, evaluation))
+        try:
+            _show(case, loaded, evaluation, request, is_pair=is_pair)
+            pages += [case.name] if request.report is not None else []
+        except Refused as fault:
+            page_failures.append(f"{case.name}: has metrics but no page: {fault}")
     if not done:
-        raise PartlyDone(f"None of {len(cases)} cases could be evaluated. {failures[0]}")
-    outcome = Outcome(Group(tuple(done)), is_pair, tuple(remarks), tuple(failures))
+        reasons = " ".join(f"{c.name}: {c.reason}" for c in left_out[:3])
+        raise PartlyDone(f"None of {len(left_out)} cases could be evaluated. {reasons}")
+    group = Group(tuple(done), tuple(left_out))
+    outcome = Outcome(group, is_pair, tuple(pages), tuple(page_failures))
     _write(outcome, request)
     return outcome
 
 
-def _cases(request: Request) -> tuple[list[CaseFiles], list[str], bool]:
-    """The cases asked for, sentences on what has no match, and whether it is one pair."""
+def _cases(request: Request) -> tuple[list[CaseFiles], list[LeftOut], bool]:
+    """The cases asked for, the references without a match, and whether it is one pair."""
     if request.pairs is not None:
         if request.reference is not None or request.estimates:
             raise UsageError(
                 "--pairs already lists the files; leave out --reference and --estimate(s)."
             )
-        return read_pairs(request.pairs), [], False
+        return unique(read_pairs(request.pairs)), [], False
     if request.reference is None or not request.estimates:
         raise UsageError("Give --reference and --estimate (or --estimates), or --pairs CSV.")
     more = {"low": request.low, "mask": request.mask, "labels": request.labels}
     if is_case_folder(request.reference):
-        cases, remarks = match_folders(request.reference, request.estimates, **more)
-        return cases, remarks, False
+        cases, left_out = match_folders(request.reference, request.estimates, **more)
+        return unique(cases), left_out, False
     name = request.reference.name
     return [CaseFiles(name, name, request.reference, request.estimates, **more)], [], True
 
 
-def _evaluate(case: CaseFiles, request: Request, *, is_pair: bool) -> Case:
-    loaded = load(case)
-    evaluation = evaluate_loaded(loaded)
+def _show(
+    case: CaseFiles, loaded: Loaded, evaluation: Evaluation, request: Request, *, is_pair: bool
+) -> None:
+    """The picture and the page of a case, where they are asked for."""
     if request.picture is not None:
-        _draw(loaded, request.picture)
+        _draw(loaded, evaluation, request.picture)
     if request.report is not None:
         page = request.report if is_pair else case_page_path(request.report, case.name)
         write_text(case_page(case, loaded, evaluation), page)
-    return Case(case.name, case.person, evaluation)
 
 
-def _draw(loaded: Loaded, picture: Path) -> None:
-    """Before, after, reference and difference of the first estimate."""
+def _draw(loaded: Loaded, evaluation: Evaluation, picture: Path) -> None:
+    """Before, after, reference and difference of the first estimate, where they are compared."""
     true = loaded.reference
     name = next(iter(loaded.estimates))
-    same = {k: v for k, v in loaded.estimates.items() if v.shape == true.shape}
-    if name not in same:
-        raise UsageError(
-            "--picture needs an estimate that covers the whole grid of the reference."
-        )
-    panels = {k: np.asarray(same[k].voxels) for k in ("cubic", name) if k in same}
-    figure = compare_figure(panels, np.asarray(true.voxels), true.spacing_mm, true.unit)
+    panels = {
+        k: np.asarray(place(loaded.estimates[k], true).cut(evaluation.box))
+        for k in ("cubic", name)
+        if k in loaded.estimates
+    }
+    whole = tuple(slice(*ends) for ends in evaluation.box)
+    figure = compare_figure(panels, np.asarray(true.voxels[whole]), true.spacing_mm, true.unit)
     save_picture(figure, picture)
 
 
 def _write(outcome: Outcome, request: Request) -> None:
     if request.report is not None and not outcome.is_pair:
-        remarks = (*outcome.remarks, *outcome.failures)
-        write_text(group_report(outcome.group, request.report, remarks), request.report)
+        remarks = (*outcome.remarks, *outcome.failures, *outcome.page_failures)
+        page = group_report(outcome.group, request.report, outcome.pages, remarks)
+        write_text(page, request.report)
     if request.output is not None:
         write_text(outcome.to_json(), request.output)
     if request.csv is not None:
         write_text(tables.to_csv(outcome.group), request.csv)
     if request.table is not None:
-        if request.table.suffix not in {".md", ".tex"}:
-            raise UsageError(f"{request.table.name}: a table must end in .md or .tex.")
-        to_table = {".md": tables.to_markdown, ".tex": tables.to_latex}
-        write_text(to_table[request.table.suffix](outcome.group), request.table)
+        to_table = _TABLES[request.table.suffix]
+        write_text(to_table(outcome.group, every=request.every), request.table)
+
+
+def _hint(*, every: bool, explain: bool) -> str:
+    """Where the rest is, in a line."""
+    rest = [] if every else ["all metrics: --all"]
+    rest += [] if explain else ["definitions: --explain"]
+    words = "; ".join([*rest, "a page with images: --report"])
+    return f"{words[0].upper()}{words[1:]}.\n"

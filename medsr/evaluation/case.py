@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from medsr.acquisition.simulate import interpolated, predicted_scan
+from medsr.errors import UsageError
 from medsr.evaluation.compare import Measured, evaluate_pair
-from medsr.evaluation.evaluation import Evaluation
+from medsr.evaluation.evaluation import BASELINES, Evaluation
 from medsr.evaluation.pairing import CaseFiles
 from medsr.volume import formats
 from medsr.volume.volume import Volume
@@ -43,9 +44,19 @@ def load(case: CaseFiles) -> Loaded:
 
 
 def with_interpolation(loaded: Loaded) -> Loaded:
-    """The same with linear and cubic interpolation among the estimates, where `low` is given."""
+    """The same with linear and cubic interpolation among the estimates, where `low` is given.
+
+    Raises:
+        UsageError: an estimate has the name of an interpolation.
+    """
     if loaded.low is None:
         return loaded
+    taken = [name for name in loaded.estimates if name in BASELINES]
+    if taken:
+        raise UsageError(
+            f"An estimate is called {taken[0]}, as the interpolation that medsr adds where the "
+            "thick-slice scan is given. Give it another name."
+        )
     first = next(iter(loaded.estimates.values()))
     plain = {
         "linear": interpolated(loaded.low, first, 1),
@@ -62,6 +73,7 @@ def evaluate_loaded(loaded: Loaded) -> Evaluation:
         loaded.mask,
         measured=None if loaded.low is None else measured_by(loaded.low),
         labels=loaded.labels,
+        baselines=() if loaded.low is None else BASELINES,
     )
 
 

@@ -12,7 +12,7 @@ changes by that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, UsageError
-from medsr.evaluation.evaluation import Evaluation
+from medsr.evaluation.evaluation import FOREGROUND, Evaluation
 from medsr.evaluation.ruler import Ruler, ruler_of
 from medsr.evaluation.scores import Row, Score, warnings_of
 from medsr.metrics import consistency, foreground
@@ -33,6 +33,9 @@ from medsr.volume.placement import Box, Placed, common_box, place, words
 from medsr.volume.volume import Volume
 
 __all__ = ["Measured", "evaluate_pair"]
+
+#: All scans must share this part of the mask.
+SMALLEST_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,7 @@ def evaluate_pair(
     data_range: float | None = None,
     measured: Measured | None = None,
     labels: Volume | None = None,
+    baselines: Collection[str] = (),
 ) -> Evaluation:
     """Compare estimates with their reference; a metric without a value here says why.
 
@@ -69,25 +73,23 @@ def evaluate_pair(
         data_range: R > 0 in the reference's unit; `foreground.robust_range` when None.
         measured: the low scan, for the consistency with it.
         labels: a label map on the reference's grid, for the tissue numbers.
+        baselines: the estimates that are plain interpolation.
 
     Raises:
         UsageError: no estimate, or a range that is not positive.
-        Refused: grids, modalities or the mask do not fit, or the reference is empty.
+        Refused: grids, modalities or the mask do not fit, the scans share too little, or the
+            reference is empty, constant or normalized.
     """
     if not estimates:
         raise UsageError("Give at least one estimate to compare with the reference.")
-    for volume in estimates.values():
-        _check_modality(volume, reference)
     ruler = ruler_of(reference, data_range)
-    placed = {label: place(volume, reference) for label, volume in estimates.items()}
+    placed = {label: _placed(volume, reference) for label, volume in estimates.items()}
     placed_labels = None if labels is None else place(labels, reference)
     placed_mask, mask_how = _placed_mask(mask, reference, ruler.modality)
     more = [placed_mask] if placed_labels is None else [placed_mask, placed_labels]
     box = common_box(reference.shape, [*placed.values(), *more])
-    chosen = placed_mask.cut(box) != 0
-    if not chosen.any():
-        raise Refused(f"{mask_how}: selects no voxel that all scans share. Give a larger mask.")
-    case = _Case(reference, ruler, box, chosen, measured)
+    chosen = _chosen(placed_mask, mask_how, box)
+    case = _Case(reference, ruler, box, chosen, measured, frozenset(baselines))
     x = _counted(_whole(reference), box, ruler)
     images = {label: _counted(placed[label], box, ruler) for label in estimates}
     tissues = _tissues(x, images, placed_labels, box, reference.spacing_mm)
@@ -122,6 +124,7 @@ class _Case:
     box: Box
     mask: NDArray[np.bool_]
     measured: Measured | None
+    baselines: frozenset[str]
 
     def scores(
         self,
@@ -152,7 +155,8 @@ class _Case:
         scores = (*self.scores(x, y, volume, tissues), Score("shift_mm", shift.mm))
         warnings = warnings_of(scores, shift, self.ruler.data_range)
         notes = _notes(part, self.reference)
-        return Row(label, volume.name, notes, scores, shift.voxels, warnings)
+        plain = label in self.baselines
+        return Row(label, volume.name, notes, scores, shift.voxels, warnings, plain)
 
 
 def _whole(volume: Volume) -> Placed:
@@ -231,13 +235,15 @@ def _tissue_scores(tissues: tuple[Tissue, ...] | None) -> tuple[Score, ...]:
     )
 
 
-def _check_modality(volume: Volume, reference: Volume) -> None:
+def _placed(volume: Volume, reference: Volume) -> Placed:
+    """An estimate on the reference's grid."""
     known = {volume.modality, reference.modality} - {None}
     if len(known) > 1:
         raise Refused(
             f"{volume.name} is {volume.modality}, the reference {reference.name} is "
             f"{reference.modality}; their intensities cannot be compared. Check the files."
         )
+    return place(volume, reference)
 
 
 def _placed_mask(mask: Volume | None, reference: Volume, modality: Modality) -> tuple[Placed, str]:
@@ -251,8 +257,23 @@ def _placed_mask(mask: Volume | None, reference: Volume, modality: Modality) -> 
         else f"voxels above {foreground.MR_THRESHOLD:g} of the {foreground.TOP_PERCENTILE}th "
         "percentile"
     )
-    how = f"foreground of the reference ({threshold}, holes filled, largest component)"
+    how = f"{FOREGROUND} ({threshold}, holes filled, largest component)"
     return Placed(found.astype(np.float32), (0, 0, 0), False), how
+
+
+def _chosen(mask: Placed, how: str, box: Box) -> NDArray[np.bool_]:
+    """The voxels of a mask in the box; refuses where that is a small part of the mask."""
+    chosen = np.asarray(mask.cut(box) != 0)
+    if not chosen.any():
+        raise Refused(f"{how}: selects no voxel that all scans share. Give a larger mask.")
+    share = float(np.count_nonzero(chosen)) / float(np.count_nonzero(mask.voxels))
+    if share < SMALLEST_SHARE:
+        raise Refused(
+            f"The scans share only {100 * share:.2g} % of the mask ({how}); at least "
+            f"{100 * SMALLEST_SHARE:g} % is needed. Check that the estimate belongs to this "
+            "reference, or crop the reference to the region that is to be compared."
+        )
+    return chosen
 
 
 def _notes(part: Placed, reference: Volume) -> tuple[str, ...]:
@@ -261,7 +282,7 @@ def _notes(part: Placed, reference: Volume) -> tuple[str, ...]:
         notes.append("axes permuted or flipped to the reference's, exactly")
     if part.offset != (0, 0, 0) or part.voxels.shape != reference.shape:
         notes.append(
-            f"is a whole-voxel crop: shape {words(part.voxels.shape)}, first voxel at "
-            f"{part.offset} of the reference"
+            f"has {words(part.voxels.shape)} voxels, the first at {part.offset} of the "
+            f"reference, which has {words(reference.shape)}"
         )
     return tuple(notes)

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medsr.evaluation.ruler import Ruler
 from medsr.evaluation.scores import Row, Score
-from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS, IMAGE_UNIT
+from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS, FIRST, IMAGE_UNIT
 from medsr.metrics.tissue import Tissue
 from medsr.volume.placement import Box, words
 
-__all__ = ["Evaluation", "cell"]
+__all__ = ["BASELINES", "FOREGROUND", "NO_LOW", "Evaluation", "cell", "definition", "reading"]
+
+#: The interpolations that are added where a measured scan is given; the first is shown on request.
+BASELINES = ("linear", "cubic")
+
+#: How the mask begins where none is given.
+FOREGROUND = "foreground of the reference"
+
+#: What a reader is told where there is no measured scan.
+NO_LOW = (
+    "Consistency with the measured scan, and cubic interpolation for comparison, need the "
+    "thick-slice scan: give it with --low."
+)
 
 
 @dataclass(frozen=True)
@@ -68,13 +80,24 @@ class Evaluation:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The selected metrics, in the order shown."""
+        """All metrics, in the order shown."""
         return tuple(s.metric for s in self.rows[0].scores)
 
     @property
+    def first_metrics(self) -> tuple[str, ...]:
+        """The metrics that are shown without being asked for."""
+        return tuple(name for name in FIRST if name in self.metrics)
+
+    @property
+    def first_rows(self) -> tuple[Row, ...]:
+        """The estimates, and cubic interpolation where there is a measured scan."""
+        return tuple(r for r in self.rows if not (r.is_baseline and r.label == BASELINES[0]))
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings to read before the metrics."""
-        return tuple(f"{row.label} {warning}" for row in self.rows for warning in row.warnings)
+        """Warnings to read before the metrics; those of an interpolation are only in its row."""
+        rows = [row for row in self.rows if not row.is_baseline]
+        return tuple(f"{row.label} {warning}" for row in rows for warning in row.warnings)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in JSON's own types; an infinite PSNR is the text "infinity"."""
@@ -116,29 +139,40 @@ class Evaluation:
             "estimates": {row.label: _row_json(row) for row in self.rows},
         }
 
-    def to_text(self, *, explain: bool = True) -> str:
-        """Warnings, the table and how it was made; lines of at most 99 characters.
+    def to_text(self, *, every: bool = False, explain: bool = False) -> str:
+        """Warnings, the table and what was compared; lines of at most 99 characters.
 
         Args:
-            explain: also the definition of every metric.
+            every: all metrics, linear interpolation too, and all settings; otherwise PSNR, SSIM,
+                sharpness and consistency.
+            explain: also the definitions of the metrics shown.
         """
-        own = {s.metric: s for s in self.reference_scores}
-        cells = [["", "reference", *(row.label for row in self.rows)]]
-        for i, name in enumerate(self.metrics):
-            scores = [own.get(name), *(row.scores[i] for row in self.rows)]
-            cells.append([self.heading(name), *map(cell, scores)])
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        names = self.metrics if every else self.first_metrics
+        table = self.table(names, self.rows if every else self.first_rows)
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
             "  ".join(
                 text.ljust(width) if i == 0 else text.rjust(width)
                 for i, (text, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
-            for line in cells
+            for line in table
         ]
         warnings = [line for w in self.warnings for line in _wrapped(f"WARNING: {w}")]
-        sentences = [*self.facts(), *(self.definitions() if explain else ())]
+        sentences = self.facts() if every else self.first_facts()
+        if explain:
+            sentences = [*sentences, *map(definition, names)]
         notes = [line for sentence in sentences for line in _wrapped(sentence)]
         return "\n".join([*warnings, *lines, "", *notes]) + "\n"
+
+    def table(self, metrics: Sequence[str], rows: Sequence[Row]) -> list[list[str]]:
+        """Cells: a line of headings, then a line a metric; the reference's own value first."""
+        own = {s.metric: s for s in self.reference_scores}
+        found = {row.label: {s.metric: s for s in row.scores} for row in rows}
+        lines = [["", "reference", *found]]
+        for name in metrics:
+            scores = [own.get(name), *(scores[name] for scores in found.values())]
+            lines.append([self.heading(name), *map(cell, scores)])
+        return lines
 
     def unit_of(self, name: str) -> str:
         """The unit of a number; empty for a pure one."""
@@ -149,6 +183,20 @@ class Evaluation:
         """Title and unit of a number."""
         unit = self.unit_of(name)
         return ALL_METRICS[name].title + (f" [{unit}]" if unit else "")
+
+    def first_facts(self) -> list[str]:
+        """Sentences below the first metrics: how to read them, what was compared."""
+        share = 100 * self.mask_voxels / math.prod(self.box_shape)
+        given = not self.mask_how.startswith(FOREGROUND)
+        facts = [
+            *reading(self.first_metrics),
+            *([] if self.box_shape == self.reference_shape else [self._box_words()]),
+            f"Mask: {self.mask_how if given else FOREGROUND}, {share:.0f} % of the voxels. "
+            f"Range of PSNR and SSIM: {self.ruler.data_range:.6g} {self.unit}.",
+        ]
+        if "consistency" not in self.metrics:
+            facts.append(NO_LOW)
+        return facts + self._missing(self.first_metrics, self.first_rows)
 
     def facts(self) -> list[str]:
         """Sentences: what was compared, with which range, mask and slices, what has no number."""
@@ -166,28 +214,58 @@ class Evaluation:
             facts.append(
                 f"Intensities are measured from {self.ruler.intensity_floor:g} {self.unit}."
             )
-        for row in self.rows:
-            facts += [f"{row.label}: {note}." for note in row.notes]
-            facts += [
-                f"{row.label}: no {ALL_METRICS[score.metric].title}: {score.why_none}"
-                for score in row.scores
-                if score.value is None
-            ]
-        return facts
+        facts += [f"{row.label}: {note}." for row in self.rows for note in row.notes]
+        return facts + self._missing(self.metrics, self.rows)
 
-    def definitions(self) -> list[str]:
-        """One sentence a number."""
-        chosen = [ALL_METRICS[name] for name in self.metrics]
-        return [f"{m.title} ({BETTER_WORDS[m.better]}): {m.definition}" for m in chosen]
+    def _missing(self, metrics: Sequence[str], rows: Sequence[Row]) -> list[str]:
+        """Why a number is missing."""
+        scores = [("reference", s) for s in self.reference_scores]
+        scores += [(row.label, s) for row in rows for s in row.scores]
+        return [
+            f"{label}: no {ALL_METRICS[score.metric].title}: {score.why_none}"
+            for label, score in scores
+            if score.value is None and score.metric in metrics
+        ]
 
     def _box_words(self) -> str:
         if self.box_shape == self.reference_shape:
             return "Compared: every voxel of the reference's grid; nothing is interpolated."
-        ends = ", ".join(f"{start}:{stop}" for start, stop in self.box)
+        ends = zip(self.box, self.reference_shape, strict=True)
+        out = [_cut(a, *end, n, self.ruler.slice_axis) for a, (end, n) in enumerate(ends)]
         return (
-            f"Compared: voxels [{ends}] of the reference ({words(self.box_shape)}), the part that "
-            "all scans share; nothing is interpolated."
+            f"Compared: the {words(self.box_shape)} voxels that all scans share; nothing is "
+            f"interpolated. Left out of the reference: {', '.join(filter(None, out))}."
         )
+
+
+def reading(metrics: Sequence[str]) -> list[str]:
+    """A sentence on which values are close to the reference, for some metrics.
+
+    >>> reading(["psnr", "consistency"])
+    ['PSNR: higher is closer. Consistency: lower is closer.']
+    """
+    titles: dict[str, list[str]] = {}
+    for name in metrics:
+        titles.setdefault(ALL_METRICS[name].better, []).append(ALL_METRICS[name].title)
+    found = " ".join(f"{', '.join(t)}: {BETTER_WORDS[b]}." for b, t in titles.items())
+    return [found] if found else []
+
+
+def definition(metric: str) -> str:
+    """The definition of one metric, as a line of text."""
+    found = ALL_METRICS[metric]
+    return f"{found.title} ({BETTER_WORDS[found.better]}): {found.definition}"
+
+
+def _cut(axis: int, start: int, stop: int, size: int, slice_axis: int) -> str:
+    """What of an axis lies outside: 'the last 4 of 132 slices'; empty where nothing does."""
+    ends = [
+        f"the {word}" + (f" {n}" if n > 1 else "")
+        for word, n in (("first", start), ("last", size - stop))
+        if n > 0
+    ]
+    what = "slices" if axis == slice_axis else f"voxels along axis {axis}"
+    return f"{' and '.join(ends)} of {size} {what}" if ends else ""
 
 
 def cell(score: Score | None) -> str:

@@ -19,8 +19,9 @@ import numpy as np
 
 from medsr.errors import UsageError
 from medsr.evaluation.evaluation import Evaluation
+from medsr.evaluation.pairing import LeftOut
 from medsr.evaluation.statistics import bootstrap_interval, holm, wilcoxon_p
-from medsr.metrics.registry import ALL_METRICS, badness
+from medsr.metrics.registry import ALL_METRICS, FIRST, badness
 
 __all__ = ["Case", "Group", "Pairing", "Summary"]
 
@@ -79,26 +80,43 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Group:
-    """Cases of one evaluation, all with the same methods.
+    """Cases of one evaluation.
+
+    A case may lack a method (interpolation, where it has no measured scan); comparisons are over
+    the cases that have both methods.
+
+    Attributes:
+        cases: with numbers.
+        left_out: without numbers, and why.
 
     Raises:
-        UsageError: no case, two cases of one name, or cases with different methods.
+        UsageError: no case, or two cases of one name.
     """
 
     cases: tuple[Case, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.cases:
             raise UsageError("There is no case to summarise.")
         if len({case.name for case in self.cases}) < len(self.cases):
             raise UsageError("Two cases have the same name; give each case a unique name.")
-        if len({methods_of(case) for case in self.cases}) > 1:
-            raise UsageError("The cases have different methods; give each case all estimates.")
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The labels of the estimates."""
-        return methods_of(self.cases[0])
+        """The labels of the estimates, in the order of their first case."""
+        return tuple(dict.fromkeys(r.label for c in self.cases for r in c.evaluation.rows))
+
+    @property
+    def first_methods(self) -> tuple[str, ...]:
+        """The methods that are shown without being asked for."""
+        shown = {r.label for c in self.cases for r in c.evaluation.first_rows}
+        return tuple(method for method in self.methods if method in shown)
+
+    @property
+    def first_metrics(self) -> tuple[str, ...]:
+        """The metrics that are shown without being asked for."""
+        return tuple(name for name in FIRST if name in self.metrics)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -167,14 +185,9 @@ class Group:
         )
 
 
-def methods_of(case: Case) -> tuple[str, ...]:
-    """The labels of a case's estimates."""
-    return tuple(row.label for row in case.evaluation.rows)
-
-
 def _value(case: Case, metric: str, method: str) -> float | None:
-    row = next(r for r in case.evaluation.rows if r.label == method)
-    return next((s.value for s in row.scores if s.metric == metric), None)
+    scores = [s for r in case.evaluation.rows if r.label == method for s in r.scores]
+    return next((s.value for s in scores if s.metric == metric), None)
 
 
 def _gap(b: float, a: float) -> float:

@@ -24,7 +24,16 @@ from medsr.volume.missing import why_not_here
 from medsr.volume.sidecar import strip_suffix
 from medsr.volume.walk import Dangling, walk
 
-__all__ = ["CaseFiles", "entities", "is_case_folder", "labelled", "match_folders", "read_pairs"]
+__all__ = [
+    "CaseFiles",
+    "LeftOut",
+    "entities",
+    "is_case_folder",
+    "labelled",
+    "match_folders",
+    "read_pairs",
+    "unique",
+]
 
 #: BIDS entities that a derivative adds or changes; they do not tell scans apart.
 DERIVED = {"desc", "res", "space", "rec", "label"}
@@ -53,6 +62,22 @@ class CaseFiles:
     labels: Path | None = None
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A reference without numbers.
+
+    Attributes:
+        name, person: as in `CaseFiles`.
+        reason: a sentence.
+        failed: whether its files were found and could not be compared.
+    """
+
+    name: str
+    person: str
+    reason: str
+    failed: bool
+
+
 def is_case_folder(path: Path) -> bool:
     """Whether a path is a folder of cases, rather than one scan (a DICOM series)."""
     return path.is_dir() and (
@@ -68,8 +93,8 @@ def match_folders(
     low: Path | None = None,
     mask: Path | None = None,
     labels: Path | None = None,
-) -> tuple[list[CaseFiles], list[str]]:
-    """The cases of some folders, and sentences on what has no match.
+) -> tuple[list[CaseFiles], list[LeftOut]]:
+    """The cases of some folders, and the references that lack a match.
 
     Raises:
         InputError: a folder is missing or holds no scan, or nothing matches.
@@ -78,12 +103,14 @@ def match_folders(
     roles = {f"estimate {name}": folder for name, folder in estimates.items()}
     roles |= {k: v for k, v in (("low", low), ("mask", mask), ("labels", labels)) if v is not None}
     scans = {role: _scans(folder) for role, folder in roles.items()}
-    cases, remarks = [], []
+    cases, unmatched = [], []
     for path in _scans(reference):
         found = {role: _match(path, inside, role) for role, inside in scans.items()}
         missing = [role for role, match in found.items() if match is None]
         if missing:
-            remarks.append(f"{path.name}: left out: no matching {' and '.join(missing)}.")
+            name = strip_suffix(path)
+            why = f"There is no matching {' and '.join(missing)}."
+            unmatched.append(LeftOut(name, _person(name), why, failed=False))
             continue
         cases.append(_case(path, found, estimates))
     if not cases:
@@ -92,7 +119,25 @@ def match_folders(
             "File names must share their BIDS entities (sub-, ses-, run-) or their first "
             "part; otherwise use --pairs CSV."
         )
-    return cases, remarks
+    return cases, unmatched
+
+
+def unique(cases: list[CaseFiles]) -> list[CaseFiles]:
+    """The cases, whose names differ.
+
+    Raises:
+        UsageError: two cases have one name, or names that give their pages one file.
+    """
+    seen = set[str]()
+    for case in cases:
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", case.name)
+        if name in seen:
+            raise UsageError(
+                f"Two cases are called {case.name}. List the cases with --pairs CSV and give each "
+                "its own name in a column `case`."
+            )
+        seen.add(name)
+    return cases
 
 
 def read_pairs(path: Path) -> list[CaseFiles]:

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medsr.errors import Refused
 from medsr.metrics import foreground
 from medsr.volume import geometry
 from medsr.volume.modality import Modality, air_value, guess_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["Ruler", "ruler_of"]
+
+#: An MR reference with more than this share of voxels as far below zero as its foreground starts
+#: above it is normalized, or no magnitude image.
+NEGATIVE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,13 @@ class Ruler:
 
 
 def ruler_of(reference: Volume, data_range: float | None) -> Ruler:
-    """The reference's ruler; `data_range` as given, or `foreground.robust_range`."""
+    """The reference's ruler; `data_range` as given, or `foreground.robust_range`.
+
+    Raises:
+        Refused: the reference is constant, empty or normalized, so that it sets no scale.
+    """
     modality, modality_how = _modality(reference)
+    _check_scale(reference, modality)
     floor = air_value(modality)
     axis, axis_how = _slice_axis(reference)
     if data_range is None:
@@ -48,6 +58,30 @@ def ruler_of(reference: Volume, data_range: float | None) -> Ruler:
     else:
         value, how = float(data_range), "as given"
     return Ruler(modality, modality_how, floor, value, how, axis, axis_how)
+
+
+def _check_scale(reference: Volume, modality: Modality) -> None:
+    """Refuse a reference from which neither a range nor a foreground follows."""
+    low, high = float(reference.voxels.min()), float(reference.voxels.max())
+    if low == high:
+        raise Refused(
+            f"{reference.name}: every voxel of the reference is {low:.4g}, so there is nothing to "
+            "compare. Check that it is the right file."
+        )
+    if modality == Modality.CT:
+        return
+    top = float(np.percentile(reference.voxels, foreground.TOP_PERCENTILE))
+    below = reference.voxels < -foreground.MR_THRESHOLD * max(top, 0.0)
+    share = np.count_nonzero(below) / below.size
+    if share > NEGATIVE_SHARE:
+        raise Refused(
+            f"{reference.name}: {100 * share:.0f} % of the reference's voxels are clearly "
+            f"negative (lowest {low:.4g}, 99.9th percentile {top:.4g}). A magnitude image starts "
+            "at zero, so this one seems to be normalized (z-scored, for example), and neither the "
+            "range of PSNR and SSIM nor the foreground can be taken from it. Compare the scans as "
+            "they were before normalization, or undo it in both with the mean and the standard "
+            "deviation of the reference. For a CT in HU, state the modality in the sidecar."
+        )
 
 
 def _modality(reference: Volume) -> tuple[Modality, str]:

@@ -8,25 +8,25 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from medsr.evaluation.evaluation import NO_LOW, definition
 from medsr.evaluation.group import Group, Pairing, Summary
 from medsr.evaluation.statistics import DRAWS, FEWEST_PEOPLE
-from medsr.metrics.registry import ALL_METRICS
+from medsr.metrics.registry import ALL_METRICS, FIRST
 from medsr.words import csv_cell, latex_text, markdown_text, printable
 
 __all__ = [
-    "MAIN",
+    "border_words",
     "caption",
+    "left_out_words",
     "main_comparisons",
     "pairing_words",
+    "summary_cell",
     "to_csv",
     "to_json",
     "to_latex",
     "to_markdown",
     "to_text",
 ]
-
-#: The numbers whose comparisons a text spells out.
-MAIN = ("psnr", "ssim_3d", "hfen", "rise_slices", "consistency", "tissue_dice")
 
 #: After a heading: which way is closer to the reference.
 ARROWS = {
@@ -39,16 +39,24 @@ ARROWS = {
 
 
 def to_csv(group: Group) -> str:
-    """One line for each case and method: case, person, method, then one column a metric."""
+    """One line for each case and method: case, person, method, a column a metric, remarks.
+
+    A case that was left out has one line, with the reason among the remarks.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["case", "person", "method", *group.metrics])
+    writer.writerow(["case", "person", "method", *group.metrics, "remarks"])
     for case in group.cases:
         for row in case.evaluation.rows:
             values = {s.metric: s.value for s in row.scores}
             cells = ["" if values.get(m) is None else values[m] for m in group.metrics]
             names = (csv_cell(text) for text in (case.name, case.person, row.label))
-            writer.writerow([*names, *cells])
+            remarks = csv_cell("; ".join((*row.notes, *row.warnings)))
+            writer.writerow([*names, *cells, remarks])
+    for out_case in group.left_out:
+        names = (csv_cell(text) for text in (out_case.name, out_case.person))
+        cells = [""] * (1 + len(group.metrics))
+        writer.writerow([*names, *cells, csv_cell(out_case.reason)])
     return out.getvalue()
 
 
@@ -72,33 +80,40 @@ def to_json(group: Group) -> dict[str, Any]:
         "cases": [
             {"name": c.name, "person": c.person, **c.evaluation.to_json()} for c in group.cases
         ],
+        "left_out": [asdict(c) for c in group.left_out],
     }
 
 
-def to_markdown(group: Group) -> str:
+def to_markdown(group: Group, *, every: bool = False) -> str:
     """Mean and interval, one line a metric, one column a method; then the comparisons."""
-    heads = ["", *map(markdown_text, group.methods)]
-    lines = [_pipe(heads), _pipe(["---"] * len(heads))]
-    lines += [_pipe(cells) for cells in _rows(group)]
+    heads, *rows = _cells(group, every=every)
+    lines = [_pipe(list(map(markdown_text, heads))), _pipe(["---"] * len(heads))]
+    lines += [_pipe(cells) for cells in rows]
     lines += ["", caption(group)]
-    words = main_comparisons(group)
+    words = [*main_comparisons(group, every=every), *left_out_words(group)]
     if words:
         lines += ["", *(f"- {markdown_text(w)}" for w in words)]
     return "\n".join(lines) + "\n"
 
 
-def to_latex(group: Group) -> str:
+def to_latex(group: Group, *, every: bool = False) -> str:
     """The same table for LaTeX with booktabs."""
-    columns = "l" + "r" * len(group.methods)
-    rows = [" & ".join(map(latex_text, cells)) + r" \\" for cells in _rows(group)]
-    heads = " & ".join(latex_text(m) for m in ("", *group.methods)) + r" \\"
+    heads, *rows = (" & ".join(map(latex_text, c)) + r" \\" for c in _cells(group, every=every))
+    columns = "l" + "r" * (heads.count("&"))
     body = [r"\begin{tabular}{" + columns + "}", r"\toprule", heads, r"\midrule", *rows]
-    return "\n".join([*body, r"\bottomrule", r"\end{tabular}", f"% {caption(group)}"]) + "\n"
+    notes = [f"% {line}" for line in (caption(group), *map(printable, left_out_words(group)))]
+    return "\n".join([*body, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"
 
 
-def to_text(group: Group) -> str:
-    """For a terminal: the Markdown table with its columns lined up."""
-    cells = [["", *map(printable, group.methods)], *_rows(group)]
+def to_text(group: Group, *, every: bool = False, explain: bool = False) -> str:
+    """For a terminal: warnings, the table with its columns lined up, and the comparisons.
+
+    Args:
+        group: the cases.
+        every: all metrics and methods; otherwise those that are shown first.
+        explain: also the definitions of the metrics shown.
+    """
+    cells = [list(map(printable, line)) for line in _cells(group, every=every)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells
@@ -106,8 +121,33 @@ def to_text(group: Group) -> str:
     warnings = [
         f"WARNING: {printable(c.name)}: {w}" for c in group.cases for w in c.evaluation.warnings
     ]
-    words = main_comparisons(group)
-    return "\n".join([*warnings, *lines, "", caption(group), *words]) + "\n"
+    notes = [*left_out_words(group), *border_words(group), *main_comparisons(group, every=every)]
+    if "consistency" not in group.metrics:
+        notes.append(NO_LOW)
+    if explain:
+        notes += map(definition, group.metrics if every else group.first_metrics)
+    return "\n".join([*warnings, *lines, "", caption(group), *map(printable, notes)]) + "\n"
+
+
+def left_out_words(group: Group) -> list[str]:
+    """A sentence for each reference without numbers."""
+    return [f"Not evaluated: {case.name}: {case.reason}" for case in group.left_out]
+
+
+def border_words(group: Group) -> list[str]:
+    """A sentence where cases are compared on a part of their reference."""
+    partly = [
+        case.name
+        for case in group.cases
+        if case.evaluation.box_shape != case.evaluation.reference_shape
+    ]
+    if not partly:
+        return []
+    names = ", ".join(partly[:3]) + (", ..." if len(partly) > 3 else "")
+    return [
+        f"In {_count(len(partly), 'case', 'cases')} the estimates do not cover the whole "
+        f"reference, and what they share is compared ({names}; --csv and -o say which part)."
+    ]
 
 
 def caption(group: Group) -> str:
@@ -125,9 +165,11 @@ def caption(group: Group) -> str:
     )
 
 
-def main_comparisons(group: Group) -> list[str]:
-    """A sentence for each two methods in the main numbers; JSON and the page hold all."""
-    return [pairing_words(p) for p in group.pairings if p.metric in MAIN]
+def main_comparisons(group: Group, *, every: bool = False) -> list[str]:
+    """A sentence for each two methods in the first metrics; JSON and the page hold all."""
+    methods = set(group.methods if every else group.first_methods)
+    shown = [p for p in group.pairings if p.metric in FIRST and {p.first, p.second} <= methods]
+    return [pairing_words(p) for p in shown if p.people]
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -153,11 +195,18 @@ def pairing_words(pair: Pairing) -> str:
     )
 
 
-def _rows(group: Group) -> list[list[str]]:
+def _cells(group: Group, *, every: bool) -> list[list[str]]:
+    """A line of headings, then one a metric: mean and interval of each method."""
     summaries = {(s.metric, s.method): s for s in group.summaries}
+    metrics = group.metrics if every else group.first_metrics
+    methods = group.methods if every else group.first_methods
+    people = len(group.people)
     return [
-        [_heading(group, m), *(_cell(summaries[m, n]) for n in group.methods)]
-        for m in group.metrics
+        ["", *methods],
+        *(
+            [_heading(group, m), *(summary_cell(summaries[m, n], people) for n in methods)]
+            for m in metrics
+        ),
     ]
 
 
@@ -171,14 +220,15 @@ def _unit(group: Group, metric: str) -> str:
     return group.cases[0].evaluation.unit_of(metric)
 
 
-def _cell(summary: Summary) -> str:
+def summary_cell(summary: Summary, people: int) -> str:
+    """Mean and interval, and how many of the people have a number where not all do."""
     if summary.mean is None:
         return "-"
     digits = ALL_METRICS[summary.metric].digits
     text = f"{summary.mean:.{digits}f}"
     if summary.interval is not None:
         text += " [" + ", ".join(f"{end:.{digits}f}" for end in summary.interval) + "]"
-    return text
+    return text if summary.people == people else f"{text} (n = {summary.people})"
 
 
 def _pipe(cells: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from medsr.metrics import agreement, detail, fidelity, ring_correlation, sharpness, structure
 
-__all__ = ["ALL_METRICS", "IMAGE_UNIT", "METRICS", "OTHER_NUMBERS", "Metric", "badness"]
+__all__ = ["ALL_METRICS", "FIRST", "IMAGE_UNIT", "METRICS", "OTHER_NUMBERS", "Metric", "badness"]
 
 #: Which value is closest to the reference: as high as can be, as low as can be, 0, 1, or the
 #: reference's own value of the same number.
@@ -187,21 +187,21 @@ METRICS: dict[str, Metric] = {
     "rise_slices": Metric(
         function=sharpness.rise_across_slices,
         needs=("spacing_mm", "axis"),
-        title="Rise across slices",
+        title="Sharpness (edge width)",
         unit="mm",
         better="reference",
         digits=2,
-        definition="Edge sharpness: median 10-90 % rise, read in this image, of the strongest "
-        "tenth of the reference's edges in the mask that lie along the slice axis.",
+        definition="Width of edges, smaller is sharper: median 10-90 % rise, read in this image, "
+        "of the strongest tenth of the reference's edges in the mask along the slice axis.",
     ),
     "rise_in_plane": Metric(
         function=sharpness.rise_in_plane,
         needs=("spacing_mm", "axis"),
-        title="Rise in plane",
+        title="Sharpness in plane",
         unit="mm",
         better="reference",
         digits=2,
-        definition="Edge sharpness: the same for edges along the two axes within the slices.",
+        definition="Width of edges: the same for edges along the two axes within the slices.",
     ),
     "bias": Metric(
         function=agreement.bias,
@@ -291,3 +291,6 @@ OTHER_NUMBERS: dict[str, Metric] = {
 
 #: All numbers of an evaluation, in the order shown.
 ALL_METRICS: dict[str, Metric] = METRICS | OTHER_NUMBERS
+
+#: What is shown first; the last needs a label map.
+FIRST = ("psnr", "ssim_3d", "rise_slices", "consistency", "tissue_dice")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medsr.errors import Refused
 from medsr.evaluation.case import Loaded
 from medsr.evaluation.evaluation import Evaluation
 from medsr.evaluation.group import Group
@@ -19,7 +18,7 @@ from medsr.report.methods import enhancement_words, evaluation_words, provenance
 from medsr.report.numbers import score_table, tissue_table
 from medsr.report.page import PageText, ScanImages, scan_page
 from medsr.volume import formats
-from medsr.volume.placement import common_box, place
+from medsr.volume.placement import Box, place
 from medsr.volume.sidecar import read_sidecar
 from medsr.volume.volume import Volume
 
@@ -29,8 +28,10 @@ __all__ = ["case_page", "case_page_path", "group_report"]
 def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
     """The page of one evaluated case: the first estimate, the scan before, the reference.
 
+    It shows the voxels that were compared.
+
     Raises:
-        Refused: the estimate does not cover the whole grid of the reference.
+        Refused: nothing is to be seen in them.
     """
     name = next(iter(case.estimates))
     sidecar: dict[str, Any] = {}
@@ -38,9 +39,9 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
         sidecar = read_sidecar(case.estimates[name])
     before = loaded.estimates.get("cubic")
     scans = ScanImages(
-        after=_on_grid(loaded.estimates[name], loaded.reference),
-        before=None if before is None else _on_grid(before, loaded.reference),
-        reference=loaded.reference,
+        after=_compared(loaded.estimates[name], loaded.reference, evaluation.box),
+        before=None if before is None else _compared(before, loaded.reference, evaluation.box),
+        reference=_compared(loaded.reference, loaded.reference, evaluation.box),
     )
     digests = {"reference": loaded.reference} | {k: loaded.estimates[k] for k in case.estimates}
     provenance = [*provenance_of(sidecar), *versions()]
@@ -58,9 +59,16 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
     )
 
 
-def group_report(group: Group, path: Path, remarks: Sequence[str]) -> str:
-    """The page of a group, with links to the pages of its cases."""
-    links = {c.name: f"{_folder(path).name}/{_file_name(c.name)}" for c in group.cases}
+def group_report(group: Group, path: Path, pages: Collection[str], remarks: Sequence[str]) -> str:
+    """The page of a group, with links to the pages of its cases.
+
+    Args:
+        group: the cases.
+        path: where the page will stand.
+        pages: the cases that have a page of their own.
+        remarks: what went wrong; shown first.
+    """
+    links = {name: f"{_folder(path).name}/{_file_name(name)}" for name in pages}
     return group_page(group, f"Evaluation of {len(group.cases)} cases", links, remarks)
 
 
@@ -69,16 +77,12 @@ def case_page_path(report: Path, case: str) -> Path:
     return _folder(report) / _file_name(case)
 
 
-def _on_grid(volume: Volume, reference: Volume) -> Volume:
-    """A scan on the reference's grid and axes, exactly."""
-    placed = place(volume, reference)
-    box = common_box(reference.shape, [placed])
-    if box != tuple((0, n) for n in reference.shape):
-        raise Refused(
-            f"{volume.name} covers only a part of {reference.name}; a report shows whole "
-            "scans. Leave out --report, or crop the reference to the same part."
-        )
-    return replace(volume, voxels=placed.cut(box), affine=reference.affine)
+def _compared(volume: Volume, reference: Volume, box: Box) -> Volume:
+    """The compared part of a scan, on the reference's axes."""
+    affine = reference.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ [start for start, _ in box]
+    voxels = place(volume, reference).cut(box)
+    return replace(volume, voxels=voxels, affine=affine, padding=None)
 
 
 def _methods(sidecar: Mapping[str, Any], evaluation: Evaluation) -> str:

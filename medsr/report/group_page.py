@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from medsr.evaluation.group import Group, Pairing
-from medsr.evaluation.tables import MAIN
 from medsr.metrics.registry import ALL_METRICS
 from medsr.report.curves import Curve
 from medsr.report.methods import evaluation_words
-from medsr.report.numbers import group_tables_of
+from medsr.report.numbers import group_table
 from medsr.report.page import render
 from medsr.report.plots import people_plot
 
@@ -36,20 +35,21 @@ def group_page(
         group: the cases.
         title: of the page.
         links: case -> address of its own page, relative to this one.
-        remarks: what was left out; shown first.
+        remarks: what went wrong; shown first.
     """
     warnings = [f"{c.name}: {w}" for c in group.cases for w in c.evaluation.warnings]
-    drawn = [name for name in MAIN if name in group.metrics]
+    drawn = group.first_metrics
     first = group.cases[0].evaluation
     return render(
         "group.html",
         title=title,
         warnings=[*remarks, *warnings],
-        tables=group_tables_of(group),
+        tables=[group_table(group)],
         comparisons=[_comparison(p) for p in group.pairings if p.people],
         curves=[_dots(group, name) for name in drawn],
         heads=[first.heading(name) for name in drawn],
         rows=_rows(group, drawn, links),
+        left_out=group.left_out,
         methods=f"{evaluation_words(first)} {STATISTICS}",
         facts=first.facts()[1:],
     )
@@ -88,7 +88,7 @@ def _rows(
     numbers = {(n, m): group.values(n, m) for n in names for m in group.methods}
     result = []
     for case in group.cases:
-        for method in group.methods:
+        for method in (row.label for row in case.evaluation.rows):
             found = [numbers[name, method].get(case.name) for name in names]
             cells = [
                 "-" if v is None else f"{v:.{ALL_METRICS[n].digits}f}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medsr.evaluation.evaluation import Evaluation, cell
+from medsr.evaluation.evaluation import NO_LOW, Evaluation
 from medsr.evaluation.group import Group
-from medsr.evaluation.tables import caption
+from medsr.evaluation.scores import Row
+from medsr.evaluation.tables import border_words, caption, left_out_words, summary_cell
 from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 
-__all__ = ["Line", "Table", "group_tables_of", "score_table", "tissue_table"]
+__all__ = ["Line", "Table", "group_table", "score_table", "tissue_table"]
 
 
 @dataclass(frozen=True)
@@ -25,23 +26,39 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: title, columns, lines, words below."""
+    """A table: title, columns, lines, words below.
+
+    Attributes:
+        title: its heading.
+        columns: what is compared.
+        lines: one a metric.
+        words: sentences below.
+        more: a second table, folded until it is asked for.
+    """
 
     title: str
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
     words: Sequence[str] = ()
+    more: Table | None = None
 
 
 def score_table(evaluation: Evaluation) -> Table:
-    """The numbers of one case: the reference's own, then each estimate's."""
-    own = {s.metric: s for s in evaluation.reference_scores}
-    lines = []
-    for i, name in enumerate(evaluation.metrics):
-        scores = [own.get(name), *(row.scores[i] for row in evaluation.rows)]
-        lines.append(_line(evaluation, name, tuple(map(cell, scores))))
-    columns = ("reference", *(row.label for row in evaluation.rows))
-    return Table("Numbers", columns, tuple(lines))
+    """The numbers of one case: the reference's own, then each estimate's; all of them folded."""
+    every = _scores("All metrics", evaluation, evaluation.metrics, evaluation.rows)
+    words = [] if "consistency" in evaluation.metrics else [NO_LOW]
+    first = _scores("Numbers", evaluation, evaluation.first_metrics, evaluation.first_rows)
+    return replace(first, words=words, more=every)
+
+
+def _scores(
+    title: str, evaluation: Evaluation, metrics: Sequence[str], rows: Sequence[Row]
+) -> Table:
+    heads, *cells = evaluation.table(metrics, rows)
+    lines = [
+        _line(evaluation, name, tuple(line[1:])) for name, line in zip(metrics, cells, strict=True)
+    ]
+    return Table(title, tuple(heads[1:]), tuple(lines))
 
 
 def tissue_table(evaluation: Evaluation) -> Table | None:
@@ -71,22 +88,23 @@ def tissue_table(evaluation: Evaluation) -> Table | None:
     return Table("Tissue segmentation", columns, tuple(lines))
 
 
-def group_tables_of(group: Group) -> list[Table]:
-    """Means with intervals."""
+def group_table(group: Group) -> Table:
+    """Means with intervals; all metrics of all methods folded."""
+    every = _means("All metrics", group, group.metrics, group.methods)
+    first = _means("Means over subjects", group, group.first_metrics, group.first_methods)
+    words = [caption(group), *left_out_words(group), *border_words(group)]
+    if "consistency" not in group.metrics:
+        words.append(NO_LOW)
+    return replace(first, words=words, more=every)
+
+
+def _means(title: str, group: Group, metrics: Sequence[str], methods: Sequence[str]) -> Table:
     found = {(s.metric, s.method): s for s in group.summaries}
-    first = group.cases[0].evaluation
-    lines = []
-    for name in group.metrics:
-        digits = ALL_METRICS[name].digits
-        cells = []
-        for method in group.methods:
-            s = found[name, method]
-            text = "-" if s.mean is None else f"{s.mean:.{digits}f}"
-            if s.interval is not None:
-                text += f" [{s.interval[0]:.{digits}f}, {s.interval[1]:.{digits}f}]"
-            cells.append(text)
-        lines.append(_line(first, name, tuple(cells)))
-    return [Table("Means over subjects", group.methods, tuple(lines), [caption(group)])]
+    people, first = len(group.people), group.cases[0].evaluation
+    lines = [
+        _line(first, n, tuple(summary_cell(found[n, m], people) for m in methods)) for n in metrics
+    ]
+    return Table(title, tuple(methods), tuple(lines))
 
 
 def _line(evaluation: Evaluation, name: str, cells: tuple[str, ...]) -> Line:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from medsr.acquisition.simulate import degrade, plan_degradation
+from medsr.errors import Refused
+from medsr.metrics.registry import ALL_METRICS
 from medsr.volume.nifti import read_nifti
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
@@ -62,13 +64,85 @@ def test_methods_over_people(folders, capsys):
     assert "good vs bad: 7 wins, 0 ties, 0 losses" in capsys.readouterr().out
 
 
-def test_a_case_that_fails_leaves_the_others(folders, capsys):
-    bad = folders / "good" / "sub-03_T1w.nii.gz"
+def test_a_case_without_numbers_is_a_row_everywhere(folders, capsys):
+    bad, gone = (folders / "good" / f"sub-0{i}_T1w.nii.gz" for i in (3, 4))
     bad.write_bytes(b"not a scan")
+    gone.unlink()
+    keep(folders, 0, 3, 4)
     words = ["--reference", folders / "ref", "--estimate", folders / "good"]
-    assert call("evaluate", *words, "-o", folders / "all.json") == 8
-    assert json.loads((folders / "all.json").read_text())["people"] == 6
-    assert "sub-03_T1w: sub-03_T1w.nii.gz: cannot be read" in capsys.readouterr().err
+    words += ["-o", folders / "all.json", "--csv", folders / "all.csv"]
+    words += ["--table", folders / "all.md", "--report", folders / "all.html"]
+    assert call("evaluate", *words) == 8
+    said = json.loads((folders / "all.json").read_text())
+    assert said["people"] == 1
+    assert [(c["name"], c["failed"]) for c in said["left_out"]] == [
+        ("sub-04_T1w", False),
+        ("sub-03_T1w", True),
+    ]
+    lines = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
+    assert [line["case"] for line in lines] == ["sub-00_T1w", "sub-04_T1w", "sub-03_T1w"]
+    assert lines[1]["remarks"] == "There is no matching estimate estimate."
+    assert "cannot be read" in lines[2]["remarks"]
+    assert lines[2]["psnr"] == ""
+    shown = capsys.readouterr()
+    for text in ((folders / "all.md").read_text(), shown.out):
+        assert "Not evaluated: sub-03" in text.replace("\\", "")
+        assert "Not evaluated: sub-04" in text.replace("\\", "")
+    page = (folders / "all.html").read_text()
+    assert "Not evaluated: sub-03_T1w.nii.gz: cannot be read" in page
+    assert "1 case could not be evaluated. sub-03_T1w: " in shown.err
+
+
+def test_a_case_without_a_page_keeps_its_numbers(folders, monkeypatch, capsys):
+    from medsr.commands import evaluate
+
+    def page(case, *others):
+        if case.person == "01":
+            raise Refused("there is nothing to see.")
+        return case_page(case, *others)
+
+    case_page = evaluate.case_page
+    monkeypatch.setattr(evaluate, "case_page", page)
+    keep(folders, 0, 1)
+    words = ["--reference", folders / "ref", "--estimate", folders / "good"]
+    words += ["--csv", folders / "all.csv", "--report", folders / "group.html"]
+    assert call("evaluate", *words) == 8
+    lines = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
+    assert [float(line["psnr"]) > 20 for line in lines] == [True, True]
+    page = (folders / "group.html").read_text()
+    assert "2 subjects (2 cases" in page
+    assert 'href="group_cases/sub-00_T1w.html"' in page
+    assert 'href="group_cases/sub-01_T1w.html"' not in page
+    assert "sub-01_T1w: has metrics but no page: there is nothing to see." in page
+    assert "has metrics but no page" in capsys.readouterr().err
+
+
+def test_four_metrics_are_shown_and_every_file_holds_all(folders, capsys):
+    keep(folders, 0, 1)
+    words = ["--reference", folders / "ref", "--estimate", folders / "good"]
+    words += ["--low", folders / "low", "--csv", folders / "all.csv"]
+    assert call("evaluate", *words, "--table", folders / "few.md") == 0
+    few = capsys.readouterr().out
+    assert call("evaluate", *words, "--table", folders / "all.md", "--all", "--explain") == 0
+    every = capsys.readouterr().out
+    heads = [line.partition(" ")[0] for line in few.splitlines()[1:5]]
+    assert heads == ["PSNR", "SSIM", "Sharpness", "Consistency"]
+    assert "linear" not in few
+    assert "HFEN" not in few + (folders / "few.md").read_text()
+    assert "HFEN" in every
+    assert "linear" in every
+    assert "Laplacian of Gaussian" in every
+    assert "HFEN" in (folders / "all.md").read_text()
+    lines = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
+    assert {line["method"] for line in lines} == {"estimate", "linear", "cubic"}
+    assert all(line["hfen"] for line in lines)
+
+
+def test_definitions_need_no_scan(capsys):
+    assert call("evaluate", "--explain") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("PSNR (higher is closer): ")
+    assert len(said.splitlines()) == len(ALL_METRICS)
 
 
 def test_a_csv_of_pairs(folders, capsys):
@@ -83,14 +157,13 @@ def test_what_is_asked_wrongly(folders, capsys):
     assert call("evaluate", "--reference", folders / "ref") == 2
     words = ["--reference", folders / "ref", "--estimate", folders / "good"]
     assert call("evaluate", *words, "--table", folders / "t.txt") == 2
+    assert call("evaluate", *words, "--picture", folders / "p.png") == 2
     assert call("evaluate", *words, "--pairs", folders / "p.csv") == 2
     assert "--pairs already lists the files" in capsys.readouterr().err
 
 
 def test_pages_of_a_group_and_of_each_case(folders):
-    for role in ("ref", "good", "low"):
-        for i in range(2, 7):
-            (folders / role / f"sub-0{i}_T1w.nii.gz").unlink()
+    keep(folders, 0, 1)
     report = folders / "pages" / "group.html"
     words = ["--reference", folders / "ref", "--estimate", folders / "good"]
     assert call("evaluate", *words, "--low", folders / "low", "--report", report) == 0
@@ -106,12 +179,59 @@ def test_pages_of_a_group_and_of_each_case(folders):
     assert not re.search(r"(src|href)=.https?:", page + case)
 
 
-def test_a_crop_has_numbers_but_no_page(folders, capsys):
-    name = "sub-00_T1w.nii.gz"
-    whole = read_nifti(folders / "good" / name)
-    part = replace(whole, voxels=whole.voxels[:-1])
-    write_nifti(part, folders / "part.nii.gz", {"Modality": "MR"})
-    words = ["--reference", folders / "ref" / name, "--estimate", folders / "part.nii.gz"]
+def test_cases_with_and_without_a_measured_scan(folders, capsys):
+    """A case without --low has no interpolation; its own numbers count all the same."""
+    table = folders / "pairs.csv"
+    lines = [
+        f"ref/sub-0{i}_T1w.nii.gz,good/sub-0{i}_T1w.nii.gz,{low}"
+        for i, low in ((0, "low/sub-00_T1w.nii.gz"), (1, ""))
+    ]
+    table.write_text("\n".join(["reference,estimate,low", *lines]) + "\n")
+    words = ["--csv", folders / "all.csv", "--report", folders / "group.html"]
+    assert call("evaluate", "--pairs", table, *words) == 0
+    rows = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
+    methods = [(row["case"], row["method"]) for row in rows]
+    assert methods == [
+        ("sub-00_T1w", "estimate"),
+        ("sub-00_T1w", "linear"),
+        ("sub-00_T1w", "cubic"),
+        ("sub-01_T1w", "estimate"),
+    ]
+    assert "(n = 1)" in capsys.readouterr().out
+
+
+def test_what_degrade_and_interpolation_leave_is_compared(folders, capsys):
+    """24 slices of 1 mm give 4 of 5 mm, which give 20 of 1 mm: four slices have no estimate."""
+    from medsr.acquisition.simulate import interpolated
+
+    keep(folders, 0, 1)
+    for i in range(2):
+        name = f"sub-0{i}_T1w.nii.gz"
+        fine, low, est = (folders / role / name for role in ("ref", "low5", "est5"))
+        assert call("degrade", fine, "-o", low, "--slice-spacing", 5, "--axis", 2) == 0
+        thin = interpolated(read_nifti(low), read_nifti(fine), 3)
+        assert thin.shape[2] == 20
+        write_nifti(thin, est, {"Modality": "MR"})
+    capsys.readouterr()
+    pair = ["--reference", folders / "ref" / name, "--estimate", folders / "est5" / name]
+    pair += ["--picture", folders / "pair.png"]
+    assert call("evaluate", *pair, "--report", folders / "pair.html") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Left out of the reference: the last 4 of 24 slices." in said
+    words = ["--reference", folders / "ref", "--estimate", folders / "est5"]
+    words += ["--csv", folders / "all.csv", "--report", folders / "group.html"]
     assert call("evaluate", *words) == 0
-    assert call("evaluate", *words, "--report", folders / "page.html") == 4
-    assert "a report shows whole scans" in capsys.readouterr().err
+    assert "In 2 cases the estimates do not cover" in capsys.readouterr().out
+    rows = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
+    assert len(rows) == 2
+    assert "has 24 x 28 x 20 voxels, the first at (0, 0, 0)" in rows[0]["remarks"]
+    assert (folders / "group_cases" / "sub-01_T1w.html").exists()
+    assert "the last 4 of 24 slices" in (folders / "pair.html").read_text()
+
+
+def keep(folders, *people):
+    """Only the scans of these people."""
+    for role in ("ref", "low", "good", "bad", "labels"):
+        for path in (folders / role).glob("sub-*"):
+            if int(path.name[4:6]) not in people:
+                path.unlink()

@@ -81,8 +81,10 @@ class TestNumbers:
         )
         assert found.value("noisy", "psnr") == pytest.approx(expected, rel=1e-12)
         assert found.mask_voxels == 15**3
-        assert "2000 scanner units (as given)" in found.to_text()
-        assert "non-zero voxels of mask.nii.gz; 3375 of 26520" in " ".join(found.to_text().split())
+        text = " ".join(found.to_text(every=True).split())
+        assert "2000 scanner units (as given)" in text
+        assert "non-zero voxels of mask.nii.gz; 3375 of 26520" in text
+        assert "Mask: non-zero voxels of mask.nii.gz, 13 % of the voxels." in found.to_text()
 
     def test_less_noise_scores_better_in_every_metric(self):
         found = evaluate_pair(scan(), {"near": scan(10.0), "far": scan(40.0)})
@@ -117,8 +119,8 @@ class TestNumbers:
             assert ct.value("noisy", name) == (
                 None if expected is None else pytest.approx(expected, rel=1e-3, abs=1e-4)
             )
-        assert "MAE [HU]" in ct.to_text()
-        assert "measured from -1024 HU" in ct.to_text()
+        assert "MAE [HU]" in ct.to_text(every=True)
+        assert "measured from -1024 HU" in ct.to_text(every=True)
 
     @pytest.mark.parametrize(("shift", "modality"), [(0, "MR"), (-1024, "CT")])
     def test_an_unknown_modality_is_assumed_and_said(self, shift, modality):
@@ -126,7 +128,9 @@ class TestNumbers:
         reference = Volume(plain.voxels + np.float32(shift), plain.affine)
         found = evaluate_pair(reference, {"same": reference})
         assert found.ruler.modality == modality
-        assert f"{modality} (assumed, because the header does not state it" in found.to_text()
+        assert f"{modality} (assumed, because the header does not state it" in (
+            found.to_text(every=True)
+        )
 
 
 class TestGrids:
@@ -143,9 +147,20 @@ class TestGrids:
             mask=mask,
         )
         assert found.value("crop", "psnr") == pytest.approx(expected, rel=1e-12)
-        text = " ".join(found.to_text().split())
-        assert "voxels [2:27, 1:33, 4:26] of the reference (25 x 32 x 22)" in text
-        assert "crop: is a whole-voxel crop: shape 25 x 32 x 22, first voxel at (2, 1, 4)" in text
+        text = " ".join(found.to_text(every=True).split())
+        left_out = (
+            "Compared: the 25 x 32 x 22 voxels that all scans share; nothing is interpolated. "
+            "Left out of the reference: the first 2 and the last 3 of 30 voxels along axis 0, "
+            "the first and the last of 34 voxels along axis 1, the first 4 of 26 slices."
+        )
+        assert left_out in text
+        assert left_out in " ".join(found.to_text().split())
+        assert "crop: has 25 x 32 x 22 voxels, the first at (2, 1, 4) of the reference" in text
+
+    def test_scans_that_share_little_are_refused(self):
+        part = cropped(scan(20.0), *np.s_[:, :, 22:])
+        with pytest.raises(Refused, match=r"share only \d+ % of the mask"):
+            evaluate_pair(scan(), {"edge": part})
 
     def test_every_estimate_is_compared_on_the_one_common_box(self):
         reference, estimate = scan(), scan(20.0)
@@ -177,7 +192,7 @@ class TestGrids:
         stored = Volume(np.asarray(turned.dataobj), turned.affine, modality="MR")
         found = evaluate_pair(reference, {"as is": estimate, "turned": stored})
         assert scores(found, "turned") == scores(found, "as is")
-        assert ("permuted or flipped" in found.to_text()) == (codes != "RAS")
+        assert ("permuted or flipped" in found.to_text(every=True)) == (codes != "RAS")
 
     def test_all_48_orders_and_directions_are_undone(self):
         reference = scan(20.0)
@@ -237,6 +252,25 @@ class TestRefusals:
         with pytest.raises(Refused, match="selects no voxel"):
             evaluate_pair(scan(), {"noisy": scan(20.0)}, mask=Volume(np.zeros(SHAPE), oblique()))
 
+    def test_a_constant_reference(self):
+        same = Volume(np.full(SHAPE, 7.0), oblique(), modality="MR", name="flat.nii.gz")
+        with pytest.raises(Refused, match=r"flat\.nii\.gz: every voxel of the reference is 7"):
+            evaluate_pair(same, {"noisy": scan(20.0)})
+
+    @pytest.mark.parametrize("within", ["foreground", "image"])
+    def test_a_z_scored_reference(self, within):
+        voxels = scan(20.0).voxels
+        chosen = voxels > 200 if within == "foreground" else np.ones(SHAPE, bool)
+        scored = (voxels - voxels[chosen].mean()) / voxels[chosen].std()
+        reference = Volume(scored, oblique(), modality="MR", name="z.nii.gz")
+        with pytest.raises(Refused, match=r"z\.nii\.gz: .* clearly negative .*z-scored.*undo it"):
+            evaluate_pair(reference, {"same": reference})
+
+    def test_a_little_ringing_below_zero_is_no_z_score(self):
+        ringing = Volume(scan(20.0).voxels, oblique(), modality="MR")
+        assert (ringing.voxels < 0).mean() > 0.1
+        assert evaluate_pair(ringing, {"same": ringing}).value("same", "psnr") == np.inf
+
     def test_a_negative_range(self):
         with pytest.raises(UsageError, match="data_range is -1"):
             evaluate_pair(scan(), {"noisy": scan(20.0)}, data_range=-1)
@@ -246,6 +280,7 @@ class TestReport:
     def test_json_is_strict_json_and_defines_each_number(self):
         found = evaluate_pair(scan(), {"same": scan(), "noisy": scan(20.0)})
         said = json.loads(json.dumps(found.to_json(), allow_nan=False))
+        assert len(said["metrics"]) > len(found.first_metrics)
         assert said["estimates"]["same"]["scores"]["psnr"] == "infinity"
         assert said["estimates"]["noisy"]["scores"]["psnr"] == found.value("noisy", "psnr")
         assert set(said["metrics"]) == {*METRICS, "shift_mm"}
@@ -278,6 +313,49 @@ class TestReport:
         found = evaluate_pair(scan(), {"bright": bright})
         assert found.to_text().startswith("WARNING: bright differs from the reference by +")
         assert found.to_json()["warnings"] == list(found.warnings)
+
+    @pytest.mark.parametrize(
+        ("gain", "offset", "words"),
+        [
+            (10.0, 30.0, "has 10 times the contrast of the reference"),
+            (0.004, -1.0, "has 0.004 times the contrast of the reference"),
+            (0.0, 500.0, "is constant within the mask"),
+        ],
+    )
+    def test_another_intensity_scale_is_said_and_nothing_that_follows_from_it(
+        self, gain, offset, words
+    ):
+        reference = scan(20.0)
+        voxels = (gain * reference.voxels + offset).astype(np.float32)
+        found = evaluate_pair(reference, {"scaled": Volume(voxels, oblique(), modality="MR")})
+        assert len(found.warnings) == 1
+        assert words in found.warnings[0]
+
+    def test_detail_of_three_axes_is_one_warning(self):
+        found = evaluate_pair(scan(), {"noisy": scan(80.0)})
+        detail = [w for w in found.warnings if "high-frequency" in w]
+        assert len(detail) == 1
+        assert all(f"along voxel axis {axis}" in detail[0] for axis in range(3))
+
+    def test_four_metrics_first_and_the_rest_on_request(self):
+        images = {"mine": scan(20.0), "linear": scan(80.0), "cubic": scan(80.0)}
+        found = evaluate_pair(scan(), images, baselines=("linear", "cubic"))
+        first, every = found.to_text(), found.to_text(every=True)
+        heads = ["reference", "mine", "cubic"]
+        assert heads in [line.split() for line in first.splitlines()]
+        assert "linear" not in first
+        assert "HFEN" not in first
+        assert "need the thick-slice scan: give it with --low" in " ".join(first.split())
+        assert "linear" in every
+        assert "HFEN" in every
+        assert all(w.startswith("mine ") for w in found.warnings)  # not of the interpolation
+
+    def test_definitions_are_those_of_the_metrics_shown(self):
+        found = evaluate_pair(scan(), {"noisy": scan(20.0)})
+        assert "10 log10" not in found.to_text()
+        assert "10 log10" in found.to_text(explain=True)
+        assert "Laplacian" not in found.to_text(explain=True)
+        assert "Laplacian" in found.to_text(every=True, explain=True)
 
     def test_nothing_changes_the_inputs(self):
         reference, estimate = scan(modality="CT"), scan(20.0, modality="CT")

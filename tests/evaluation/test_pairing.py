@@ -3,7 +3,14 @@
 import pytest
 
 from medsr.errors import InputError, Refused, UsageError
-from medsr.evaluation.pairing import is_case_folder, labelled, match_folders, read_pairs
+from medsr.evaluation.pairing import (
+    LeftOut,
+    is_case_folder,
+    labelled,
+    match_folders,
+    read_pairs,
+    unique,
+)
 
 
 def folder(root, *names):
@@ -29,26 +36,27 @@ class TestFolders:
             "sub-01/ses-2/anat/sub-01_ses-2_res-sr_desc-medsr_T1w.nii.gz",
             "sub-02_desc-medsr_T1w.nii.gz",
         )
-        cases, remarks = match_folders(a, {"medsr": b})
+        cases, left_out = match_folders(a, {"medsr": b})
         assert [(c.name, c.person) for c in cases] == [
             ("sub-01_ses-1_T1w", "01"),
             ("sub-01_ses-2_T1w", "01"),
             ("sub-02_T1w", "02"),
         ]
         assert cases[1].estimates["medsr"].name == "sub-01_ses-2_res-sr_desc-medsr_T1w.nii.gz"
-        assert remarks == ["sub-02_T2w.nii.gz: left out: no matching estimate medsr."]
+        why = "There is no matching estimate medsr."
+        assert left_out == [LeftOut("sub-02_T2w", "02", why, failed=False)]
 
     def test_plain_names_agree_or_begin_alike(self, tmp_path):
         a = folder(tmp_path / "a", "x1.nii.gz", "x10.nii.gz", "y.nii")
         b = folder(tmp_path / "b", "x1_enhanced.nii.gz", "x10_enhanced.nii.gz", "y.nii.gz")
-        cases, remarks = match_folders(a, {"b": b}, low=a)
+        cases, left_out = match_folders(a, {"b": b}, low=a)
         assert [c.estimates["b"].name for c in cases] == [
             "x1_enhanced.nii.gz",
             "x10_enhanced.nii.gz",
             "y.nii.gz",
         ]
         assert [c.low.name for c in cases] == ["x1.nii.gz", "x10.nii.gz", "y.nii"]
-        assert remarks == []
+        assert left_out == []
 
     def test_a_spread_is_no_estimate(self, tmp_path):
         a = folder(tmp_path / "a", "x.nii.gz")
@@ -94,6 +102,13 @@ class TestCsv:
         assert (one.name, one.person, one.low.name) == ("c1", "p", "l.nii")
         assert {k: v.name for k, v in one.estimates.items()} == {"A": "a.nii", "B": "b.nii"}
         assert (two.name, two.person, two.low) == ("r", "r", None)
+
+    def test_cases_of_one_name_are_refused_before_any_work(self, tmp_path):
+        folder(tmp_path, "p/r.nii", "q/r.nii")
+        table = tmp_path / "pairs.csv"
+        table.write_text("reference,estimate\np/r.nii,q/r.nii\nq/r.nii,p/r.nii\n")
+        with pytest.raises(UsageError, match=r"Two cases are called r\..*column `case`"):
+            unique(read_pairs(table))
 
     def test_faults_name_line_and_column(self, tmp_path):
         folder(tmp_path, "r.nii", "a.nii")
