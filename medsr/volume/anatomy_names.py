@@ -22,7 +22,7 @@ _SUFFIXES: dict[str, Kind] = {
     **dict.fromkeys(("pdmap", "mtrmap", "mtsat", "mtvmap", "mwfmap", "chimap"), Kind.MAP),
     **dict.fromkeys(("pdt2map", "s0map", "m0map", "irt1map", "qsm"), Kind.MAP),
     **dict.fromkeys(("adc", "adcmap", "eadc", "fa", "famap", "colfa", "md", "mdmap"), Kind.MAP),
-    **dict.fromkeys(("trace", "tensor"), Kind.MAP),
+    **dict.fromkeys(("trace", "tensor", "r2s", "r2star"), Kind.MAP),
     **dict.fromkeys(("asl", "m0scan", "cbf", "cbv", "mtt", "ttp", "tmax"), Kind.PERFUSION),
     **dict.fromkeys(("rcbf", "rcbv", "perfusion"), Kind.PERFUSION),
     **dict.fromkeys(("mask", "brainmask", "lesionmask"), Kind.MASK),
@@ -67,7 +67,8 @@ def kind_of_name(stem: str) -> Kind | None:
     last = words[-1]
     if last == "phase" and _OTHER_PHASES.search(words[-2].rpartition("-")[2]):
         return None
-    return _SUFFIXES.get(last) or _SUFFIXES.get(last.rpartition("-")[2])
+    found = _SUFFIXES.get(last) or _SUFFIXES.get(last.rpartition("-")[2])
+    return found or (Kind.MAP if last.endswith(("map", "maps")) else None)
 
 
 #: Words with another meaning in a free text, such as flip angle.

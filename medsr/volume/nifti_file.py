@@ -59,6 +59,9 @@ _OTHER_FORMATS = (
 )
 
 
+_CHECKSUM = "its content does not match its gzip checksum"
+
+
 @contextmanager
 def faults_in_words(path: Path) -> Iterator[None]:
     """The one boundary: whatever a file does to a library becomes an error of medsr.
@@ -82,12 +85,15 @@ def faults_in_words(path: Path) -> Iterator[None]:
         ) from None
     except EOFError:
         raise InputError(
-            f"{path.name}: the file ends too early; it is truncated. Copy or download it again."
+            f"{path.name}: its gzip content does not end as it should: the file is truncated, or "
+            "other bytes follow. Copy or download it again."
         ) from None
-    except gzip.BadGzipFile:
+    except gzip.BadGzipFile as fault:
+        other = "Not a gzipped file" in str(fault)
         raise InputError(
-            f"{path.name}: its content does not match its gzip checksum; it was damaged in "
-            "storage or transfer. Copy or download it again."
+            f"{path.name}: "
+            + ("other bytes follow its gzip content" if other else _CHECKSUM)
+            + "; it was damaged in storage or transfer. Copy or download it again."
         ) from None
     except OSError as fault:
         if fault.errno is None:

@@ -138,8 +138,8 @@ def _check_offset(header: Any, size: int, name: str) -> None:
         return
     if not offset.is_integer() or offset < _FIRST_VOXEL[size]:
         raise InputError(
-            f"{name}: the header says that the voxels start at byte {offset:g}, which lies within "
-            "the header; it is damaged. Copy or convert the file again."
+            f"{name}: the header says that the voxels start at byte {offset:g}, which is no place "
+            "behind the header; it is damaged. Copy or convert the file again."
         )
 
 
@@ -234,8 +234,8 @@ def voxel_bytes(header: Any) -> int:
 def kind_of_intent(header: Any) -> Kind | None:
     """What intent_code says (nifti1.h); None for anatomy, and for codes that say nothing."""
     code = int(header["intent_code"])
-    if code == 1002:
+    if code in (1002, 1003):  # labels, and names of structures
         return Kind.LABELS
-    if code in (1004, 1005, 1006, 1007, 1008, 1009):
+    if code in (*range(1004, 1011), *range(2006, 2010), *range(2016, 2019)):
         return Kind.VECTORS
     return Kind.STATISTIC if 2 <= code <= 24 else None

@@ -145,11 +145,10 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
         Refused: fewer axes, or an axis of a single voxel.
     """
     if len(shape) != 3:
-        kind = SeveralVolumes if len(shape) > 3 else Refused
-        raise kind(
-            f"{name}: has {len(shape)} axes (shape {shape}); medsr enhances one 3-D "
-            "volume. Split a 4-D series into single volumes first."
-        )
+        axes = f"{name}: has {len(shape)} axes (shape {shape}); medsr enhances one 3-D volume."
+        if len(shape) < 3:
+            raise Refused(f"{axes} Give the whole scan, not one slice of it.")
+        raise SeveralVolumes(f"{axes} Split a 4-D series into single volumes first.")
     if min(shape) < 2:
         raise Refused(
             f"{name}: has shape {shape}; a volume needs at least 2 voxels along each "

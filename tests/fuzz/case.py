@@ -8,6 +8,9 @@ from random import Random
 #: Planted in headers, sidecars and folder names; no message may show it.
 SECRET = "Mustermann"
 
+#: Planted in SeriesDescription, which `medsr info` alone shows.
+DESCRIPTION = "Musterfrau"
+
 #: Kinds of cases, in the order of their numbers in a seed.
 KINDS = ("nifti", "dicom", "zip", "text")
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tests.fuzz.case import SECRET
+from tests.fuzz.case import DESCRIPTION, SECRET
 from tests.fuzz.dicom_bytes import Element, short, text
 
 ROWS, COLUMNS, SLICES = 8, 10, 4
@@ -56,7 +56,7 @@ def _identity(sop_class: str, modality: str, instance: str) -> list[Element]:
         text(0x00080020, "DA", "20200102"),
         text(0x00080060, "CS", modality),
         text(0x00080070, "LO", "ACME"),
-        text(0x0008103E, "LO", f"brain of {SECRET}"),
+        text(0x0008103E, "LO", f"brain of {DESCRIPTION}"),
         Element(0x00081140, "SQ", [[text(0x00081150, "UI", MR), text(0x00081155, "UI", "1.2.3")]]),
         text(0x00090010, "LO", "ACME 1"),
         text(0x00091001, "LO", SECRET),
