@@ -17,7 +17,7 @@ from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.dicom.values import text
 from medsr.volume.formats import is_nifti
-from medsr.volume.missing import is_pointer, why_not_here
+from medsr.volume.missing import is_blank, is_pointer, why_blank, why_not_here
 from medsr.volume.nifti import NiftiHeader, read_nifti_header
 from medsr.volume.origin import Origin
 from medsr.volume.walk import Dangling, Unreadable
@@ -107,10 +107,14 @@ class NiftiFile:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A file that should be DICOM and cannot be read, or a folder that cannot be listed."""
+    """A file that should be DICOM and cannot be read, or a folder that cannot be listed.
+
+    `blank` when it is one only if it lies beside DICOM files with names like its own.
+    """
 
     path: str
     fault: str
+    blank: bool = False
 
 
 Header = DicomFile | NiftiFile | Damaged
@@ -167,6 +171,8 @@ def _read(root: Path, path: str) -> Header | None:
         return Damaged(path, str(fault))
     if head is None and is_pointer(root / path):
         return Damaged(path, why_not_here(root / path))
+    if head is None and is_blank(root / path):
+        return Damaged(path, why_blank(Path(path).name), blank=True)
     return None if head is None else _dicom(head, path)
 
 
@@ -180,15 +186,14 @@ def _read_nifti(root: Path, path: str) -> NiftiFile:
 
 
 def _dicom(head: FileHeader, path: str) -> DicomFile:
-    frames: list[Frame] = []
+    beside = frame_beside(head)
+    frames = [] if beside is None else [beside]
     fault, not_anatomy = "", False
     if head.kind == IMAGE:
         try:
             frames = frames_of(head)
         except MedsrError as reason:
             fault, not_anatomy = str(reason), isinstance(reason, NotAnatomy)
-    elif (beside := frame_beside(head)) is not None:
-        frames = [beside]
     size = (head.shape[1], head.shape[0]) if head.shape else None
     return DicomFile(
         path=path,

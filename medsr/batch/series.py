@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -13,7 +14,9 @@ import numpy as np
 from medsr.batch.discover import NAMELESS, Damaged, DicomFile, Names, Sort
 from medsr.volume.dicom.read.copies import instance_fault
 from medsr.volume.dicom.read.header import IMAGE
+from medsr.volume.dicom.read.kinds import OTHER_MODALITY
 from medsr.volume.dicom.read.slice_checks import Slices
+from medsr.volume.missing import name_without_number
 from medsr.volume.origin import Origin, least_original
 
 __all__ = ["Series", "gather", "slices_of"]
@@ -70,9 +73,13 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
     """
     series: dict[tuple[str, str, str], Series] = {}
     damaged: dict[str, Series] = {}
-    for header in found:
-        folder = str(PurePosixPath(header.path).parent)
+    names: set[tuple[str, str]] = set()
+    for header in _blank_last(found):
+        place = PurePosixPath(header.path)
+        folder, like = str(place.parent), name_without_number(place.name)
         if isinstance(header, Damaged):
+            if header.blank and (folder, like) not in names:
+                continue
             name = f"damaged files in {folder}"
             one = damaged.setdefault(folder, Series(name, "", "damaged", fault=header.fault))
         else:
@@ -84,17 +91,28 @@ def gather(found: Iterable[DicomFile | Damaged]) -> tuple[list[Series], list[Ser
             one = series[key]
             one.frames += header.frames
             _add(one, header)
+            names.add((folder, like))
         one.packed += os.fsencode(header.path) + b"\0"
         one.files += 1
         one.folders.add(folder)
-    others: dict[str, list[Series]] = {}
+    by_uid: dict[str, list[Series]] = {}
+    for (uid, _, _), one in series.items():
+        by_uid.setdefault(uid, []).append(one)
     for (uid, _, kind), one in series.items():
-        if kind != IMAGE:
-            others.setdefault(uid, []).append(one)
-    for (uid, _, kind), one in series.items():
-        one.beside = others.get(uid, []) if kind == IMAGE else []
+        one.beside = [other for other in by_uid[uid] if other is not one and kind == IMAGE]
         one.damaged = next((_doubt(damaged[f]) for f in sorted(one.folders & damaged.keys())), "")
     return [series[key] for key in sorted(series)], [damaged[key] for key in sorted(damaged)]
+
+
+def _blank_last(found: Iterable[DicomFile | Damaged]) -> Iterator[DicomFile | Damaged]:
+    """Blank files are judged when the names of all others are known."""
+    blank = []
+    for header in found:
+        if isinstance(header, Damaged) and header.blank:
+            blank.append(header)
+        else:
+            yield header
+    yield from blank
 
 
 def _add(series: Series, header: DicomFile) -> None:
@@ -136,7 +154,11 @@ def slices_of(series: Series) -> Slices:
         shapes=[sort[2] for sort in found],
         names=[name for part in parts for name in _names(part)],
         marks=[dict(sort[4]) for sort in found],
-        kinds=[sort[5] for sort in found],
+        kinds=[
+            OTHER_MODALITY if part is not series and sort[5] == IMAGE else sort[5]
+            for part in parts
+            for sort in _sorts(part)
+        ],
     )
 
 
@@ -147,4 +169,11 @@ def _sorts(series: Series) -> list[Sort]:
 
 def _names(series: Series) -> list[str]:
     names = [os.fsdecode(path).rpartition("/")[2] for path in bytes(series.packed).split(b"\0")]
-    return [names[k] for k in series.source]
+    if len(series.source) == len(set(series.source)):
+        return [names[k] for k in series.source]
+    before: Counter[int] = Counter()
+    shown = []
+    for k in series.source:
+        before[k] += 1
+        shown.append(f"frame {before[k]} of {names[k]}")
+    return shown

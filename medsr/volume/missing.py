@@ -1,14 +1,23 @@
-"""Files whose content is not present: DataLad, git-annex and Git LFS pointers.
+"""Files whose content is not present: DataLad, git-annex and Git LFS pointers, blank files.
 
-Content that was not fetched is a link to nothing, or a short text that points to it.
+Content that was not fetched is a link to nothing, or a short text that points to it. What a copy
+that broke off left is empty, or all zeros.
 """
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
-__all__ = ["is_pointer", "points_elsewhere", "why_not_here"]
+__all__ = [
+    "is_blank",
+    "is_pointer",
+    "name_without_number",
+    "points_elsewhere",
+    "why_blank",
+    "why_not_here",
+]
 
 #: A pointer is shorter.
 MOST_BYTES = 4096
@@ -29,6 +38,34 @@ def is_pointer(path: Path) -> bool:
             return points_elsewhere(stream.read(400))
     except OSError:
         return False
+
+
+def is_blank(path: Path) -> bool:
+    """Whether a file is empty, or begins with a block of zeros."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as stream:
+            return not any(stream.read(MOST_BYTES))
+    except OSError:
+        return False
+
+
+def name_without_number(name: str) -> str:
+    """What the files of one series have in common.
+
+    >>> name_without_number("IMG0012") == name_without_number("IMG7")
+    True
+    """
+    return re.sub(r"\d+", "0", name)
+
+
+def why_blank(name: str) -> str:
+    """The sentence on a blank file among the files of a series."""
+    return (
+        f"{name}: is empty or contains zeros only, beside DICOM files with names like its own; a "
+        "slice may be missing. Copy or export the series again, complete."
+    )
 
 
 def why_not_here(path: Path) -> str:

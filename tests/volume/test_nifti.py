@@ -52,6 +52,11 @@ class TestIntegrity:
         with pytest.raises(InputError, match="truncated"):
             read_nifti(self.packed(tmp_path / "a.nii.gz", lambda content: content[:-lost]))
 
+    @pytest.mark.parametrize("more", [b"garbage!", b"garbage!" * 9])
+    def test_what_follows_the_stream_is_said(self, tmp_path, more):
+        with pytest.raises(InputError, match="other bytes follow"):
+            read_nifti(self.packed(tmp_path / "a.nii.gz", lambda content: content + more))
+
     def test_zeros_after_the_stream_and_several_members_are_fine(self, tmp_path):
         path = self.packed(tmp_path / "a.nii.gz", lambda content: content + bytes(512))
         whole = read_nifti(path).voxels
@@ -211,7 +216,12 @@ class TestWhatItHolds:
     def test_the_intent_and_the_name_say_what_it_shows(self, tmp_path, reader):
         assert reader(nifti_file(tmp_path / "a.nii")).kind is None
         assert reader(nifti_file(tmp_path / "a.nii", intent_code=1002)).kind == Kind.LABELS
+        assert reader(nifti_file(tmp_path / "a.nii", intent_code=1003)).kind == Kind.LABELS
         assert reader(nifti_file(tmp_path / "a.nii", intent_code=3)).kind == Kind.STATISTIC
+        for code in (1007, 1010, 2006, 2018):
+            assert reader(nifti_file(tmp_path / "a.nii", intent_code=code)).kind == Kind.VECTORS
+        for code in (0, 1011, 2001):
+            assert reader(nifti_file(tmp_path / "a.nii", intent_code=code)).kind is None
         assert reader(nifti_file(tmp_path / "sub-01_T2map.nii")).kind == Kind.MAP
 
     @BOTH
@@ -312,3 +322,10 @@ class TestValues:
         volume = read_nifti(nifti_file(tmp_path / "a.nii"))
         assert volume.slice_thickness_mm is None
         assert "thickness" in volume.remarks[0].text
+
+
+def test_a_single_slice_is_told_to_come_with_the_others(tmp_path):
+    path = nifti_file(tmp_path / "a.nii", np.ones((9, 8)))
+    with pytest.raises(Refused, match=r"2 axes .* Give the whole scan") as fault:
+        read_nifti(path)
+    assert "4-D" not in str(fault.value)

@@ -19,7 +19,13 @@ from pathlib import Path, PurePosixPath
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import DICOM_SUFFIXES, START_BYTES, begins_like_dicom
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
-from medsr.volume.missing import is_pointer, why_not_here
+from medsr.volume.missing import (
+    is_blank,
+    is_pointer,
+    name_without_number,
+    why_blank,
+    why_not_here,
+)
 from medsr.volume.walk import is_hidden
 
 __all__ = ["headers_at", "opened"]
@@ -176,7 +182,7 @@ def _siblings(header: FileHeader) -> list[FileHeader]:
     found = _list_files(folder, folder.name)
     beside = [path for path in found.files if path.name != header.path.name]
     headers = [other for other in map(read_header, beside) if other is not None]
-    _check_all_here(found, [header], folder.name)
+    _check_all_here(found, [header, *headers], folder.name)
     return [
         other
         for other in headers
@@ -195,9 +201,14 @@ class _Found:
 
 
 def _check_all_here(found: _Found, headers: Sequence[FileHeader], name: str) -> None:
-    """Refuse links and pointers to missing content, where they may be slices."""
+    """Refuse blank files, and links and pointers to missing content, that may be slices."""
     endings = {"", *DICOM_SUFFIXES, *(header.path.suffix.lower() for header in headers)}
     read = {header.path for header in headers}
+    alike = {(path.parent, name_without_number(path.name)) for path in read}
+    for path in found.files:
+        like = (path.parent, name_without_number(path.name)) in alike
+        if like and path not in read and is_blank(path):
+            raise InputError(why_blank(path.name))
     absent = [path for path in found.dangling if not headers or path.suffix.lower() in endings]
     absent += [
         path

@@ -111,9 +111,9 @@ def frames_of(file: FileHeader) -> list[Frame]:
 
 
 def frame_beside(file: FileHeader) -> Frame | None:
-    """The picture of a file that is no image, as far as its place; None where that is unknown."""
+    """The picture of a file that is left out, as far as its place; None where that is unknown."""
     place = place_of(file)
-    if place is None or file.kind == IMAGE:
+    if place is None:
         return None
     position, orientation, spacing, shape = place
     return Frame(

@@ -22,6 +22,7 @@ _CLASSIC_MARKS = {
     "DiffusionBValue": "b-value",
     "TriggerTime": "trigger time",
     "AcquisitionNumber": "acquisition number",
+    "KVP": "tube voltage",
 }
 
 _ENHANCED_MARKS = (
@@ -44,6 +45,7 @@ _TEXTS = {
     "PhotometricInterpretation": "photometric interpretation",
     "RescaleType": "unit of the values",
     "EchoNumbers": "echo number",
+    "SOPClassUID": "object class",
 }
 
 #: Words of ImageType that name a contrast or how geometry was corrected.
@@ -82,6 +84,7 @@ def governing_marks(header: Dataset, modality: str) -> Marks:
         found["scan options"] = tuple(sorted(texts(header, "ScanOptions")))
     found["announced images"] = number(header, "ImagesInAcquisition")
     found["announced slices"] = number(header, "NumberOfSlices")
+    found["announced spacing"] = number(header, "SpacingBetweenSlices")
     concatenation = text(header, "ConcatenationUID")
     if concatenation:
         found["concatenation"] = (

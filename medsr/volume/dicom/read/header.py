@@ -74,6 +74,8 @@ TAGS = [
     "AcquisitionNumber",
     "TemporalPositionIdentifier",
     "EchoTime",
+    "SpacingBetweenSlices",
+    "KVP",
     "InversionTime",
     "DiffusionBValue",
     "TriggerTime",

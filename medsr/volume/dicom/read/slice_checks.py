@@ -57,10 +57,15 @@ VALUE_MARKS = (
     "contrast",
     "scan options",
     "convolution kernel",
+    "object class",
 )
 
+#: Numbers without which values of two slices cannot be compared, and by which fraction they may
+#: vary within one volume.
+VALUE_NUMBERS, VARIATION = ("echo time", "b-value", "tube voltage"), 0.1
+
 #: Marks that count the whole; they say nothing about the moment of a slice.
-COUNTING_MARKS = {"announced images", "announced slices", "concatenation"}
+COUNTING_MARKS = {"announced images", "announced slices", "announced spacing", "concatenation"}
 
 #: Planes of a scout lie at more than 60 degrees to each other (cosine of the angle).
 SCOUT_COSINE = 0.5
@@ -112,6 +117,30 @@ def check_agreement(slices: Slices, name: str) -> None:
     """Refuse slices whose values do not mean the same."""
     for mark in VALUE_MARKS:
         _check_mark(slices, mark, name, "so their values cannot be compared")
+    for mark in VALUE_NUMBERS:
+        _check_number(slices, mark, name)
+
+
+def _check_number(slices: Slices, mark: str, name: str) -> None:
+    declared = {k: number for k, m in enumerate(slices.marks) for number in _number(m.get(mark))}
+    if not declared:
+        return
+    low, high = min(declared, key=lambda k: declared[k]), max(declared, key=lambda k: declared[k])
+    if declared[high] - declared[low] > VARIATION * abs(declared[high]):
+        raise Refused(
+            f"{name}: {slices.names[low]} and {slices.names[high]} differ in {mark} "
+            f"({declared[low]:.4g} and {declared[high]:.4g}), so their values cannot be compared. "
+            f"{_ONE_VOLUME}"
+        )
+
+
+def _number(mark: object) -> list[float]:
+    """The number of a mark; none where it has no number, or several."""
+    values = mark if isinstance(mark, tuple) else (mark,)
+    try:
+        return [float(str(value)) for value in values] if len(values) == 1 else []
+    except ValueError:
+        return []
 
 
 def _check_mark(slices: Slices, mark: str, name: str, consequence: str) -> None:

@@ -167,6 +167,32 @@ def test_a_scaling_that_cannot_be_read_is_refused(tmp_path, keyword, value, word
     refused(tmp_path / "scan", rf"IMG000[02]\.dcm: {keyword} {words}")
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"EchoTime": 90}, r"echo time \(80 and 90\)"),
+        ({"DiffusionBValue": 1000.0}, r"b-value \(0 and 1000\)"),
+        ({"KVP": 80}, r"tube voltage \(80 and 120\)"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}, "object class"),
+    ],
+    ids=str,
+)
+def test_one_slice_of_another_contrast_is_refused(tmp_path, attributes, words):
+    def change(k, dataset):
+        dataset.EchoTime, dataset.DiffusionBValue, dataset.KVP = 80 + 0.1 * k, 0.0, 120
+        for keyword, value in attributes.items() if k == 2 else ():
+            setattr(dataset, keyword, value)
+
+    def sound(k, dataset):
+        change(0, dataset)
+        dataset.EchoTime = 80 + 0.1 * k
+
+    dicom_series(tmp_path / "scan", change=change)
+    refused(tmp_path / "scan", f"IMG000[0124].dcm differ in {words}")
+    dicom_series(tmp_path / "sound", change=sound)
+    assert read_series(tmp_path / "sound").shape == (10, 8, 5)
+
+
 def test_ct_without_a_slope_is_refused(tmp_path):
     edit(dicom_series(tmp_path / "ct", modality="CT")[1], RescaleSlope=None)
     refused(tmp_path / "ct", r"IMG0001\.dcm: RescaleSlope is missing")
