@@ -110,8 +110,8 @@ def evaluate(
       medsr evaluate --reference REF/ --estimates A/ B/ --names a b --report group.html
     """
     from medsr.commands.evaluate import Request, run
-    from medsr.evaluation.evaluation import definition
     from medsr.evaluation.pairing import labelled
+    from medsr.evaluation.sentences import definition
     from medsr.metrics.registry import ALL_METRICS
 
     if explain and not (reference or estimate or estimates or pairs):

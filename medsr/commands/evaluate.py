@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from medsr.report.case_page import case_page, case_page_path, group_report
 from medsr.report.picture import compare_figure, save_picture
 from medsr.volume.atomic import write_text
 from medsr.volume.placement import place
+from medsr.words import printable
 
 __all__ = ["Outcome", "Request", "run"]
 
@@ -72,12 +73,14 @@ class Outcome:
         is_pair: whether one pair was asked for, rather than many cases.
         pages: the cases that have a page of their own.
         page_failures: sentences on pages that could not be made.
+        written: the files that were asked for and are there.
     """
 
     group: Group
     is_pair: bool
     pages: tuple[str, ...] = ()
     page_failures: tuple[str, ...] = ()
+    written: tuple[Path, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -114,7 +117,7 @@ class Outcome:
             text = self.group.cases[0].evaluation.to_text(every=every, explain=explain)
         else:
             text = tables.to_text(self.group, every=every, explain=explain)
-        return text + _hint(every=every, explain=explain)
+        return text + _where(self.written, every=every, explain=explain)
 
     def to_json(self) -> str:
         """All results as JSON, for programs."""
@@ -154,14 +157,13 @@ def run(request: Request) -> Outcome:
             _show(case, loaded, evaluation, request, is_pair=is_pair)
             pages += [case.name] if request.report is not None else []
         except Refused as fault:
-            page_failures.append(f"{case.name}: has metrics but no page: {fault}")
+            page_failures.append(f"{case.name}: has metrics but no page or picture: {fault}")
     if not done:
         reasons = " ".join(f"{c.name}: {c.reason}" for c in left_out[:3])
         raise PartlyDone(f"None of {len(left_out)} cases could be evaluated. {reasons}")
     group = Group(tuple(done), tuple(left_out))
     outcome = Outcome(group, is_pair, tuple(pages), tuple(page_failures))
-    _write(outcome, request)
-    return outcome
+    return replace(outcome, written=_write(outcome, request))
 
 
 def _cases(request: Request) -> tuple[list[CaseFiles], list[LeftOut], bool]:
@@ -207,23 +209,33 @@ def _draw(loaded: Loaded, evaluation: Evaluation, picture: Path) -> None:
     save_picture(figure, picture)
 
 
-def _write(outcome: Outcome, request: Request) -> None:
-    if request.report is not None and not outcome.is_pair:
-        remarks = (*outcome.remarks, *outcome.failures, *outcome.page_failures)
-        page = group_report(outcome.group, request.report, outcome.pages, remarks)
-        write_text(page, request.report)
+def _write(outcome: Outcome, request: Request) -> tuple[Path, ...]:
+    """Write the files of the whole request; all that were written, those of a pair too."""
+    written = [] if request.picture is None else [request.picture]
+    if request.report is not None:
+        if not outcome.is_pair:
+            remarks = (*outcome.remarks, *outcome.failures, *outcome.page_failures)
+            page = group_report(outcome.group, request.report, outcome.pages, remarks)
+            write_text(page, request.report)
+        written += [request.report] if outcome.pages or not outcome.is_pair else []
     if request.output is not None:
         write_text(outcome.to_json(), request.output)
+        written.append(request.output)
     if request.csv is not None:
         write_text(tables.to_csv(outcome.group), request.csv)
+        written.append(request.csv)
     if request.table is not None:
         to_table = _TABLES[request.table.suffix]
         write_text(to_table(outcome.group, every=request.every), request.table)
+        written.append(request.table)
+    return tuple(written)
 
 
-def _hint(*, every: bool, explain: bool) -> str:
-    """Where the rest is, in a line."""
-    rest = [] if every else ["all metrics: --all"]
-    rest += [] if explain else ["definitions: --explain"]
-    words = "; ".join([*rest, "a page with images: --report"])
-    return f"{words[0].upper()}{words[1:]}.\n"
+def _where(written: Sequence[Path], *, every: bool, explain: bool) -> str:
+    """Two lines: where the files are, and where more is."""
+    files = f"Written: {', '.join(printable(str(path)) for path in written)}.\n" if written else ""
+    more = [] if every else ["all metrics: --all"]
+    more += [] if explain else ["definitions: --explain"]
+    more += [] if any(path.suffix == ".html" for path in written) else ["a page: --report"]
+    words = "; ".join(more)
+    return files + (f"{words[0].upper()}{words[1:]}.\n" if more else "")

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from medsr.acquisition.simulate import interpolated, predicted_scan
-from medsr.errors import UsageError
+from medsr.errors import Refused, UsageError
 from medsr.evaluation.compare import Measured, evaluate_pair
 from medsr.evaluation.evaluation import BASELINES, Evaluation
 from medsr.evaluation.pairing import CaseFiles
 from medsr.volume import formats
+from medsr.volume.placement import common_box, place
 from medsr.volume.volume import Volume
 
 __all__ = ["Loaded", "evaluate_loaded", "load", "measured_by", "with_interpolation"]
@@ -46,6 +47,9 @@ def load(case: CaseFiles) -> Loaded:
 def with_interpolation(loaded: Loaded) -> Loaded:
     """The same with linear and cubic interpolation among the estimates, where `low` is given.
 
+    There is none where the grid of `low`, refined to the spacing of the first estimate, is not
+    the reference's: the estimates have their numbers all the same.
+
     Raises:
         UsageError: an estimate has the name of an interpolation.
     """
@@ -58,10 +62,14 @@ def with_interpolation(loaded: Loaded) -> Loaded:
             "thick-slice scan is given. Give it another name."
         )
     first = next(iter(loaded.estimates.values()))
-    plain = {
-        "linear": interpolated(loaded.low, first, 1),
-        "cubic": interpolated(loaded.low, first, 3),
-    }
+    try:
+        plain = {
+            "linear": interpolated(loaded.low, first, 1),
+            "cubic": interpolated(loaded.low, first, 3),
+        }
+        common_box(loaded.reference.shape, [place(v, loaded.reference) for v in plain.values()])
+    except Refused:
+        return loaded
     return replace(loaded, estimates={**loaded.estimates, **plain})
 
 

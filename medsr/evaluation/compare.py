@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import Refused, UsageError
-from medsr.evaluation.evaluation import FOREGROUND, Evaluation
+from medsr.evaluation.evaluation import Evaluation
 from medsr.evaluation.ruler import Ruler, ruler_of
 from medsr.evaluation.scores import Row, Score, warnings_of
+from medsr.evaluation.sentences import FOREGROUND
 from medsr.metrics import consistency, foreground
 from medsr.metrics.fidelity import ssim_voxels
 from medsr.metrics.registry import ALL_METRICS, METRICS, OTHER_NUMBERS

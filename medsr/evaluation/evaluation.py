@@ -13,23 +13,22 @@ from typing import Any
 
 from medsr.evaluation.ruler import Ruler
 from medsr.evaluation.scores import Row, Score
-from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS, FIRST, IMAGE_UNIT
+from medsr.evaluation.sentences import (
+    FOREGROUND,
+    NO_INTERPOLATION,
+    NO_LOW,
+    definition,
+    left_out,
+    reading,
+)
+from medsr.metrics.registry import ALL_METRICS, FIRST, IMAGE_UNIT
 from medsr.metrics.tissue import Tissue
 from medsr.volume.placement import Box, words
 
-__all__ = ["BASELINES", "FOREGROUND", "NO_LOW", "Evaluation", "cell", "definition", "reading"]
+__all__ = ["BASELINES", "Evaluation", "cell"]
 
 #: The interpolations that are added where a measured scan is given; the first is shown on request.
 BASELINES = ("linear", "cubic")
-
-#: How the mask begins where none is given.
-FOREGROUND = "foreground of the reference"
-
-#: What a reader is told where there is no measured scan.
-NO_LOW = (
-    "Consistency with the measured scan, and cubic interpolation for comparison, need the "
-    "thick-slice scan: give it with --low."
-)
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ class Evaluation:
             for line in table
         ]
         warnings = [line for w in self.warnings for line in _wrapped(f"WARNING: {w}")]
-        sentences = self.facts() if every else self.first_facts()
+        sentences = [*self.facts(), *self.without()] if every else self.first_facts()
         if explain:
             sentences = [*sentences, *map(definition, names)]
         notes = [line for sentence in sentences for line in _wrapped(sentence)]
@@ -194,9 +193,7 @@ class Evaluation:
             f"Mask: {self.mask_how if given else FOREGROUND}, {share:.0f} % of the voxels. "
             f"Range of PSNR and SSIM: {self.ruler.data_range:.6g} {self.unit}.",
         ]
-        if "consistency" not in self.metrics:
-            facts.append(NO_LOW)
-        return facts + self._missing(self.first_metrics, self.first_rows)
+        return facts + self.without() + self._missing(self.first_metrics, self.first_rows)
 
     def facts(self) -> list[str]:
         """Sentences: what was compared, with which range, mask and slices, what has no number."""
@@ -217,6 +214,12 @@ class Evaluation:
         facts += [f"{row.label}: {note}." for row in self.rows for note in row.notes]
         return facts + self._missing(self.metrics, self.rows)
 
+    def without(self) -> list[str]:
+        """Why there is no consistency, or no interpolation."""
+        if "consistency" not in self.metrics:
+            return [NO_LOW]
+        return [] if any(row.is_baseline for row in self.rows) else [NO_INTERPOLATION]
+
     def _missing(self, metrics: Sequence[str], rows: Sequence[Row]) -> list[str]:
         """Why a number is missing."""
         scores = [("reference", s) for s in self.reference_scores]
@@ -231,41 +234,11 @@ class Evaluation:
         if self.box_shape == self.reference_shape:
             return "Compared: every voxel of the reference's grid; nothing is interpolated."
         ends = zip(self.box, self.reference_shape, strict=True)
-        out = [_cut(a, *end, n, self.ruler.slice_axis) for a, (end, n) in enumerate(ends)]
+        out = [left_out(a, *end, n, self.ruler.slice_axis) for a, (end, n) in enumerate(ends)]
         return (
             f"Compared: the {words(self.box_shape)} voxels that all scans share; nothing is "
             f"interpolated. Left out of the reference: {', '.join(filter(None, out))}."
         )
-
-
-def reading(metrics: Sequence[str]) -> list[str]:
-    """A sentence on which values are close to the reference, for some metrics.
-
-    >>> reading(["psnr", "consistency"])
-    ['PSNR: higher is closer. Consistency: lower is closer.']
-    """
-    titles: dict[str, list[str]] = {}
-    for name in metrics:
-        titles.setdefault(ALL_METRICS[name].better, []).append(ALL_METRICS[name].title)
-    found = " ".join(f"{', '.join(t)}: {BETTER_WORDS[b]}." for b, t in titles.items())
-    return [found] if found else []
-
-
-def definition(metric: str) -> str:
-    """The definition of one metric, as a line of text."""
-    found = ALL_METRICS[metric]
-    return f"{found.title} ({BETTER_WORDS[found.better]}): {found.definition}"
-
-
-def _cut(axis: int, start: int, stop: int, size: int, slice_axis: int) -> str:
-    """What of an axis lies outside: 'the last 4 of 132 slices'; empty where nothing does."""
-    ends = [
-        f"the {word}" + (f" {n}" if n > 1 else "")
-        for word, n in (("first", start), ("last", size - stop))
-        if n > 0
-    ]
-    what = "slices" if axis == slice_axis else f"voxels along axis {axis}"
-    return f"{' and '.join(ends)} of {size} {what}" if ends else ""
 
 
 def cell(score: Score | None) -> str:

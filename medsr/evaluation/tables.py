@@ -8,8 +8,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from medsr.evaluation.evaluation import NO_LOW, definition
 from medsr.evaluation.group import Group, Pairing, Summary
+from medsr.evaluation.sentences import NO_LOW, definition
 from medsr.evaluation.statistics import DRAWS, FEWEST_PEOPLE
 from medsr.metrics.registry import ALL_METRICS, FIRST
 from medsr.words import csv_cell, latex_text, markdown_text, printable

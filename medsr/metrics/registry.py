@@ -256,7 +256,7 @@ OTHER_NUMBERS: dict[str, Metric] = {
         digits=4,
         definition="Consistency with the measured scan y: norm of A x - y over the norm of y, "
         "over the whole measured grid, A the assumed acquisition of the estimate x; "
-        "the reference's own value is the floor.",
+        "the reference's own value is that of a perfect estimate.",
     ),
     "consistency_worst": Metric(
         function=None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from medsr.evaluation.evaluation import NO_LOW, Evaluation
+from medsr.evaluation.evaluation import Evaluation
 from medsr.evaluation.group import Group
 from medsr.evaluation.scores import Row
+from medsr.evaluation.sentences import NO_LOW
 from medsr.evaluation.tables import border_words, caption, left_out_words, summary_cell
 from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 
@@ -46,9 +47,8 @@ class Table:
 def score_table(evaluation: Evaluation) -> Table:
     """The numbers of one case: the reference's own, then each estimate's; all of them folded."""
     every = _scores("All metrics", evaluation, evaluation.metrics, evaluation.rows)
-    words = [] if "consistency" in evaluation.metrics else [NO_LOW]
     first = _scores("Numbers", evaluation, evaluation.first_metrics, evaluation.first_rows)
-    return replace(first, words=words, more=every)
+    return replace(first, words=evaluation.without(), more=every)
 
 
 def _scores(

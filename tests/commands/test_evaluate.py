@@ -113,7 +113,7 @@ def test_a_case_without_a_page_keeps_its_numbers(folders, monkeypatch, capsys):
     assert "2 subjects (2 cases" in page
     assert 'href="group_cases/sub-00_T1w.html"' in page
     assert 'href="group_cases/sub-01_T1w.html"' not in page
-    assert "sub-01_T1w: has metrics but no page: there is nothing to see." in page
+    assert "sub-01_T1w: has metrics but no page or picture: there is nothing to see." in page
     assert "has metrics but no page" in capsys.readouterr().err
 
 
@@ -217,6 +217,7 @@ def test_what_degrade_and_interpolation_leave_is_compared(folders, capsys):
     pair += ["--picture", folders / "pair.png"]
     assert call("evaluate", *pair, "--report", folders / "pair.html") == 0
     said = " ".join(capsys.readouterr().out.split())
+    assert f"Written: {folders}/pair.png, {folders}/pair.html." in said
     assert "Left out of the reference: the last 4 of 24 slices." in said
     words = ["--reference", folders / "ref", "--estimate", folders / "est5"]
     words += ["--csv", folders / "all.csv", "--report", folders / "group.html"]
@@ -227,6 +228,20 @@ def test_what_degrade_and_interpolation_leave_is_compared(folders, capsys):
     assert "has 24 x 28 x 20 voxels, the first at (0, 0, 0)" in rows[0]["remarks"]
     assert (folders / "group_cases" / "sub-01_T1w.html").exists()
     assert "the last 4 of 24 slices" in (folders / "pair.html").read_text()
+
+
+def test_a_thick_scan_on_another_grid_costs_the_interpolation_alone(folders, capsys):
+    name = "sub-00_T1w.nii.gz"
+    thick = read_nifti(folders / "low" / name)
+    moved = thick.affine.copy()
+    moved[:3, 3] += 0.3
+    write_nifti(replace(thick, affine=moved), folders / "low.nii.gz", {"Modality": "MR"})
+    words = ["--reference", folders / "ref" / name, "--estimate", folders / "good" / name]
+    assert call("evaluate", *words, "--low", folders / "low.nii.gz") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "cubic" not in said
+    assert "Without interpolation for comparison: the grid of the thick-slice scan" in said
+    assert "estimate: no Consistency: " in said
 
 
 def keep(folders, *people):
