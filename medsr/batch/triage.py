@@ -133,7 +133,7 @@ def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
     name = printable(PurePosixPath(file.path).name)
     label = printable(file.path) if wishes.bids else f"{name} ({key})"
     decision, reason, grid = _judge_nifti(file, wishes)
-    declared = file.header.modality if file.header else None
+    stated = file.header.modality or file.header.named_modality if file.header else None
     return _item(
         Item(
             key=key,
@@ -144,7 +144,7 @@ def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
             output=enhanced_name(file.path, Format.NIFTI, bids=wishes.bids),
             packed=os.fsencode(file.path) + b"\0",
             files=1,
-            modality=declared or wishes.modality or ("MR" if wishes.bids else ""),
+            modality=stated or wishes.modality or ("MR" if wishes.bids else ""),
         ),
         grid,
         wishes,
@@ -161,7 +161,8 @@ def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid 
         return Decision.SKIP, why_not_original(file.header.origin), None
     if file.header.kind is not None:
         return Decision.SKIP, why_not_anatomy(file.header.kind), None
-    unwanted = _why_not_modality(file.header.modality or wishes.modality, wishes)
+    stated = file.header.modality or file.header.named_modality
+    unwanted = _why_not_modality(stated or wishes.modality, wishes)
     if unwanted:
         return (*unwanted, None)
     grid = _Grid(file.header.shape, file.header.spacing_mm, file.header.integers)

@@ -33,6 +33,7 @@ from medsr.restore.enhancer import Enhanced, Models
 from medsr.results.target import Target, in_the_other_format, with_context
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.formats import open_scan
+from medsr.volume.recognise import with_modality
 from medsr.volume.sidecar import read_settings
 from medsr.volume.volume import Volume
 
@@ -181,12 +182,13 @@ def restore_scan(volume: Volume, job: Job) -> Enhanced:
         job: models, options, device, threads.
 
     Raises:
-        Refused: there is nothing to do, or no model for the modality.
+        Refused: there is nothing to do, or no model for the modality, or it is not known.
         InputError: the model is damaged.
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore", MedsrWarning)  # the summary says them
         _set_threads(job.means.threads)
+        volume = with_modality(volume, job.options.modality)
         enhancer = _models(job.means.device).of_scan(volume, job.options)
         if enhancer.card.modality not in job.models:
             have = " and ".join(sorted(job.models))

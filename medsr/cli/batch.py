@@ -56,7 +56,7 @@ MOST_NAMED = 10
 @group(
     Group.SCAN,
     "--modality",
-    type=click.Choice(["mr", "ct"]),
+    type=click.Choice(["mr", "ct"], case_sensitive=False),
     help="Enhance scans of this modality only, including NIfTI files that do not state theirs.",
 )
 @group(

@@ -84,7 +84,9 @@ def app() -> None:
     help="Voxel axis to degrade.  [default: the slice axis]",
 )
 @click.option(
-    "--modality", type=click.Choice(["mr", "ct"]), help="Modality, if the file does not state it."
+    "--modality",
+    type=click.Choice(["mr", "ct"], case_sensitive=False),
+    help="Modality, if the file does not state it.",
 )
 @click.option(
     "--seed",

@@ -103,7 +103,8 @@ def _kind(name: str, default: Any, setting: Setting) -> dict[str, Any]:
         return {"is_flag": True}
     if setting.choices is not None:
         shown = default.value if isinstance(default, enum.Enum) else None
-        kind = click.Choice([str(choice.value).lower() for choice in setting.choices])
+        words = [str(choice.value).lower() for choice in setting.choices]
+        kind = click.Choice(words, case_sensitive=False)
         return {"type": kind, "default": shown, "show_default": shown is not None}
     if setting.metavar in {"N", "K"}:
         least = None if setting.least is None else int(setting.least)

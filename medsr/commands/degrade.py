@@ -9,11 +9,10 @@ from medsr.acquisition.acquisition import in_plane_profile
 from medsr.acquisition.simulate import degrade, plan_degradation
 from medsr.errors import OutputError, UsageError
 from medsr.remarks import Remark
-from medsr.restore.options import Options
-from medsr.restore.plan import of_known_modality
 from medsr.version import __version__
 from medsr.volume import formats, nifti_write
 from medsr.volume.modality import Modality
+from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["Request", "degraded", "run"]
@@ -77,7 +76,7 @@ def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[Remark, ..
     Raises:
         UsageError: slices thinner than the scan's, or settings out of range.
     """
-    volume, remarks = of_known_modality(volume, Options(modality=request.modality))
+    volume = with_modality(volume, request.modality)
     axis = request.axis
     if axis is None:
         axis = 2 if volume.slice_axis is None else volume.slice_axis
@@ -92,4 +91,5 @@ def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[Remark, ..
         in_plane_profile=in_plane_profile(volume.modality),
     )
     low = degrade(volume, plan, slice_axis=axis, noise=request.noise, seed=request.seed)
-    return replace(low, slice_axis=axis, slice_thickness_mm=plan.axes[axis].width_mm), remarks
+    low = replace(low, slice_axis=axis, slice_thickness_mm=plan.axes[axis].width_mm)
+    return low, volume.remarks

@@ -13,7 +13,6 @@ import torch
 from medsr.remarks import Remark
 from medsr.restore.enhancer import Models
 from medsr.restore.options import Options
-from medsr.restore.plan import of_known_modality
 from medsr.results.target import (
     Target,
     check_free,
@@ -22,8 +21,10 @@ from medsr.results.target import (
     with_context,
 )
 from medsr.results.write import sidecar, write
+from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.dicom.write.derive import check_belongs
 from medsr.volume.formats import Scan, open_scan
+from medsr.volume.recognise import with_modality
 
 __all__ = ["Done", "Request", "run"]
 
@@ -100,10 +101,12 @@ def run(
     with open_scan(request.source, series=request.series) as scan:
         target = with_context(target, scan, request.template)
         scan = _of_the_templates_modality(scan, target)
-        enhancer = (models or Models(request.device)).of_scan(scan.volume, options)
+        check_is_anatomy(scan.volume.kind, scan.volume.name)
+        volume = with_modality(scan.volume, options.modality)
+        enhancer = (models or Models(request.device)).of_scan(volume, options)
         if target.source is not None:
-            check_belongs(of_known_modality(scan.volume, options)[0], target.source)
-        plan = enhancer.plan(scan.volume, options)
+            check_belongs(volume, target.source)
+        plan = enhancer.plan(volume, options)
         if request.dry_run:
             return Done(enhancer.record(plan).to_json(), plan.remarks)
         enhanced = enhancer.run(plan, progress)

@@ -12,8 +12,8 @@ from medsr.remarks import in_order
 from medsr.restore.output_grid import MAX_FACTOR
 from medsr.volume import formats, geometry
 from medsr.volume.anatomy import check_is_anatomy
-from medsr.volume.modality import guess_modality
 from medsr.volume.origin import check_origin
+from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["describe", "run"]
@@ -40,7 +40,7 @@ def run(source: Path, series: str | None) -> list[str]:
         lines += describe(volume)
         check_is_anatomy(volume.kind, volume.name)
         check_origin(volume.origin, volume.name, force=False)
-        return lines
+        return [*lines, *_would_do(with_modality(volume), volume)]
     except Refused as reason:
         if series is not None:
             raise
@@ -84,8 +84,12 @@ def describe(volume: Volume) -> list[str]:
         if thick is not None and abs(thick - between) > 0.02 * between:
             line += f" ({'a gap' if thick < between else 'an overlap'})"
         lines.append(line)
-    if volume.kind is not None:
-        return lines
+    return lines
+
+
+def _would_do(volume: Volume, read: Volume) -> list[str]:
+    """What `medsr enhance` would do: to the scan with its modality, and as it was read."""
+    lines = [str(remark) for remark in volume.remarks if remark not in read.remarks]
     coarse = max(range(3), key=lambda k: volume.spacing_mm[k])
     fine = min(mm for k, mm in enumerate(volume.spacing_mm) if k != coarse)
     factor = volume.spacing_mm[coarse] / fine
@@ -93,12 +97,9 @@ def describe(volume: Volume) -> list[str]:
         lines.append("already isotropic; medsr enhance needs --spacing or --scale")
     else:
         to = max(fine, volume.spacing_mm[coarse] / MAX_FACTOR)
-        modality = (
-            volume.modality or f"{guess_modality(volume.voxels)} (guessed from the intensities)"
-        )
         lines.append(
             f"medsr enhance would refine {volume.spacing_mm[coarse]:.3g} mm to {to:.3g} "
-            f"mm with the bundled model for {modality}"
+            f"mm with the bundled model for {volume.modality}"
         )
         if factor > MAX_FACTOR:
             lines.append(f"{fine:.3g} mm would be more than 8 times finer, which is the limit")

@@ -9,7 +9,8 @@ import numpy as np
 from medsr.errors import Refused
 from medsr.metrics import foreground
 from medsr.volume import geometry
-from medsr.volume.modality import Modality, air_value, guess_modality
+from medsr.volume.modality import Modality, air_value
+from medsr.volume.recognise import guess_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["Ruler", "ruler_of"]
@@ -89,7 +90,7 @@ def _modality(reference: Volume) -> tuple[Modality, str]:
         return reference.modality, "from the reference's header"
     if reference.unit == "HU":
         return Modality.CT, "because the unit is HU"
-    if guess_modality(reference.voxels) == Modality.CT:
+    if guess_modality(reference.voxels).modality == Modality.CT:
         return (
             Modality.CT,
             "assumed, because the header does not state it and many voxels are as dark "

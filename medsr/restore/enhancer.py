@@ -19,7 +19,7 @@ from medsr.network.device import choose_device, half_is_fast
 from medsr.remarks import Meaning, Remark
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
-from medsr.restore.plan import Plan, make_plan, of_known_modality
+from medsr.restore.plan import Plan, make_plan
 from medsr.restore.record import Findings, ModelUsed, Record, record_of
 from medsr.restore.running import Running
 from medsr.volume.convert import as_volume
@@ -190,14 +190,14 @@ class Models:
     def of_scan(self, volume: Volume, options: Options) -> Enhancer:
         """The model that the options name, or the bundled one of the scan's modality.
 
+        Args:
+            volume: a scan of known modality; see `volume.recognise.with_modality`.
+            options: with the name of a model, or without.
+
         Raises:
             InputError: there is no such model, or it is damaged.
-            Refused: the header and the options contradict each other.
         """
-        name = options.model
-        if name is None:
-            known, _ = of_known_modality(volume, options)
-            name = model_for(known.modality or Modality.MR)
+        name = options.model or model_for(Modality(str(volume.modality)))
         path = model_path(name)
         key = (path, path.stat().st_mtime_ns)
         if key not in self._loaded:

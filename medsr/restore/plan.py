@@ -11,15 +11,16 @@ from medsr.audit.out_of_distribution import remarks_on_distribution, remarks_on_
 from medsr.errors import Refused
 from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard
-from medsr.remarks import Meaning, Remark, in_order
+from medsr.remarks import Remark, in_order
 from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
 from medsr.volume.anatomy import check_is_anatomy
-from medsr.volume.modality import Modality, guess_modality
+from medsr.volume.modality import Modality
 from medsr.volume.origin import check_origin
+from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
-__all__ = ["Plan", "make_plan", "of_known_modality"]
+__all__ = ["Plan", "make_plan"]
 
 
 DEFAULTS = Options()
@@ -42,29 +43,6 @@ class Plan:
     remarks: tuple[Remark, ...] = ()
 
 
-def of_known_modality(volume: Volume, options: Options) -> tuple[Volume, tuple[Remark, ...]]:
-    """The scan with its modality and unit, and a remark if the modality was guessed.
-
-    Raises:
-        Refused: the header and the options contradict each other.
-    """
-    declared, given = volume.modality, options.modality
-    if declared and given and declared != given:
-        raise Refused(
-            f"{volume.name}: the header says {declared} and --modality says {given}. "
-            "Leave out --modality, or correct the header if it is wrong."
-        )
-    known = declared or given
-    if known is not None:
-        return volume.of_modality(known), ()
-    guess = guess_modality(volume.voxels)
-    words = (
-        f"The file does not state the modality; medsr assumed {guess} from the intensities. "
-        "If this is wrong, set --modality."
-    )
-    return volume.of_modality(guess), (Remark(Meaning.ASSUMPTION, words),)
-
-
 def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
     """Decide how a model would enhance a scan.
 
@@ -76,15 +54,15 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
     Raises:
         NotAnatomy: the scan shows something else, whatever is forced.
         NotOriginal: it is a reformat or a result of medsr (without `force`).
-        Refused: the scan is of another modality than the model, is unlike all that the model has
-            learned from (without `force`), or is too large for this machine.
+        Refused: its modality is not known, or another than the model's; it is unlike all that the
+            model has learned from (without `force`); or it is too large for this machine.
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
     check_is_anatomy(volume.kind, volume.name)
     doubts = check_origin(volume.origin, volume.name, force=options.force)
-    volume, assumed = of_known_modality(volume, options)
-    remarks = (*volume.remarks, *doubts, *assumed)
+    volume = with_modality(volume, options.modality)
+    remarks = (*volume.remarks, *doubts)
     if volume.modality != card.modality:
         raise Refused(
             f"{volume.name}: is {volume.modality}, but model {card.name} is for "

@@ -25,9 +25,9 @@ from medsr.volume.origin import Origin, origin_of_settings
 from medsr.volume.padding import (
     Padding,
     constant_padding,
-    looks_like_ct,
     without_padding,
 )
+from medsr.volume.recognise import guess_modality, modality_of_name
 from medsr.volume.sidecar import (
     Sidecar,
     declared_modality,
@@ -57,6 +57,7 @@ class NiftiHeader:
         shape: (X, Y, Z).
         spacing_mm: along each axis.
         modality: "MR", "CT", or None when the sidecar does not say.
+        named_modality: what the name of the file or its folder says.
         integers: whether it holds whole numbers.
         kind: what it shows when that is not anatomy.
         origin: what its slices are, as its sidecar says.
@@ -68,6 +69,7 @@ class NiftiHeader:
     integers: bool
     kind: Kind | None = None
     origin: Origin = Origin.ACQUIRED
+    named_modality: Modality | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,7 @@ def read_nifti(path: Path) -> Volume:
         kind=known.kind or kind_of_voxels(voxels),
         origin=origin_of_settings(settings),
         remarks=(*known.placement.remarks, *known.sidecar.remarks, *doubts),
+        named_modality=modality_of_name(path, strip_suffix(path)),
     )
 
 
@@ -165,6 +168,7 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         integers=known.integers,
         kind=kind,
         origin=origin_of_settings(known.sidecar.settings),
+        named_modality=modality_of_name(path, strip_suffix(path)),
     )
 
 
@@ -172,7 +176,9 @@ def _without_padding(
     voxels: NDArray[np.float32], modality: Modality | None, name: str
 ) -> tuple[NDArray[np.float32], Padding | None]:
     """Background where a converter kept the scanner's padding, and air for what is below air."""
-    is_ct = modality == "CT" or (modality is None and looks_like_ct(voxels))
+    is_ct = modality == "CT" or (
+        modality is None and guess_modality(voxels).modality == Modality.CT
+    )
     padding = constant_padding(voxels, is_ct=is_ct)
     if padding is not None:
         voxels = voxels.copy(order="K")

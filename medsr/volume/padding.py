@@ -15,20 +15,16 @@ from numpy.typing import NDArray
 
 from medsr.errors import Refused
 from medsr.volume.geometry import Affine
-from medsr.volume.modality import CT_AIR_HU, Modality, guess_modality
+from medsr.volume.modality import CT_AIR_HU
 
 __all__ = [
     "Padding",
     "constant_padding",
     "in_range",
-    "looks_like_ct",
     "nearest_mask",
     "with_padding",
     "without_padding",
 ]
-
-#: Noise in air reaches no lower; what lies below is padding.
-LOWEST_HU = -1100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +88,6 @@ def without_padding(
 
 #: Padding that no header declares: so many voxels of one value, so far below all others.
 FEWEST_PADDED, GAP = 8, 0.25
-
-
-def looks_like_ct(voxels: NDArray[np.float32]) -> bool:
-    """Whether intensities look like HU; a constant below all that CT measures is left aside."""
-    lowest = voxels.min()
-    rest = voxels[voxels > lowest] if lowest < LOWEST_HU else voxels
-    return rest.size > 0 and guess_modality(rest) == Modality.CT
 
 
 def constant_padding(voxels: NDArray[np.float32], *, is_ct: bool) -> Padding | None:

@@ -36,6 +36,7 @@ class Volume:
         voxels: [X, Y, Z] float32, finite, in `unit`; read-only.
         affine: [4, 4] float64, voxel index -> RAS+ mm; read-only.
         modality: "MR", "CT", or None if unknown.
+        named_modality: what the name of the file or its folder suggests where `modality` is None.
         unit: "HU" for CT, otherwise "scanner units".
         slice_axis: the voxel axis along which slices are stacked, or None when unknown.
         slice_thickness_mm: the nominal width of the slice profile, not the distance between
@@ -72,6 +73,7 @@ class Volume:
     kind: Kind | None = None
     origin: Origin = Origin.ACQUIRED
     remarks: tuple[Remark, ...] = ()
+    named_modality: Modality | None = None
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels, dtype=np.float32)
