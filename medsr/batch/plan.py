@@ -10,6 +10,7 @@ from pathlib import Path
 from medsr.batch.discover import Header, read_headers, wanted
 from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
 from medsr.batch.naming import is_bids
+from medsr.batch.parts import dealt
 from medsr.batch.resume import state_of
 from medsr.batch.survey import judged, paths_of
 from medsr.batch.triage import Wishes
@@ -101,12 +102,9 @@ def make_plan(
     """
     job = _job(Path(folder), Path(out), options, selection, means)
     wishes = Wishes(options, selection.modality, job.models, job.bids)
-    items = [
-        found.item
-        for found in judged(_headers(job, selection, means.readers), wishes)
-        if int(found.item.key, 16) % selection.parts == selection.part
-    ]
-    items = _without_clashes(items)
+    found = judged(_headers(job, selection, means.readers), wishes)
+    items = _without_clashes([one.item for one in found])
+    items = dealt(items, selection.parts, selection.part)
     done: set[str] = set()
     for place, item in enumerate(items):
         if item.decision == Decision.ENHANCE:
