@@ -11,7 +11,8 @@ The tree, with the exit code that the command line gives each branch::
     |   |-- NothingToDo     the scan is already as fine as requested
     |   `-- SeveralVolumes  it is 4-D: several volumes in one
     |-- OutputError     5   the output cannot be written
-    `-- PartlyDone      8   some of the work succeeded, some did not
+    |-- PartlyDone      8   some of the work succeeded, some did not
+    `-- Interrupted   130   the user stopped it (Ctrl+C)
 
 A message is one sentence or two for a radiologist: what was found, where, what was expected,
 what to do. It names files, never a patient. Anything that is not a `MedsrError` is a bug (exit 1).
@@ -21,6 +22,7 @@ from medsr.words import printable
 
 __all__ = [
     "InputError",
+    "Interrupted",
     "MedsrError",
     "MedsrWarning",
     "NotAnatomy",
@@ -95,3 +97,9 @@ class PartlyDone(MedsrError):
     """Some of the work succeeded, some did not."""
 
     exit_code = 8
+
+
+class Interrupted(MedsrError):
+    """The user stopped the command; the message says what is kept and how to go on."""
+
+    exit_code = 130

@@ -1,4 +1,4 @@
-"""How names are printed in text, tables and HTML.
+"""How names and durations are printed in text, tables and HTML.
 
 File names hold any byte: control characters, which move a terminal's cursor, bytes that are no
 UTF-8, and signs that a spreadsheet, Markdown or LaTeX take for orders.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["csv_cell", "latex_text", "markdown_text", "printable"]
+__all__ = ["csv_cell", "duration_words", "latex_text", "markdown_text", "printable"]
 
 #: Control characters, marks that turn the direction of writing, and halves of characters, which
 #: stand for bytes that are no UTF-8.
@@ -75,3 +75,14 @@ def latex_text(text: str) -> str:
     '50 \\% of x\\_1'
     """
     return "".join(_LATEX.get(sign, sign) for sign in printable(text))
+
+
+def duration_words(seconds: float) -> str:
+    """A duration for people.
+
+    >>> duration_words(42), duration_words(600), duration_words(20000)
+    ('42 s', '10 min', '5.6 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.2g} h"

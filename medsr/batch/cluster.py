@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from medsr.batch.interrupts import deaf_children
 from medsr.errors import UsageError
 from medsr.extras import need
 from medsr.pages import read_yaml
@@ -113,19 +114,18 @@ def local(workers: int, memory_limit: str = "auto") -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(workers)}),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=memory_limit,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL + 1,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(workers)}):
+        with deaf_children():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=memory_limit,
+                processes=True,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL + 1,
+            )
+        with cluster, Client(cluster) as client:
+            yield client
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from medsr.batch.plan import Plan
 from medsr.restore.options import takes_turns
+from medsr.words import duration_words
 
-__all__ = ["Forecast", "duration_words", "forecast", "plan_lines", "size_words"]
+__all__ = ["Forecast", "forecast", "plan_lines", "size_words"]
 
 #: Seconds of one CPU core for a posterior mean of the bundled MR model, one output voxel: 6.9 s
 #: of CPU for the sample head of 4.2 million voxels, one thread, on a processor with bfloat16
@@ -78,17 +79,6 @@ def plan_lines(plan: Plan, cost: Forecast) -> list[str]:
         f"{size_words(cost.free_bytes)} free."
     )
     return lines
-
-
-def duration_words(seconds: float) -> str:
-    """A duration for people.
-
-    >>> duration_words(42), duration_words(600), duration_words(20000)
-    ('42 s', '10 min', '5.6 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.2g} h"
 
 
 def size_words(count: int) -> str:

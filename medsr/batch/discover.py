@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from medsr.batch.interrupts import deaf_children
 from medsr.errors import MedsrError, NotAnatomy, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
@@ -137,13 +138,18 @@ def read_headers(root: Path, paths: Iterable[str], readers: int) -> Iterator[Hea
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(readers, mp_context=context) as pool:
-        under_way: list[Future[list[Header]]] = [pool.submit(read_chunk, root, first)]
+        under_way = [_submit(pool, root, first)]
         for chunk in chunks:
-            under_way.append(pool.submit(read_chunk, root, chunk))
+            under_way.append(_submit(pool, root, chunk))
             if len(under_way) > readers * AHEAD:
                 yield from under_way.pop(0).result()
         for future in under_way:
             yield from future.result()
+
+
+def _submit(pool: ProcessPoolExecutor, root: Path, chunk: list[str]) -> Future[list[Header]]:
+    with deaf_children():  # the pool starts its processes when it needs them
+        return pool.submit(read_chunk, root, chunk)
 
 
 def _chunks(paths: Iterator[str]) -> Iterator[list[str]]:

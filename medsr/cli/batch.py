@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from medsr.cli.interrupt import interruptible
 from medsr.cli.options import (
     DEVICE_HELP,
     RUNNING,
@@ -22,8 +23,10 @@ from medsr.cli.options import (
     given_options,
     group,
 )
+from medsr.cli.progress import Tally, each_minute
 from medsr.errors import PartlyDone
 from medsr.restore.choices import Group
+from medsr.words import duration_words
 
 if TYPE_CHECKING:
     from medsr.batch.engine import Tell
@@ -122,6 +125,7 @@ MOST_NAMED = 10
 )
 @group(RUNNING, "--no-progress", is_flag=True, help="Do not show progress.")
 @group(RUNNING, "--json", "as_json", is_flag=True, help="Print the plan or the results as JSON.")
+@interruptible("Scans that are done are kept; run the same command again to enhance the rest.")
 def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: Any) -> None:
     """Enhance every scan of a study folder.
 
@@ -178,35 +182,54 @@ def _say_plan(plan: Plan, request: Request, as_json: bool) -> None:
 
 @contextmanager
 def _progress(plan: Plan, *, hidden: bool) -> Iterator[Tell | None]:
-    """Progress on stderr: a bar on a terminal, a line for each scan in a log."""
+    """Progress on stderr: a bar on a terminal; in a log a line a scan, at least one a minute."""
     if hidden:
         yield None
     elif not sys.stderr.isatty():
-        yield _lines(plan)
+        lines = Lines(plan.todo)
+        with each_minute(lines.minute):
+            yield lines.tell
     else:
         label, length = "enhancing", sum(item.fine_voxels for item in plan.todo)
         with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
             yield lambda item, outcome: bar.update(item.fine_voxels)
 
 
-def _lines(plan: Plan) -> Tell:
-    from medsr.batch.cost import duration_words
+class Lines:
+    """The lines of a log: one for each scan, and one for each minute in which no scan ended.
 
-    began, total = time.monotonic(), sum(item.fine_voxels for item in plan.todo)
-    scans = voxels = 0
+    Args:
+        todo: the scans to enhance.
+        clock: gives seconds.
+    """
 
-    def tell(item: Item, outcome: Outcome) -> None:
-        nonlocal scans, voxels
-        scans, voxels = scans + 1, voxels + item.fine_voxels
-        left = (time.monotonic() - began) * (total - voxels) / max(1, voxels)
+    def __init__(self, todo: Sequence[Item], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tally, self._scans, self._voxels = Tally(clock), 0, 0
+        self._all, self._total = len(todo), sum(item.fine_voxels for item in todo)
+        self._said = False
+        self._count()
+
+    def _count(self) -> None:
+        words = f"{self._scans} of {self._all} scans, "
+        self._tally.reach(self._voxels / max(1, self._total), words)
+
+    def tell(self, item: Item, outcome: Outcome) -> None:
+        """A scan has ended."""
+        self._scans, self._voxels = self._scans + 1, self._voxels + item.fine_voxels
+        self._said = True
+        self._count()
         why = f": {outcome.reason}" if outcome.reason else ""
         click.echo(
-            f"[{scans}/{len(plan.todo)}] {item.label} {outcome.end} in "
-            f"{duration_words(outcome.seconds)}, {duration_words(left)} left{why}",
+            f"[{self._scans}/{self._all}] {item.label} {outcome.end} in "
+            f"{duration_words(outcome.seconds)}{self._tally.left()}{why}",
             err=True,
         )
 
-    return tell
+    def minute(self) -> None:
+        """A minute has passed."""
+        if not self._said:
+            click.echo(self._tally.line(), err=True)
+        self._said = False
 
 
 def _say_results(results: Results, out: Path, as_json: bool) -> None:

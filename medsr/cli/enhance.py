@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from medsr.cli.interrupt import interruptible
 from medsr.cli.options import (
     DEVICE_HELP,
     RUNNING,
@@ -18,7 +19,9 @@ from medsr.cli.options import (
     given_options,
     group,
 )
+from medsr.cli.progress import shown
 from medsr.restore.choices import Group
+from medsr.words import duration_words
 
 __all__ = ["enhance"]
 
@@ -77,6 +80,7 @@ Examples:
 @group(RUNNING, "-q", "--quiet", is_flag=True, help="Print errors only.")
 @group(RUNNING, "-v", "--verbose", is_flag=True, help="Print the full record.")
 @group(RUNNING, "--no-progress", is_flag=True, help="Do not show a progress bar.")
+@interruptible("No image was written.")
 def enhance(
     source: Path,
     output: Path,
@@ -107,15 +111,27 @@ def enhance(
         overwrite=words["overwrite"],
     )
     quiet = words["quiet"]
-    hidden = quiet or words["no_progress"] or not sys.stderr.isatty()
-    with click.progressbar(length=1000, label="enhancing", file=sys.stderr, hidden=hidden) as bar:
-        done = run(request, lambda share: bar.update(round(1000 * share) - bar.pos))
-    facts = done.facts
+    hidden = quiet or words["no_progress"]
+    with shown(hidden=hidden) as progress:
+        done = run(request, progress)
     for remark in [] if quiet else done.remarks:
         click.echo(str(remark), err=True)
     if words["as_json"] or words["verbose"]:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(done.facts, indent=2))
     elif not quiet:
-        spacing = " x ".join(f"{mm:.3g}" for mm in facts["OutputSpacing"])
-        verb = "would enhance" if request.dry_run else "enhanced"
-        click.echo(f"{verb} to {spacing} mm with {facts['Model']}: {output}")
+        click.echo("\n".join(_last_lines(done.facts, output, report)))
+
+
+def _last_lines(facts: Mapping[str, Any], output: Path, report: Path | None) -> list[str]:
+    """What was done, where it is, what to look at next; of a plan, what would be done."""
+    before, after = (
+        " x ".join(f"{mm:.3g}" for mm in facts[key]) for key in ("InputSpacing", "OutputSpacing")
+    )
+    how = "posterior mean" if facts["Steps"] == 1 else f"sample of {facts['Steps']} steps"
+    if facts["Samples"] > 1:
+        how = f"mean of {facts['Samples']} samples"
+    what = f"{before} mm to {after} mm: {how} of {facts['Model']}"
+    if "Seconds" not in facts:
+        return [f"would enhance {what}", f"would write {output}"]
+    see = f"look at {report}" if report else "see before and after: add --report PAGE.html"
+    return [f"enhanced {what}, {duration_words(facts['Seconds'])}", f"written: {output}", see]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from medsr.cli.interrupt import interruptible
+
 __all__ = ["evaluate"]
 
 PATH = click.Path(path_type=Path)
@@ -84,6 +86,7 @@ class ManyWords(click.Command):
     help="Also print the definitions of the metrics shown; alone: of every metric.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@interruptible("The evaluation is not complete; run the command again.")
 def evaluate(
     reference: Path | None,
     estimate: Path | None,

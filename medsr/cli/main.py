@@ -17,6 +17,7 @@ import click
 from medsr.cli.batch import batch
 from medsr.cli.enhance import enhance
 from medsr.cli.evaluate import evaluate
+from medsr.cli.interrupt import interruptible
 from medsr.cli.options import DEVICE_HELP, WholeNumber
 from medsr.cli.training import calibrate, train, weights
 from medsr.errors import MedsrError, MedsrWarning
@@ -26,13 +27,21 @@ __all__ = ["app", "main"]
 
 EPILOG = (
     "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 input missing or unreadable, "
-    "4 input refused, 5 output not writable, 8 partly done (batch, evaluate). "
-    "Research use only, not for diagnosis."
+    "4 input refused, 5 output not writable, 8 partly done (batch, evaluate), 130 stopped by "
+    "Ctrl+C. Research use only, not for diagnosis."
 )
 PATH = click.Path(path_type=Path)
 
 
-@click.group(epilog=EPILOG)
+class _Commands(click.Group):
+    """Ctrl+C ends every command alike; click itself would say Aborted and exit with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with interruptible(""):
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, epilog=EPILOG)
 @click.version_option(__version__)
 def app() -> None:
     """Super-resolution of MR and CT scans with a conditional diffusion model."""
@@ -97,6 +106,7 @@ def app() -> None:
     help="Random seed of the noise.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing output.")
+@interruptible("Nothing was written.")
 def degrade(
     source: Path, output: Path, overwrite: bool, modality: str | None, **words: Any
 ) -> None:
@@ -183,6 +193,7 @@ def models(folder: Path | None, as_json: bool) -> None:
     metavar="N",
     help="CPU threads; 0 means all.  [default: 0]",
 )
+@interruptible("What was received is in the spool and continues at the next start.")
 def listen(
     ae_title: str,
     port: int,
@@ -201,19 +212,18 @@ def listen(
     """
     from medsr.commands.listen import ListenRequest, run
 
-    run(
-        ListenRequest(
-            ae_title=ae_title,
-            port=port,
-            forward=forward,
-            rules=rules,
-            allow=allow,
-            spool=spool,
-            host=host,
-            device=device,
-            threads=threads,
-        )
+    request = ListenRequest(
+        ae_title=ae_title,
+        port=port,
+        forward=forward,
+        rules=rules,
+        allow=allow,
+        spool=spool,
+        host=host,
+        device=device,
+        threads=threads,
     )
+    run(request)
 
 
 app.add_command(batch)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from medsr.cli.interrupt import interruptible
+
 __all__ = ["calibrate", "train", "weights"]
 
 PATH = click.Path(path_type=Path)
@@ -16,6 +18,7 @@ overrides_argument = click.argument("overrides", nargs=-1, metavar="[key=value .
 @click.argument("config", type=PATH)
 @overrides_argument
 @click.option("--resume", is_flag=True, help="Resume from the last checkpoint.")
+@interruptible("The last checkpoint, if there is one, is kept; continue with --resume.")
 def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train a model from a configuration.
 
@@ -23,13 +26,15 @@ def train(config: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """
     from medsr.commands.train import run
 
-    click.echo(f"weights: {run(config, overrides, resume=resume)}")
+    path = run(config, overrides, resume=resume)
+    click.echo(f"weights: {path}")
 
 
 @click.command()
 @click.argument("config", type=PATH)
 @overrides_argument
 @click.option("--card", type=PATH, required=True, help="Model card (NAME.json) to update.")
+@interruptible("The model card is as it was.")
 def calibrate(config: Path, overrides: tuple[str, ...], card: Path) -> None:
     """Calibrate a model's intervals on the held-out subjects of a configuration.
 
@@ -48,6 +53,7 @@ def calibrate(config: Path, overrides: tuple[str, ...], card: Path) -> None:
 @click.argument("folder", type=PATH)
 @overrides_argument
 @click.option("--dry-run", is_flag=True, help="List the stages and their state, and stop.")
+@interruptible("What is finished and the last checkpoint are kept; run the same command again.")
 def weights(folder: Path, overrides: tuple[str, ...], dry_run: bool) -> None:
     """Run every training stage of a folder, in order.
 
@@ -62,4 +68,5 @@ def weights(folder: Path, overrides: tuple[str, ...], dry_run: bool) -> None:
         for line in plan(folder, overrides):
             click.echo(line)
         return
-    click.echo(f"weights: {run(folder, overrides, lambda line: click.echo(line, err=True))}")
+    path = run(folder, overrides, lambda line: click.echo(line, err=True))
+    click.echo(f"weights: {path}")

@@ -23,6 +23,7 @@ from medsr.batch.engine import Tell, run
 from medsr.batch.job import Means
 from medsr.batch.plan import Plan, Selection
 from medsr.batch.summary import Results
+from medsr.batch.worker import tidy
 from medsr.errors import UsageError
 from medsr.restore.options import Options
 
@@ -112,8 +113,12 @@ def run_plan(made: Plan, request: Request, tell: Tell | None) -> Results:
         UsageError: no scheduler answers.
         OutputError: the output folder cannot be written.
     """
-    with _client(request, enough=bool(made.todo)) as client:
-        return run(made, client, tell=tell, stop_on_first_error=request.stop_on_first_error)
+    try:
+        with _client(request, enough=bool(made.todo)) as client:
+            return run(made, client, tell=tell, stop_on_first_error=request.stop_on_first_error)
+    except KeyboardInterrupt:
+        tidy(made.job)  # only now have the workers on this machine ended
+        raise
 
 
 @contextmanager

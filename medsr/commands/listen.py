@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ def run(request: ListenRequest) -> None:
     """Listen until SIGINT or SIGTERM.
 
     Raises:
+        KeyboardInterrupt: SIGINT has ended it.
         MedsrError: see the tree in `medsr.errors`.
     """
     need("pynetdicom", "node", "medsr listen")
@@ -64,9 +66,11 @@ def run(request: ListenRequest) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("medsr.node").setLevel(logging.INFO)
     stop = threading.Event()
-    stop_on_signals(stop)
+    signals = stop_on_signals(stop)
     models = Models(request.device)
     serve(node, lambda series, output, rule: enhance_received(series, output, rule, models), stop)
+    if signal.SIGINT in signals:
+        raise KeyboardInterrupt  # for the exit code; what stops a service sends SIGTERM
 
 
 def enhance_received(series: DicomSeries, output: Path, rule: Rule, models: Models) -> None:

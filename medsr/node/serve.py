@@ -72,16 +72,23 @@ def serve(node: Node, enhance: Enhance, stop: threading.Event) -> None:
         lock.release()
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """Make SIGINT and SIGTERM end a `serve` in the main thread at once, without a traceback."""
+def stop_on_signals(stop: threading.Event) -> list[int]:
+    """Make SIGINT and SIGTERM end a `serve` in the main thread at once, without a traceback.
 
-    def on_signal(*_: object) -> None:
+    Returns:
+        The signals that have come; empty for now.
+    """
+    came: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        came.append(number)
         if not stop.is_set():
             stop.set()
             raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    return came
 
 
 def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:

@@ -202,15 +202,15 @@ def _zeros(acquisition: Acquisition, running: Running) -> Tensor:
     return torch.zeros(acquisition.fine_shape, dtype=STATE, device=running.device)
 
 
-def _counted(options: Options, running: Running) -> Callable[[], None]:
-    """Reports the share of the evaluations that are done, each time it is called."""
+def _counted(options: Options, running: Running) -> Callable[[float], None]:
+    """Reports the share of the evaluations that are done, given that of the current one."""
     total, done = 1 + options.samples * (options.steps - 1), 0
 
-    def count() -> None:
+    def count(share: float) -> None:
         nonlocal done
-        done += 1
         if running.progress is not None:
-            running.progress(done / total)
+            running.progress((done + share) / total)
+        done += share == 1
 
     return count
 

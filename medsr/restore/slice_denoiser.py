@@ -45,12 +45,17 @@ class _View:
     boxes: list[Box]
     features: Tensor
 
+    @property
+    def work(self) -> int:
+        """Voxels of all boxes."""
+        return sum(box.voxels * (box.stack.stop - box.stack.start) for box in self.boxes)
+
 
 def slice_denoiser(
     network: Network,
     upsampled: Upsampled,
     noise_level: float,
-    count: Callable[[], None],
+    count: Callable[[float], None],
     *,
     in_turn: bool,
 ) -> Denoise:
@@ -62,7 +67,7 @@ def slice_denoiser(
         network: the model.
         upsampled: the scan.
         noise_level: of the scan, over the intensity gain.
-        count: called after each evaluation.
+        count: called with the share of an evaluation that is done, at last with 1.
         in_turn: evaluation k takes orientation k modulo 2: half the cost. What one leaves uneven
             from slice to slice, the next one corrects. Otherwise both are averaged, which is
             closest to the truth: for a posterior mean.
@@ -85,6 +90,7 @@ def slice_denoiser(
     def denoise(x: Tensor, sigma: float, k: int) -> Tensor:
         chosen = [views[k % 2]] if in_turn else views
         total = torch.zeros_like(x)
+        work, done = sum(view.work for view in chosen), 0
         for view in chosen:
             of_slices = network.denoiser.at(sigma, view.features, dtype)
             stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
@@ -100,7 +106,8 @@ def slice_denoiser(
                         dtype,
                     )
                     out[place] += of_slices(noisy[place][:, None].float(), cond)[:, 0]
-        count()
+                    count(min((done := done + box.voxels * len(index)) / work, 0.999))
+        count(1.0)
         return total.div_(len(chosen))
 
     return denoise

@@ -83,7 +83,10 @@ def train(config: TrainConfig, *, resume: bool) -> tuple[RestorationModule, Path
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         warnings.filterwarnings("ignore", message=".*tensorboardX.*")
         trainer = _trainer(config, folder)
-        trainer.fit(module, ckpt_path=last if resume else None, weights_only=True)
+        try:
+            trainer.fit(module, ckpt_path=last if resume else None, weights_only=True)
+        except SystemExit:  # what Lightning makes of Ctrl+C, when it has ended the run
+            raise KeyboardInterrupt from None
     return module, folder
 
 

@@ -42,7 +42,7 @@ def heights(in_turn, evaluations):
     spy = Spy()
     upsampled = Upsampled.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
     network = Network(spy, 1, Running(dtype=torch.float32, voxels_per_call=10**6))
-    denoise = slice_denoiser(network, upsampled, 0.0, lambda: None, in_turn=in_turn)
+    denoise = slice_denoiser(network, upsampled, 0.0, lambda share: None, in_turn=in_turn)
     found = []
     for k in evaluations:
         spy.heights.clear()
