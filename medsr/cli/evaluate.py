@@ -136,8 +136,6 @@ def evaluate(
             every=every,
         )
     )
-    for remark in outcome.remarks:
-        click.echo(f"note: {remark}", err=True)
     text = outcome.to_json() if as_json else outcome.to_text(every=every, explain=explain)
     click.echo(text, nl=False)
     outcome.tell_failures()

@@ -6,7 +6,6 @@ Every number stands beside its definition: range, mask, box, window, unit.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from medsr.evaluation.sentences import (
     definition,
     left_out,
     reading,
+    wrapped,
 )
 from medsr.metrics.registry import ALL_METRICS, FIRST, IMAGE_UNIT
 from medsr.metrics.tissue import Tissue
@@ -156,11 +156,11 @@ class Evaluation:
             ).rstrip()
             for line in table
         ]
-        warnings = [line for w in self.warnings for line in _wrapped(f"WARNING: {w}")]
+        warnings = [line for w in self.warnings for line in wrapped(f"WARNING: {w}")]
         sentences = [*self.facts(), *self.without()] if every else self.first_facts()
         if explain:
             sentences = [*sentences, *map(definition, names)]
-        notes = [line for sentence in sentences for line in _wrapped(sentence)]
+        notes = [line for sentence in sentences for line in wrapped(sentence)]
         return "\n".join([*warnings, *lines, "", *notes]) + "\n"
 
     def table(self, metrics: Sequence[str], rows: Sequence[Row]) -> list[list[str]]:
@@ -246,10 +246,6 @@ def cell(score: Score | None) -> str:
     if score is None or score.value is None:
         return "-"
     return f"{score.value:.{ALL_METRICS[score.metric].digits}f}"
-
-
-def _wrapped(sentence: str) -> list[str]:
-    return textwrap.wrap(sentence, 99, subsequent_indent="  ")
 
 
 def _row_json(row: Row) -> dict[str, Any]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 
-__all__ = ["FOREGROUND", "NO_INTERPOLATION", "NO_LOW", "definition", "left_out", "reading"]
+__all__ = [
+    "FOREGROUND",
+    "NO_INTERPOLATION",
+    "NO_LOW",
+    "definition",
+    "left_out",
+    "reading",
+    "wrapped",
+]
 
 #: How the mask begins where none is given.
 FOREGROUND = "foreground of the reference"
@@ -56,3 +65,8 @@ def left_out(axis: int, start: int, stop: int, size: int, slice_axis: int) -> st
     ]
     what = "slices" if axis == slice_axis else f"voxels along axis {axis}"
     return f"{' and '.join(ends)} of {size} {what}" if ends else ""
+
+
+def wrapped(sentence: str) -> list[str]:
+    """A sentence as lines of a terminal, of at most 99 characters."""
+    return textwrap.wrap(sentence, 99, subsequent_indent="  ")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from medsr.evaluation.group import Group, Pairing, Summary
-from medsr.evaluation.sentences import NO_LOW, definition
+from medsr.evaluation.sentences import NO_LOW, definition, wrapped
 from medsr.evaluation.statistics import DRAWS, FEWEST_PEOPLE
 from medsr.metrics.registry import ALL_METRICS, FIRST
 from medsr.words import csv_cell, latex_text, markdown_text, printable
@@ -27,6 +27,9 @@ __all__ = [
     "to_markdown",
     "to_text",
 ]
+
+#: A terminal shows so many warnings of a group; --all shows all.
+MOST_WARNINGS = 5
 
 #: After a heading: which way is closer to the reference.
 ARROWS = {
@@ -118,15 +121,25 @@ def to_text(group: Group, *, every: bool = False, explain: bool = False) -> str:
     lines = [
         "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells
     ]
-    warnings = [
-        f"WARNING: {printable(c.name)}: {w}" for c in group.cases for w in c.evaluation.warnings
-    ]
     notes = [*left_out_words(group), *border_words(group), *main_comparisons(group, every=every)]
     if "consistency" not in group.metrics:
         notes.append(NO_LOW)
     if explain:
         notes += map(definition, group.metrics if every else group.first_metrics)
-    return "\n".join([*warnings, *lines, "", caption(group), *map(printable, notes)]) + "\n"
+    before = [line for words in _warnings(group, every=every) for line in wrapped(words)]
+    after = [line for words in (caption(group), *notes) for line in wrapped(printable(words))]
+    return "\n".join([*before, *lines, "", *after]) + "\n"
+
+
+def _warnings(group: Group, *, every: bool) -> list[str]:
+    """The warnings of all cases; where they are many, the first of them and how many there are."""
+    found = [
+        f"WARNING: {printable(c.name)}: {w}" for c in group.cases for w in c.evaluation.warnings
+    ]
+    if every or len(found) <= MOST_WARNINGS:
+        return found
+    more = len(found) - MOST_WARNINGS
+    return [*found[:MOST_WARNINGS], f"WARNING: {more} more; --all, --csv and --report show them."]
 
 
 def left_out_words(group: Group) -> list[str]:

@@ -61,7 +61,7 @@ def test_methods_over_people(folders, capsys):
     lines = list(csv.DictReader((folders / "all.csv").read_text().splitlines()))
     assert len(lines) == 28
     assert r"\toprule" in (folders / "all.tex").read_text()
-    assert "good vs bad: 7 wins, 0 ties, 0 losses" in capsys.readouterr().out
+    assert "PSNR: good vs bad: 7 wins, 0 ties, 0 losses" in capsys.readouterr().out
 
 
 def test_a_case_without_numbers_is_a_row_everywhere(folders, capsys):

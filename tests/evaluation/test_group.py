@@ -13,6 +13,7 @@ from medsr.errors import UsageError
 from medsr.evaluation import tables
 from medsr.evaluation.compare import evaluate_pair
 from medsr.evaluation.group import Case, Group
+from medsr.evaluation.pairing import LeftOut
 from medsr.evaluation.statistics import bootstrap_interval, holm, wilcoxon_p
 from medsr.volume.volume import Volume
 
@@ -145,3 +146,30 @@ class TestTables:
     def test_too_few_people_are_said(self):
         few = Group((case("a", "p", 0), case("b", "q", 1)))
         assert "With 2 subjects no signed-rank test can reach 0.05" in tables.caption(few)
+
+    def test_a_terminal_shows_the_first_warnings_and_counts_the_rest(self):
+        cases = tuple(case(f"c{k}", f"p{k}", k) for k in range(7))
+        row = replace(cases[0].evaluation.rows[0], warnings=("is too bright.",))
+        dim = tuple(replace(c, evaluation=replace(c.evaluation, rows=(row,))) for c in cases)
+        text = tables.to_text(Group(dim))
+        assert text.count("good is too bright.") == 5
+        assert "WARNING: 2 more; --all, --csv and --report show them." in text
+        assert tables.to_text(Group(dim), every=True).count("good is too bright.") == 7
+
+    def test_what_was_left_out_is_a_row_and_a_sentence(self):
+        gone = LeftOut("c9", "p9", "the file is not there.", failed=True)
+        few = Group((case("a", "p", 0), case("b", "q", 1)), (gone,))
+        last = list(csv.DictReader(io.StringIO(tables.to_csv(few))))[-1]
+        assert (last["case"], last["person"], last["psnr"]) == ("c9", "p9", "")
+        assert last["remarks"] == "the file is not there."
+        for text in (tables.to_text(few), tables.to_markdown(few), tables.to_latex(few)):
+            assert "Not evaluated: c9: the file is not there." in text
+
+    def test_a_mean_over_fewer_people_says_so(self):
+        one, other = case("a", "p", 0), case("b", "q", 1)
+        alone = replace(other.evaluation, rows=other.evaluation.rows[:1])
+        uneven = Group((one, replace(other, evaluation=alone)))
+        assert uneven.methods == ("good", "bad")
+        cells = tables.to_markdown(uneven).splitlines()[2].split("|")
+        assert "n =" not in cells[2]
+        assert cells[3].strip().endswith("(n = 1)")
