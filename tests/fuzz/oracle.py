@@ -75,7 +75,8 @@ def judge(kind: str, case: Case, *, thorough: bool = True) -> Verdict:
 def _judge_info(case: Case, volume: Volume | None, fault: MedsrError | None) -> None:
     lines, told = _outcome(lambda: info.run(case.path, None))
     for line in lines or ():
-        check_words(line.replace(DESCRIPTION, ""), sentence=False)
+        shown = line.replace(str(case.path), "").replace(DESCRIPTION, "")
+        check_words(shown, sentence=False)
     if (volume is None) == (told is None) and not (lines and volume is None):
         raise Wrong("info disagrees", f"read: {fault}; info: {lines} {told}")
 

@@ -92,7 +92,8 @@ class DicomSeries:
     @property
     def origin(self) -> Origin:
         """What its slices are: acquired, reformatted, or a result of medsr."""
-        return least_original(file.origin for file in self.sources)
+        with parse_quietly():
+            return least_original(file.origin for file in self.sources)
 
     @property
     def digest(self) -> str:

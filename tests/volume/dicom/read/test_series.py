@@ -26,6 +26,7 @@ from pydicom.uid import (
 from medsr.batch.resume import content_digest
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom import dataset
+from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read import discover
 from medsr.volume.dicom.read import header as file_header
 from medsr.volume.dicom.read.choose import SeriesSummary, list_series
@@ -828,3 +829,15 @@ def test_odd_headers_are_read_without_a_word(tmp_path, capfd):
     read_series(tmp_path / "scan")
     assert logging.getLogger("pydicom").level == level
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_character_set_that_is_none_is_not_printed(tmp_path, recwarn):
+    def change(_, dataset):
+        dataset.Manufacturer, dataset.SeriesDescription = "ACME", "head"
+        dataset.add_new(0x00080005, "CS", "Mustermann")
+
+    with parse_quietly():
+        dicom_series(tmp_path / "scan", change=change)
+    with open_series(tmp_path / "scan") as series:
+        assert series.volume().shape == (10, 8, 5)
+    assert not [w for w in recwarn if "Mustermann" in str(w.message)]
