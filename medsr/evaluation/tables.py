@@ -93,7 +93,7 @@ def to_markdown(group: Group, *, every: bool = False) -> str:
     lines = [_pipe(list(map(markdown_text, heads))), _pipe(["---"] * len(heads))]
     lines += [_pipe(cells) for cells in rows]
     lines += ["", caption(group)]
-    words = [*main_comparisons(group, every=every), *left_out_words(group)]
+    words = [*map(pairing_words, main_comparisons(group, every=every)), *left_out_words(group)]
     if words:
         lines += ["", *(f"- {markdown_text(w)}" for w in words)]
     return "\n".join(lines) + "\n"
@@ -113,7 +113,8 @@ def to_text(group: Group, *, every: bool = False, explain: bool = False) -> str:
 
     Args:
         group: the cases.
-        every: all metrics and methods; otherwise those that are shown first.
+        every: all metrics and methods; otherwise those that are shown first, and comparisons with
+            the first method.
         explain: also the definitions of the metrics shown.
     """
     cells = [list(map(printable, line)) for line in _cells(group, every=every)]
@@ -121,7 +122,9 @@ def to_text(group: Group, *, every: bool = False, explain: bool = False) -> str:
     lines = [
         "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells
     ]
-    notes = [*left_out_words(group), *border_words(group), *main_comparisons(group, every=every)]
+    pairs = main_comparisons(group, every=every)
+    shown = [p for p in pairs if every or p.first == group.methods[0]]
+    notes = [*left_out_words(group), *border_words(group), *map(pairing_words, shown)]
     if "consistency" not in group.metrics:
         notes.append(NO_LOW)
     if explain:
@@ -178,11 +181,11 @@ def caption(group: Group) -> str:
     )
 
 
-def main_comparisons(group: Group, *, every: bool = False) -> list[str]:
-    """A sentence for each two methods in the first metrics; JSON and the page hold all."""
+def main_comparisons(group: Group, *, every: bool = False) -> list[Pairing]:
+    """Each two methods in the first metrics; JSON and the page hold all metrics."""
     methods = set(group.methods if every else group.first_methods)
     shown = [p for p in group.pairings if p.metric in FIRST and {p.first, p.second} <= methods]
-    return [pairing_words(p) for p in shown if p.people]
+    return [p for p in shown if p.people]
 
 
 def _count(number: int, one: str, many: str) -> str:

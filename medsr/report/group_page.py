@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from medsr.evaluation.group import Group, Pairing
+from medsr.evaluation.tables import main_comparisons
 from medsr.metrics.registry import ALL_METRICS
 from medsr.report.curves import Curve
 from medsr.report.methods import evaluation_words
@@ -45,7 +46,8 @@ def group_page(
         title=title,
         warnings=[*remarks, *warnings],
         tables=[group_table(group)],
-        comparisons=[_comparison(p) for p in group.pairings if p.people],
+        comparisons=[_comparison(p) for p in main_comparisons(group)],
+        all_comparisons=[_comparison(p) for p in group.pairings if p.people],
         curves=[_dots(group, name) for name in drawn],
         heads=[first.heading(name) for name in drawn],
         rows=_rows(group, drawn, links),
