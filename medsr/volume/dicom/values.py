@@ -22,7 +22,7 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """All values of a header text; empty when it is absent or unreadable."""
-    plain = _unconverted(dataset, keyword, ("CS", "UI"))
+    plain = _unconverted(dataset, keyword, ("CS", "UI", "LO"))
     if plain is not None:
         return tuple(word.strip() for word in plain.split("\\")) if plain else ()
     value = _value(dataset, keyword)
@@ -85,7 +85,8 @@ def _unconverted(dataset: Dataset, keyword: str, kinds: tuple[str, ...]) -> str 
     if (element.VR or usual) == "US":
         plain = len(written) == 2 and element.is_little_endian
         return str(written[0] + 256 * written[1]) if plain else None
-    return written.decode("ascii").rstrip(" \0") if written.isascii() else None
+    plain = written.isascii() and b"\x1b" not in written  # which begins other character sets
+    return written.decode("ascii").rstrip(" \0") if plain else None
 
 
 @lru_cache(maxsize=1024)
