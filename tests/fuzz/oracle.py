@@ -166,7 +166,8 @@ def _judge_batch(case: Case, volume: Volume | None, fault: MedsrError | None) ->
     for row in rows:
         check_words(row.reason or "x.")
         check_words(row.label, sentence=False)
-    if len(rows) != 1 or case.path.is_file() != (rows[0].form == "nifti"):
+    there = case.path.is_file() or case.path.is_dir()  # a pipe is no row
+    if len(rows) != 1 or not there or case.path.is_file() != (rows[0].form == "nifti"):
         return
     if volume is not None and rows[0].decision == Decision.REFUSE:
         raise Wrong("batch refuses", f"{rows[0].reason} (the reader takes it)")

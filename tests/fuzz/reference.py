@@ -112,7 +112,7 @@ def check_series(found: Opinions, volume: Volume) -> None:
         raise Wrong("two frames of reference", "")
     for dataset in datasets:
         for keyword in ("RescaleSlope", "RescaleIntercept"):
-            if not _is_number(_words(dataset, keyword)):
+            if not _is_binary(dataset, keyword) and not _is_number(_words(dataset, keyword)):
                 raise Wrong("unreadable scale taken", f"{keyword} {_words(dataset, keyword)!r}")
         if {"P", "PHASE", "PHASE MAP"} & set(_words(dataset, "ImageType").upper().split("\\")):
             raise Wrong("a phase image taken", _words(dataset, "ImageType"))
@@ -128,6 +128,12 @@ def _words(dataset: Dataset, keyword: str) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1").strip(" \0")
     return "\\".join(map(str, value)) if isinstance(value, list | MultiValue) else str(value)
+
+
+def _is_binary(dataset: Dataset, keyword: str) -> bool:
+    """Whether an element says that its bytes are a number, not its digits."""
+    element = dataset.get_item(keyword)
+    return element is not None and element.VR in ("SS", "US", "SL", "UL", "FL", "FD", "SV", "UV")
 
 
 def _is_number(words: str) -> bool:

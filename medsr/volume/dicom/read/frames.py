@@ -22,16 +22,17 @@ from medsr.volume.dicom.dataset import open_dataset, parse_header
 from medsr.volume.dicom.read.governing import classic_marks, enhanced_marks, governing_marks
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.kinds import IMAGE, kind_of_frame, why_not
-from medsr.volume.dicom.read.left_out import place_of
+from medsr.volume.dicom.read.left_out import LARGEST_COSINE, place_of
 from medsr.volume.dicom.read.pixel_cells import check_cells, padding_range
 from medsr.volume.dicom.read.raw_pixels import RawPixels, raw_pixels_of
 from medsr.volume.dicom.read.rescale import rescaling
 from medsr.volume.dicom.values import items, numbers, text
+from medsr.volume.volume import FARTHEST_MM
 
 __all__ = ["Frame", "frame_beside", "frames_of"]
 
-#: No slice lies farther from the origin, and no distance between pixels is smaller or larger.
-FARTHEST_MM, FINEST_MM, COARSEST_MM = 1e4, 1e-3, 100.0
+#: No distance between pixels is smaller or larger.
+FINEST_MM, COARSEST_MM = 1e-3, 100.0
 
 #: RescaleType of CT values that are Hounsfield units; "US" means unspecified (PS3.3 C.11.1.1.2).
 HU_TYPES = {"", "HU", "HU_MOD", "US"}
@@ -196,7 +197,7 @@ def _frame(
         index=index,
         shape=file.shape or (0, 0),
         position=position,
-        orientation=_needed(sources, "ImageOrientationPatient", 6, name),
+        orientation=_cosines(_needed(sources, "ImageOrientationPatient", 6, name), name),
         pixel_spacing=_believable(_needed(sources, "PixelSpacing", 2, name), name),
         thickness_mm=_thickness(sources, name),
         slope=1.0 if slope is None else slope,
@@ -226,6 +227,15 @@ def _needed(sources: list[Dataset], keyword: str, count: int, name: str) -> tupl
     if values is None:
         raise Refused(f"{name}: {keyword} is missing or not {count} numbers, so {_NO_PLACE}")
     return values
+
+
+def _cosines(orientation: tuple[float, ...], name: str) -> tuple[float, ...]:
+    if max(map(abs, orientation)) > LARGEST_COSINE:
+        raise Refused(
+            f"{name}: ImageOrientationPatient has numbers beyond 1, which no direction cosine is. "
+            "Export the scan again from the original DICOM."
+        )
+    return orientation
 
 
 def _believable(spacing: tuple[float, ...], name: str) -> tuple[float, ...]:

@@ -21,19 +21,25 @@ from medsr.volume.dicom.read.slice_checks import (
 )
 from medsr.volume.dicom.values import numbers
 from medsr.volume.geometry import AXIS_TOLERANCE
+from medsr.volume.volume import FARTHEST_MM
 
 __all__ = ["Place", "check_left_out", "images_and_others", "place_of"]
+
+#: A direction cosine of few digits is no larger.
+LARGEST_COSINE = 1.1
 
 #: Position, orientation, pixel spacing, (rows, columns).
 Place = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[int, int]]
 
 
 def place_of(file: FileHeader) -> Place | None:
-    """Where the picture of a classic file lies; None where its header does not say it."""
+    """Where the picture of a classic file lies; None where its header does not say so credibly."""
     position = numbers(file.dataset, "ImagePositionPatient", 3)
     orientation = numbers(file.dataset, "ImageOrientationPatient", 6)
     spacing = numbers(file.dataset, "PixelSpacing", 2)
     if file.shape is None or not (position and orientation and spacing):
+        return None
+    if max(map(abs, position)) > FARTHEST_MM or max(map(abs, orientation)) > LARGEST_COSINE:
         return None
     return position, orientation, spacing, file.shape
 

@@ -122,6 +122,7 @@ def test_one_slice_in_another_plane_is_a_fault(tmp_path):
     ("changes", "words"),
     [
         ({"ImagePositionPatient": [0, 0, 1e30]}, "more than 10 m away"),
+        ({"ImageOrientationPatient": ["-1e300", 0, 0, 0, 1, 0]}, "has numbers beyond 1"),
         ({"PixelSpacing": [200, 200]}, "PixelSpacing 200 x 200 mm is not plausible"),
         ({"SliceThickness": 1e9}, r"SliceThickness 1e\+09 mm is not plausible"),
         ({"SliceThickness": -1}, "SliceThickness -1 mm is not plausible"),
