@@ -124,7 +124,8 @@ def fault_words(fault: ValidationError, page: Any) -> str:
         nearest = difflib.get_close_matches(where[-1], legal, n=1, cutoff=0.0)
         hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
         return f"unknown setting '{'.'.join(where)}'.{hint}"
-    return f"setting '{'.'.join(where)}': {first['msg']}."
+    words = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"setting '{'.'.join(where)}': {words}."
 
 
 def _legal_keys(outer: Iterable[str], page: Any) -> list[str]:

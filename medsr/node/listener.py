@@ -10,6 +10,7 @@ The limit of simultaneous associations applies to each AE title, so one peer can
 
 from __future__ import annotations
 
+import json
 import logging
 import select
 import shlex
@@ -224,7 +225,7 @@ class Listener(AssociationServer):  # type: ignore[misc]
             )
             return NOT_CALLED
         if request.calling not in self.allow:
-            way = f"--allow {shlex.quote(name)}"
+            way = f"--allow {shlex.quote(name)}, or allow: [{json.dumps(name)}] in the rules,"
             self._log_once(f"rejected {name} at {host}: it may not send; {way} would allow it")
             return NOT_CALLING
         own = [one for one, calling in self.associations.items() if calling == request.calling]

@@ -96,10 +96,9 @@ def _run(node: Node, enhance: Enhance, stop: threading.Event) -> None:
     server = start_receiving(
         intake, ae_title=node.ae_title, host=node.host, port=node.port, allow=node.allowed
     )
-    who = ", ".join(node.allowed)
-    log.info(
-        "listening as %s on %s:%d; forwarding to %s", node.ae_title, node.host, node.port, who
-    )
+    me, archive, senders = (node.ae_title, node.host, node.port), node.destination, node.allowed
+    log.info("listening as %s on %s:%d for %s", *me, ", ".join(senders))
+    log.info("forwarding to %s at %s:%d", archive.ae_title, archive.host, archive.port)
     line = Line()
     sender = threading.Thread(target=_send_until, args=(node, line, stop), daemon=True)
     sender.start()

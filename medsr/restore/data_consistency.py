@@ -227,6 +227,10 @@ class DataConsistency:
         return x if self.floor is None else torch.clamp(x, min=self.floor)
 
 
+#: Fewer measured voxels than this share do not put a result in doubt.
+FEW = 0.001
+
+
 def remark_on_residual(consistency: DataConsistency, residual: Residual) -> Remark | None:
     """Why a result does not agree with its scan everywhere; None where it does as promised."""
     promised = not consistency.is_off and not consistency.is_noisy
@@ -240,4 +244,5 @@ def remark_on_residual(consistency: DataConsistency, residual: Residual) -> Rema
         "range. No image without values darker than air reproduces them with the assumed "
         "slice profile, which happens next to voxels that were set to zero."
     )
-    return Remark(Meaning.DOUBT, words)
+    few = residual.share_beyond < FEW
+    return Remark(Meaning.NOTE if few else Meaning.DOUBT, words)

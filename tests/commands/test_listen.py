@@ -1,5 +1,6 @@
 """`medsr listen` as a user starts it, with a model, between DCMTK and Orthanc."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -9,7 +10,12 @@ import numpy as np
 import pytest
 
 from medsr.cli.main import main
+from medsr.commands.listen import enhance_received
 from medsr.network.checkpoint import save_model
+from medsr.node.rules import Rule
+from medsr.restore.enhancer import Models
+from medsr.restore.options import Options
+from medsr.volume.dicom.read.series import open_series
 from tests.dicom_factory import SECRET, dicom_series
 from tests.dicom_tools import needs
 from tests.network.test_unet_and_checkpoint import card, small_denoiser
@@ -58,8 +64,8 @@ def test_listen_between_a_scanner_and_an_archive(tmp_path):
     assert SECRET not in log
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_without_a_traceback(tmp_path, number):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_ends_without_a_traceback(tmp_path, number, code):
     port = free_port()
     words = ["--port", port, "--forward", f"A@127.0.0.1:{free_port()}", "--spool", tmp_path / "s"]
     command = [sys.executable, "-m", "medsr", "listen", *map(str, words)]
@@ -71,9 +77,9 @@ def test_it_ends_without_a_traceback(tmp_path, number):
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 0
+    assert process.returncode == code
     assert "Traceback" not in log
-    assert log.rstrip().endswith("stopped")
+    assert "INFO stopped\n" in log
 
 
 @pytest.mark.parametrize("forward", ["ARCHIVE", "ARCHIVE@host", "A@host:port", "@host:104"])
@@ -92,4 +98,23 @@ def test_a_rule_that_makes_no_sense_is_said_at_the_start(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*words, "--spool", str(tmp_path / "s")])
     assert stop.value.code == 2
-    assert "2 samples of 1 step" in capsys.readouterr().err
+    assert "'rules.0': One step gives the posterior mean" in capsys.readouterr().err
+
+
+def test_remarks_are_logged_with_the_key_of_the_series_doubts_as_warnings(tmp_path, caplog):
+    def reformat(k, dataset):
+        dataset.ImageType = ["DERIVED", "PRIMARY", "MPR"]
+        dataset.SliceThickness = "60"
+
+    caplog.set_level(logging.INFO, "medsr.node")
+    dicom_series(tmp_path / "in", step_mm=4.0, change=reformat)
+    model = tmp_path / "small.safetensors"
+    save_model(small_denoiser(), card(), model)
+    rule = Rule(name="all", options=Options(model=str(model), force=True, format="dicom"))
+    with open_series(tmp_path / "in", name="0123456789ab") as series:
+        enhance_received(series, tmp_path / "out", rule, Models("cpu"))
+    first, second = caplog.records[:2]
+    assert (first.levelname, second.levelname) == ("WARNING", "INFO")
+    assert "series 0123456789ab: The scan is a reformat" in first.getMessage()
+    assert "series 0123456789ab: The header gives a slice thickness" in second.getMessage()
+    assert SECRET not in caplog.text

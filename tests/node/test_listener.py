@@ -92,7 +92,7 @@ def test_a_stranger_is_named_with_the_way_to_let_it_in(tmp_path, caplog):
         with connection(port, request(called="OTHER")) as line:
             assert line.recv(100) == pdu(0x03, bytes([0, 1, 1, 7]))
     assert "rejected SCANNER 7 at 127.0.0.1" in caplog.text
-    assert "--allow 'SCANNER 7'" in caplog.text
+    assert "--allow 'SCANNER 7', or allow: [\"SCANNER 7\"] in the rules," in caplog.text
     assert "rejected ?[2J?ROOT? at 127.0.0.1" in caplog.text
     assert "it called OTHER and not MEDSR" in caplog.text
     assert all(c.isprintable() or c == "\n" for c in caplog.text)

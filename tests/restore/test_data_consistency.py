@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
+from medsr.remarks import Meaning
 from medsr.restore.choices import Consistency
 from medsr.restore.data_consistency import TOLERANCE, DataConsistency, remark_on_residual
 from tests.conftest import smooth_head
@@ -73,6 +76,10 @@ def test_what_cannot_be_reproduced_is_put_in_words() -> None:
     assert remark is not None
     assert "not reproduced within 0.5 %" in remark.text
     assert "set to zero" in remark.text
+    assert remark.meaning is Meaning.DOUBT
+    few = remark_on_residual(consistency, replace(residual, share_beyond=1e-6))
+    assert few is not None
+    assert few.meaning is Meaning.NOTE
 
 
 def test_the_residual_does_not_depend_on_the_chunks() -> None:
