@@ -77,6 +77,9 @@ def test_enhance_shows_the_remarks_on_the_screen_in_the_sidecar_and_on_the_page(
     assert in_that_order(" ".join(remark["Text"] for remark in facts))
     assert [facts[0]["Meaning"], facts[-1]["Meaning"]] == ["doubt", "note"]
     assert in_that_order(page.read_text())
+    words = ("--reference", out, "--estimate", out, "--low", doubtful, "--report", page)
+    assert call("evaluate", *words) == 0
+    assert in_that_order(page.read_text())  # the page of an evaluation tells them again
 
 
 def test_batch_shows_the_remarks_in_every_summary_also_of_scans_that_were_done_earlier(

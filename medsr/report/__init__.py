@@ -6,7 +6,8 @@ compare(low, enhanced, reference)  # a matplotlib figure
 scan_page(ScanImages(after=enhanced, reference=reference), PageText(title="Head"))  # HTML
 """
 
-from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.report.page import PageText, scan_page
 from medsr.report.picture import compare
+from medsr.report.scans import ScanImages
 
 __all__ = ["PageText", "ScanImages", "compare", "scan_page"]

@@ -12,11 +12,13 @@ from medsr.evaluation.case import Loaded
 from medsr.evaluation.evaluation import Evaluation
 from medsr.evaluation.group import Group
 from medsr.evaluation.pairing import CaseFiles
+from medsr.remarks import Remark
 from medsr.report.enhanced_page import versions
 from medsr.report.group_page import group_page
 from medsr.report.methods import enhancement_words, evaluation_words, provenance_of
 from medsr.report.numbers import score_table, tissue_table
-from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.report.page import PageText, scan_page
+from medsr.report.scans import ScanImages
 from medsr.volume import formats
 from medsr.volume.placement import Box, place
 from medsr.volume.sidecar import read_sidecar
@@ -42,6 +44,7 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
         after=_compared(loaded.estimates[name], loaded.reference, evaluation.box),
         before=None if before is None else _compared(before, loaded.reference, evaluation.box),
         reference=_compared(loaded.reference, loaded.reference, evaluation.box),
+        slice_axis=evaluation.ruler.slice_axis,
     )
     digests = {"reference": loaded.reference} | {k: loaded.estimates[k] for k in case.estimates}
     provenance = [*provenance_of(sidecar), *versions()]
@@ -50,7 +53,7 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
         scans,
         PageText(
             title=f"Evaluation of {case.name}",
-            warnings=evaluation.warnings,
+            warnings=[*_remarks(sidecar), *evaluation.warnings],
             tables=[t for t in (score_table(evaluation), tissue_table(evaluation)) if t],
             facts=evaluation.facts(),
             provenance=provenance,
@@ -83,6 +86,12 @@ def _compared(volume: Volume, reference: Volume, box: Box) -> Volume:
     affine[:3, 3] += affine[:3, :3] @ [start for start, _ in box]
     voxels = place(volume, reference).cut(box)
     return replace(volume, voxels=voxels, affine=affine, padding=None)
+
+
+def _remarks(sidecar: Mapping[str, Any]) -> list[str]:
+    """What medsr remarked on the first estimate when it made it, in its order."""
+    found = sidecar.get("Remarks") if "ModelSHA256" in sidecar else None
+    return [str(Remark.from_json(r)) for r in found] if isinstance(found, list) else []
 
 
 def _methods(sidecar: Mapping[str, Any], evaluation: Evaluation) -> str:

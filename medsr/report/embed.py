@@ -30,6 +30,9 @@ ATTEMPTS = (
     *((160, 512, n) for n in range(2, 9)),
 )
 
+#: Steps over the range of a map: more than the eye tells apart in its colours.
+MAP_LEVELS = 64
+
 #: Voxels kept around the anatomy.
 MARGIN = 4
 
@@ -40,7 +43,7 @@ class Embedded:
 
     Attributes:
         packed: key -> base64 of a gzipped NIfTI file whose voxels are `predicted`.
-        levels: steps from the darkest to the brightest voxel.
+        levels: steps from the darkest to the brightest voxel of an image.
         averaged: n of the n x n x n averages; 1 where every voxel is there.
     """
 
@@ -51,6 +54,7 @@ class Embedded:
 
 def embed(
     images: Mapping[str, NDArray[np.float32]],
+    maps: Mapping[str, NDArray[np.float32]],
     affine: NDArray[np.float64],
     mask: NDArray[np.bool_],
     modality: Modality,
@@ -60,6 +64,7 @@ def embed(
 
     Args:
         images: key -> [X, Y, Z] on one grid.
+        maps: the same of what is shown in colours, for which `MAP_LEVELS` steps do.
         affine: of that grid.
         mask: the anatomy; a box around it is kept.
         modality: decides the number of steps.
@@ -68,11 +73,14 @@ def embed(
     box = _box(mask)
     affine = affine.copy()
     affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
-    cut = {key: np.asarray(image[box]) for key, image in images.items()}
+    cut = {key: np.asarray(image[box]) for key, image in {**images, **maps}.items()}
     for mr_levels, ct_levels, n in ATTEMPTS:
         levels = ct_levels if modality == "CT" else mr_levels
         grid = _coarser(affine, n)
-        packed = {key: _packed(_averaged(image, n), grid, levels) for key, image in cut.items()}
+        packed = {
+            key: _packed(_averaged(image, n), grid, MAP_LEVELS if key in maps else levels)
+            for key, image in cut.items()
+        }
         if sum(map(len, packed.values())) <= budget:
             break
     return Embedded(packed, n, levels)
@@ -86,7 +94,7 @@ def pack(data: bytes) -> str:
 def predicted(stored: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
     """Each number minus the mean (rounded down) of those before it along axes 0 and 1.
 
-    Differences wrap around, so that they need no more bits; `viewer.js` undoes this.
+    Differences wrap around, so that they need no more bits; `volumes.js` undoes this.
 
     >>> predicted(np.array([[[10], [12]], [[14], [13]]], dtype=np.uint8))[..., 0]
     array([[10, 12],

@@ -8,13 +8,15 @@ from importlib.metadata import version
 
 from medsr.acquisition.simulate import interpolated, predicted_scan
 from medsr.errors import Refused
+from medsr.evaluation.case import measured_by
 from medsr.evaluation.evaluation import cell
 from medsr.evaluation.scores import Score
 from medsr.metrics import consistency
 from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 from medsr.report.methods import enhancement_words, provenance_of
 from medsr.report.numbers import Line, Table
-from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.report.page import PageText, scan_page
+from medsr.report.scans import ScanImages
 from medsr.restore.enhancer import Enhanced
 from medsr.version import __version__
 from medsr.volume.modality import air_value
@@ -24,11 +26,18 @@ __all__ = ["enhanced_page", "versions"]
 
 
 def enhanced_page(enhanced: Enhanced) -> str:
-    """The page of one enhancement: before, after, the uncertainty where there is one."""
+    """The page of one enhancement: before, after, the maps where there are some."""
     measured, result, facts = enhanced.measured, enhanced.volume, enhanced.record.to_json()
     before = interpolated(measured, result, 3)
     return scan_page(
-        ScanImages(after=result, before=before, std=enhanced.std),
+        ScanImages(
+            after=result,
+            before=before,
+            std=enhanced.std,
+            half_width=enhanced.half_width,
+            null_space_map=enhanced.null_space_map,
+            slice_axis=measured_by(measured).slice_axis,
+        ),
         PageText(
             title="Enhanced scan",
             warnings=[str(remark) for remark in enhanced.remarks],

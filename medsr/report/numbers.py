@@ -45,7 +45,7 @@ class Table:
 
 
 def score_table(evaluation: Evaluation) -> Table:
-    """The numbers of one case: the reference's own, then each estimate's; all of them folded."""
+    """The numbers of one case: each estimate's, then the reference's own; all of them folded."""
     every = _scores("All metrics", evaluation, evaluation.metrics, evaluation.rows)
     first = _scores("Numbers", evaluation, evaluation.first_metrics, evaluation.first_rows)
     return replace(first, words=evaluation.without(), more=every)
@@ -54,11 +54,11 @@ def score_table(evaluation: Evaluation) -> Table:
 def _scores(
     title: str, evaluation: Evaluation, metrics: Sequence[str], rows: Sequence[Row]
 ) -> Table:
-    heads, *cells = evaluation.table(metrics, rows)
-    lines = [
-        _line(evaluation, name, tuple(line[1:])) for name, line in zip(metrics, cells, strict=True)
-    ]
-    return Table(title, tuple(heads[1:]), tuple(lines))
+    heads, *cells = (
+        (*estimates, own) for _, own, *estimates in evaluation.table(metrics, rows)
+    )  # a narrow screen shows the estimates first
+    lines = [_line(evaluation, name, line) for name, line in zip(metrics, cells, strict=True)]
+    return Table(title, heads, tuple(lines))
 
 
 def tissue_table(evaluation: Evaluation) -> Table | None:

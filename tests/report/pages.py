@@ -9,7 +9,8 @@ from scipy import ndimage
 from medsr.evaluation.compare import evaluate_pair
 from medsr.report.methods import evaluation_words
 from medsr.report.numbers import score_table
-from medsr.report.page import PageText, ScanImages, scan_page
+from medsr.report.page import PageText, scan_page
+from medsr.report.scans import ScanImages
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 
@@ -34,6 +35,7 @@ def volumes():
 
 @cache
 def full_page():
+    """A page of an evaluation with every map, in scanner units of about 0 to 300."""
     before, after, reference, spread = volumes()
     found = evaluate_pair(reference, {"medsr": after, "cubic": before})
     text = PageText(
@@ -44,4 +46,22 @@ def full_page():
         provenance=(("Seed", "0"),),
         methods=evaluation_words(found),
     )
-    return scan_page(ScanImages(after, before, reference, spread), text)
+    return scan_page(
+        ScanImages(after, before, reference, spread, half_width=spread, null_space_map=added()),
+        text,
+    )
+
+
+def added():
+    """What the enhanced scan adds to the scan before, of both signs."""
+    before, after, _, _ = volumes()
+    return replace(after, voxels=after.voxels - before.voxels)
+
+
+def page_of(modality, scale, offset):
+    """A page of the scan before and after in other units: intensity * scale + offset."""
+    before, after, _, _ = (
+        replace(v, voxels=v.voxels * np.float32(scale) + np.float32(offset), modality=modality)
+        for v in volumes()
+    )
+    return scan_page(ScanImages(after, before), PageText(title=f"Enhanced {modality}"))

@@ -38,7 +38,7 @@ def test_the_summary_links_a_page_of_each_scan(words, tmp_path):
         text = page.read_text()
         assert page.parent.name == "summary_files"
         assert "Enhanced scan" in text
-        assert "Uncertainty" in text
+        assert "Spread of the samples" in text
         assert SECRET not in text
         assert str(tmp_path) not in text
     assert len(list((tmp_path / "out" / "summary_files").glob("*.png"))) == 2

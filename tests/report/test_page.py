@@ -14,9 +14,10 @@ from PIL import Image
 
 from medsr.errors import UsageError
 from medsr.report import compare
+from medsr.report.colours import AMOUNT, SIGNED
 from medsr.report.embed import embed, predicted
-from medsr.report.page import ScanImages
 from medsr.report.plots import line_plot
+from medsr.report.scans import ScanImages, maps_of, telling_plane
 from medsr.volume import planes
 from tests.report.pages import SHAPE, full_page, volumes
 
@@ -39,7 +40,7 @@ class TestEmbedding:
     def test_every_voxel_comes_back_to_half_a_step(self, modality, levels):
         _, _, reference, _ = volumes()
         mask = reference.voxels > 20
-        found = embed({"a": reference.voxels}, reference.affine, mask, modality, 10**7)
+        found = embed({"a": reference.voxels}, {}, reference.affine, mask, modality, 10**7)
         image = self.unpack(found.packed["a"])
         slope, intercept = image.dataobj.slope, image.dataobj.inter
         values = restored(np.asarray(image.dataobj.get_unscaled())) * slope + intercept
@@ -58,7 +59,7 @@ class TestEmbedding:
     def test_a_large_scan_is_averaged_and_keeps_its_place(self):
         _, _, reference, _ = volumes()
         mask = np.ones(SHAPE, dtype=bool)
-        found = embed({"a": reference.voxels}, reference.affine, mask, "MR", 30_000)
+        found = embed({"a": reference.voxels}, {}, reference.affine, mask, "MR", 30_000)
         assert found.averaged > 1
         assert len(found.packed["a"]) <= 30_000
         affine = self.unpack(found.packed["a"]).affine
@@ -118,6 +119,46 @@ class TestPage:
         assert "currentColor" in svg
         assert "#010203" not in svg
         assert re.match(r"<svg[^>]+viewBox", svg)
+
+
+class TestMaps:
+    def scans(self, **maps):
+        before, after, _, _ = volumes()
+        return ScanImages(after, before, **maps)
+
+    @pytest.mark.parametrize(
+        ("slice_axis", "expected"), [(0, "axial"), (1, "axial"), (2, "coronal")]
+    )
+    def test_the_page_opens_on_the_larger_plane_that_holds_the_slice_axis(
+        self, slice_axis, expected
+    ):
+        before, after, _, _ = volumes()  # 57.6 mm across, 56 mm from back to front, 44 mm high
+        assert telling_plane(ScanImages(after, before, slice_axis=slice_axis)) == expected
+        onto_back_front = np.eye(4)[[1, 0, 2, 3]]  # the first voxel axis now runs to the front
+        after, before = (replace(v, affine=onto_back_front @ v.affine) for v in (after, before))
+        turned = {0: "axial", 1: "axial", 2: "sagittal"}
+        found = telling_plane(ScanImages(after, before, slice_axis=slice_axis))
+        assert found == turned[slice_axis]
+
+    def test_differences_come_first_and_every_map_says_its_unit_and_sides(self):
+        _, _, _, spread = volumes()
+        scans = self.scans(std=spread, half_width=spread, null_space_map=spread)
+        mask = np.ones(SHAPE, dtype=bool)
+        found = {m.key: m for m in maps_of(scans, (0.0, 400.0), mask)}
+        assert list(found) == ["after-before", "interval", "null-space", "spread"]
+        assert found["after-before"].top == 100.0
+        assert found["after-before"].low == -100.0
+        assert found["interval"].low == 0.0
+        assert found["null-space"].low == -found["null-space"].top
+        top = np.percentile(spread.voxels, 99.5)
+        assert found["spread"].top == pytest.approx(top)
+
+    def test_colours_fade_towards_zero_and_tell_the_sign(self):
+        assert SIGNED[127].max() <= 2
+        assert SIGNED[0, 2] > SIGNED[0, 0] + 50  # blue below
+        assert SIGNED[-1, 0] > SIGNED[-1, 2] + 50  # orange above
+        assert AMOUNT[0].max() == 0
+        assert AMOUNT[-1, :2].min() > 200  # yellow
 
 
 class TestPictures:
