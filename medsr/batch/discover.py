@@ -17,9 +17,9 @@ from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.dicom.values import text
-from medsr.volume.formats import is_nifti
+from medsr.volume.formats import is_image_file, read_image_header
+from medsr.volume.image_file import ImageHeader
 from medsr.volume.missing import is_blank, is_pointer, why_blank, why_not_here
-from medsr.volume.nifti import NiftiHeader, read_nifti_header
 from medsr.volume.origin import Origin
 from medsr.volume.walk import Dangling, Unreadable
 
@@ -28,8 +28,8 @@ __all__ = [
     "Damaged",
     "DicomFile",
     "Header",
+    "ImageFile",
     "Names",
-    "NiftiFile",
     "Picture",
     "Sort",
     "read_headers",
@@ -97,11 +97,18 @@ class DicomFile:
 
 
 @dataclass(frozen=True, slots=True)
-class NiftiFile:
-    """One NIfTI file: its header, or the fault; `four_d` when the fault is a fourth axis."""
+class ImageFile:
+    """One image file (NIfTI, MGH, MetaImage, NRRD): its header, or the fault.
+
+    Attributes:
+        path: relative to the root.
+        header: None where there is a fault.
+        fault: in words.
+        four_d: whether the fault is a fourth axis.
+    """
 
     path: str
-    header: NiftiHeader | None
+    header: ImageHeader | None
     fault: str = ""
     four_d: bool = False
 
@@ -118,7 +125,7 @@ class Damaged:
     blank: bool = False
 
 
-Header = DicomFile | NiftiFile | Damaged
+Header = DicomFile | ImageFile | Damaged
 
 
 def read_headers(root: Path, paths: Iterable[str], readers: int) -> Iterator[Header]:
@@ -167,10 +174,10 @@ def read_chunk(root: Path, paths: list[str]) -> list[Header]:
 def _read(root: Path, path: str) -> Header | None:
     if isinstance(path, Unreadable):
         return Damaged(path, "a folder cannot be read: no permission, or it was removed.")
-    if isinstance(path, Dangling) and not is_nifti(Path(path)):
+    if isinstance(path, Dangling) and not is_image_file(Path(path)):
         return Damaged(path, why_not_here(root / path))
-    if is_nifti(Path(path)):
-        return _read_nifti(root, path)
+    if is_image_file(Path(path)):
+        return _read_image(root, path)
     try:
         head = read_header(root / path)
     except MedsrError as fault:
@@ -182,13 +189,13 @@ def _read(root: Path, path: str) -> Header | None:
     return None if head is None else _dicom(head, path)
 
 
-def _read_nifti(root: Path, path: str) -> NiftiFile:
+def _read_image(root: Path, path: str) -> ImageFile:
     try:
-        return NiftiFile(path, read_nifti_header(root / path))
+        return ImageFile(path, read_image_header(root / path))
     except SeveralVolumes as fault:
-        return NiftiFile(path, None, str(fault), four_d=True)
+        return ImageFile(path, None, str(fault), four_d=True)
     except MedsrError as fault:
-        return NiftiFile(path, None, str(fault))
+        return ImageFile(path, None, str(fault))
 
 
 def _dicom(head: FileHeader, path: str) -> DicomFile:

@@ -18,7 +18,7 @@ from medsr.results.names import BIDS_DESC, ENDINGS
 from medsr.version import __version__
 from medsr.volume.anatomy import why_not_anatomy
 from medsr.volume.anatomy_names import kind_of_name
-from medsr.volume.formats import is_nifti
+from medsr.volume.formats import is_image_file
 from medsr.volume.sidecar import strip_suffix
 from medsr.words import printable
 
@@ -98,7 +98,7 @@ def enhanced_name(path: str, form: Format, *, bids: bool) -> str:
     'knee/left.nii.gz'
     """
     place = PurePosixPath(path)
-    name = strip_suffix(Path(path)) if is_nifti(Path(path)) else place.name
+    name = strip_suffix(Path(path)) if is_image_file(Path(path)) else place.name
     if bids:
         entities, _, suffix = name.rpartition("_")
         name = f"{entities}_res-sr{BIDS_DESC}{suffix}"

@@ -89,7 +89,7 @@ def make_plan(
     """Find every scan of a folder and decide what to do with it. Reads headers, writes nothing.
 
     Args:
-        folder: a DICOM dump, a BIDS dataset, or loose NIfTI files.
+        folder: a DICOM dump, a BIDS dataset, or loose image files.
         out: where outputs go; may lie inside `folder`.
         options: of every enhancement; by default the bundled model of each modality, and a DICOM
             series becomes a DICOM series, all else NIfTI.
@@ -179,7 +179,7 @@ def _without_clashes(items: Sequence[Item]) -> list[Item]:
     for item in items:
         if item.decision == Decision.ENHANCE and item.output in taken:
             reason = (
-                "has the same name as another scan in the folder, except for .gz. Rename one "
+                "has the same name as another scan in the folder, except for its ending. Rename one "
                 "of them."
             )
             item = replace(item, decision=Decision.REFUSE, reason=reason, output="")

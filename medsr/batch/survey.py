@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsr.batch.discover import Damaged, DicomFile, Header, NiftiFile, read_headers
+from medsr.batch.discover import Damaged, DicomFile, Header, ImageFile, read_headers
 from medsr.batch.job import Item
 from medsr.batch.naming import is_bids, may_enter
 from medsr.batch.series import Series, gather
@@ -24,11 +24,11 @@ class Found:
 
     Attributes:
         item: what a batch would do with it.
-        source: its headers: a DICOM series (also one of damaged files), or a NIfTI file.
+        source: its headers: a DICOM series (also one of damaged files), or an image file.
     """
 
     item: Item
-    source: Series | NiftiFile
+    source: Series | ImageFile
 
 
 def survey(root: Path) -> list[Found]:
@@ -60,12 +60,12 @@ def paths_of(
 
 
 def judged(headers: Iterator[Header], wishes: Wishes) -> Iterator[Found]:
-    """The decision on every scan: NIfTI files first, DICOM series when all files are known."""
+    """The decision on every scan: image files first, DICOM series when all files are known."""
     files: list[Found] = []
 
     def dicom() -> Iterator[DicomFile | Damaged]:
         for header in headers:
-            if isinstance(header, NiftiFile):
+            if isinstance(header, ImageFile):
                 files.append(Found(decide_nifti(header, wishes), header))
             else:
                 yield header

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from medsr.batch.discover import NiftiFile
+from medsr.batch.discover import ImageFile
 from medsr.batch.job import Decision, Item, key_of
 from medsr.batch.naming import enhanced_name, format_of, why_not_bids
 from medsr.batch.series import Series, slices_of
@@ -127,8 +127,8 @@ def _judge_series(
     return Decision.ENHANCE, "", grid
 
 
-def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
-    """A NIfTI file."""
+def decide_nifti(file: ImageFile, wishes: Wishes) -> Item:
+    """An image file: NIfTI, MGH, MetaImage or NRRD."""
     key = key_of(file.path)
     name = printable(PurePosixPath(file.path).name)
     label = printable(file.path) if wishes.bids else f"{name} ({key})"
@@ -151,7 +151,7 @@ def decide_nifti(file: NiftiFile, wishes: Wishes) -> Item:
     )
 
 
-def _judge_nifti(file: NiftiFile, wishes: Wishes) -> tuple[Decision, str, _Grid | None]:
+def _judge_nifti(file: ImageFile, wishes: Wishes) -> tuple[Decision, str, _Grid | None]:
     reason = why_not_bids(file.path) if wishes.bids else ""
     if reason:
         return Decision.SKIP, reason, None

@@ -60,7 +60,7 @@ MOST_NAMED = 10
     Group.SCAN,
     "--modality",
     type=click.Choice(["mr", "ct"], case_sensitive=False),
-    help="Enhance scans of this modality only, including NIfTI files that do not state theirs.",
+    help="Enhance scans of this modality only, including image files that do not state theirs.",
 )
 @group(
     Group.OUTPUT,
@@ -129,7 +129,7 @@ MOST_NAMED = 10
 def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: Any) -> None:
     """Enhance every scan of a study folder.
 
-    IN contains DICOM files, a BIDS dataset or NIfTI files. Run the same command again to continue
+    IN contains DICOM files, a BIDS dataset or image files. Run the same command again to continue
     after an interruption: it enhances only what is missing.
     """
     from medsr.batch.plan import Selection

@@ -91,10 +91,10 @@ def enhance(
 ) -> None:
     """Enhance one scan.
 
-    INPUT is a NIfTI file, a DICOM folder or zip, or one file of a DICOM series. The
-    result is the posterior mean, the image with the smallest expected error; --sample draws a
-    sample, which looks more like a scan and is less accurate. Research use only, not for
-    diagnosis.
+    INPUT is an image file (NIfTI, MGH, MetaImage, NRRD), a DICOM folder or zip, or one file of a
+    DICOM series. The result is the posterior mean, the image with the smallest expected error;
+    --sample draws a sample, which looks more like a scan and is less accurate. Research use only,
+    not for diagnosis.
     """
     from medsr.commands.enhance import Request, run
 

@@ -112,7 +112,7 @@ def degrade(
 ) -> None:
     """Simulate a thick-slice scan from a fine one.
 
-    INPUT is a NIfTI file or a DICOM series. The sidecar of the output records the simulation.
+    INPUT is an image file or a DICOM series. The sidecar of the output records the simulation.
     """
     from medsr.commands.degrade import Request, run
     from medsr.volume.modality import Modality

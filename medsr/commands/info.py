@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medsr.batch.discover import NiftiFile
+from medsr.batch.discover import ImageFile
 from medsr.batch.series import Series
 from medsr.commands.scan_table import Row, rows_of, table
 from medsr.errors import Refused
@@ -49,14 +49,14 @@ def run(source: Path, series: str | None) -> list[str]:
 
 def _holds_several(source: Path) -> bool:
     """Whether a path may contain several scans."""
-    if formats.is_nifti(source):
+    if formats.is_image_file(source):
         return False
     return source.is_dir() or (source.suffix.lower() == ".zip" and source.is_file())
 
 
 def _the_file(rows: list[Row], source: Path) -> Path:
     """The one image file of a folder that contains no other scan."""
-    if len(rows) == 1 and isinstance(rows[0].found.source, NiftiFile):
+    if len(rows) == 1 and isinstance(rows[0].found.source, ImageFile):
         return source / rows[0].found.source.path
     return source
 

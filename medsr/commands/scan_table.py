@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsr.batch.discover import NiftiFile
+from medsr.batch.discover import ImageFile
 from medsr.batch.job import Decision, Item
 from medsr.batch.series import Series
 from medsr.batch.survey import Found, survey
@@ -76,7 +76,7 @@ def rows_of(source: Path) -> list[Row]:
 
 def _order(row: Row) -> tuple[str, bool, int, str]:
     source = row.found.source
-    if isinstance(source, NiftiFile):
+    if isinstance(source, ImageFile):
         return "", False, 0, row.description
     number = source.names.number
     return source.names.study, number is None, number or 0, row.description
@@ -84,7 +84,7 @@ def _order(row: Row) -> tuple[str, bool, int, str]:
 
 def _row(found: Found) -> Row:
     item, source = found.item, found.source
-    if isinstance(source, NiftiFile):
+    if isinstance(source, ImageFile):
         number, description = "", printable(source.path)
         shape = source.header.shape if source.header else None
         spacing = source.header.spacing_mm if source.header else None
@@ -106,8 +106,8 @@ def _by(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape)
 
 
-def _images(source: Series | NiftiFile) -> str:
-    if isinstance(source, NiftiFile):
+def _images(source: Series | ImageFile) -> str:
+    if isinstance(source, ImageFile):
         return ""
     if source.names.size is None:
         return f"{source.files} {'file' if source.files == 1 else 'files'}"

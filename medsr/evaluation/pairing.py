@@ -81,7 +81,7 @@ class LeftOut:
 def is_case_folder(path: Path) -> bool:
     """Whether a path is a folder of cases, rather than one scan (a DICOM series)."""
     return path.is_dir() and (
-        any(formats.is_nifti(Path(p)) for p in walk(path))
+        any(formats.is_image_file(Path(p)) for p in walk(path))
         or not any(p.is_file() for p in path.iterdir())
     )
 
@@ -215,7 +215,7 @@ def _person(name: str) -> str:
 def _scans(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder.name}: there is no such folder.")
-    files = [(path, formats.is_nifti(Path(path))) for path in walk(folder)]
+    files = [(path, formats.is_image_file(Path(path))) for path in walk(folder)]
     missing = [path for path, nifti in files if nifti and isinstance(path, Dangling)]
     if missing:
         raise InputError(why_not_here(folder / missing[0]))

@@ -17,13 +17,11 @@ import numpy as np
 
 from medsr.errors import Refused, UsageError
 from medsr.volume import geometry
+from medsr.volume.itk import affine_of_lps
 from medsr.volume.nifti_place import place
 from medsr.volume.volume import Volume
 
 __all__ = ["as_volume"]
-
-#: LPS+ to RAS+ (DICOM PS3.3 C.7.6.2.1.1; NIfTI-1 qform).
-FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def as_volume(
@@ -89,12 +87,9 @@ def _from_nibabel(image: Any) -> Volume:
 def _from_simpleitk(image: Any) -> Volume:
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UsageError("A SimpleITK image must have 3 dimensions and one value per voxel.")
-    affine = np.eye(4)
-    directions = np.array(image.GetDirection()).reshape(3, 3)
-    affine[:3, :3] = directions * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
+    affine = affine_of_lps(image.GetDirection(), image.GetSpacing(), image.GetOrigin())
     voxels = sys.modules["SimpleITK"].GetArrayFromImage(image).transpose(2, 1, 0)
-    return _from_array(voxels, FLIP @ affine, None)
+    return _from_array(voxels, affine, None)
 
 
 def _from_array(array: Any, affine: Any, spacing_mm: Sequence[float] | None) -> Volume:

@@ -12,22 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medsr.volume import geometry
 from medsr.volume.anatomy import Kind, kind_of_settings, kind_of_voxels
 from medsr.volume.anatomy_names import kind_of_name
-from medsr.volume.modality import CT_AIR_HU, Modality, unit_of
-from medsr.volume.nifti_file import NiftiFile, faults_in_words, open_nifti
+from medsr.volume.file_bytes import faults_in_words
+from medsr.volume.image_file import ImageHeader, padding_replaced
+from medsr.volume.modality import Modality, unit_of
+from medsr.volume.nifti_file import NiftiFile, open_nifti
 from medsr.volume.nifti_header import kind_of_intent, shape_of
 from medsr.volume.nifti_place import Placement, place
-from medsr.volume.origin import Origin, origin_of_settings
-from medsr.volume.padding import (
-    Padding,
-    constant_padding,
-    without_padding,
-)
-from medsr.volume.recognise import guess_modality, modality_of_name
+from medsr.volume.origin import origin_of_settings
+from medsr.volume.recognise import modality_of_name
 from medsr.volume.sidecar import (
     Sidecar,
     declared_modality,
@@ -40,36 +36,12 @@ from medsr.volume.thickness import believed_thickness
 from medsr.volume.volume import Volume, check_affine, check_shape
 
 __all__ = [
-    "NiftiHeader",
     "read_nifti",
     "read_nifti_header",
 ]
 
 #: A scan does not become so many times smaller by gzip; masks and label maps do.
 MASK_DEFLATED = 25
-
-
-@dataclass(frozen=True)
-class NiftiHeader:
-    """One NIfTI file without its voxels.
-
-    Attributes:
-        shape: (X, Y, Z).
-        spacing_mm: along each axis.
-        modality: "MR", "CT", or None when the sidecar does not say.
-        named_modality: what the name of the file or its folder says.
-        integers: whether it holds whole numbers.
-        kind: what it shows when that is not anatomy.
-        origin: what its slices are, as its sidecar says.
-    """
-
-    shape: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    modality: Modality | None
-    integers: bool
-    kind: Kind | None = None
-    origin: Origin = Origin.ACQUIRED
-    named_modality: Modality | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +91,7 @@ def read_nifti(path: Path) -> Volume:
     header = known.file.header
     voxels = known.file.voxels().reshape(shape_of(header), order="F")
     with np.errstate(all="ignore"):  # numbers that are none are refused by Volume
-        voxels, padding = _without_padding(voxels, known.modality, path.name)
+        voxels, padding = padding_replaced(voxels, known.modality, path.name)
     settings = known.sidecar.settings
     spacing = geometry.spacing_mm(known.placement.affine)
     slice_axis = _slice_axis(header, spacing)
@@ -145,7 +117,7 @@ def read_nifti(path: Path) -> Volume:
     )
 
 
-def read_nifti_header(path: Path) -> NiftiHeader:
+def read_nifti_header(path: Path) -> ImageHeader:
     """Read the header and the sidecars of a 3-D scan, and check the grid.
 
     The voxels of a file that compresses like a mask are examined; those of scans are not.
@@ -161,7 +133,7 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         kind = kind_of_voxels(known.file.voxels())
     x, y, z = shape_of(known.file.header)
     a, b, c = geometry.spacing_mm(known.placement.affine)
-    return NiftiHeader(
+    return ImageHeader(
         shape=(x, y, z),
         spacing_mm=(float(a), float(b), float(c)),
         modality=known.modality,
@@ -170,22 +142,6 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         origin=origin_of_settings(known.sidecar.settings),
         named_modality=modality_of_name(path, strip_suffix(path)),
     )
-
-
-def _without_padding(
-    voxels: NDArray[np.float32], modality: Modality | None, name: str
-) -> tuple[NDArray[np.float32], Padding | None]:
-    """Background where a converter kept the scanner's padding, and air for what is below air."""
-    is_ct = modality == "CT" or (
-        modality is None and guess_modality(voxels).modality == Modality.CT
-    )
-    padding = constant_padding(voxels, is_ct=is_ct)
-    if padding is not None:
-        voxels = voxels.copy(order="K")
-        without_padding(voxels, padding.mask, "CT" if is_ct else "MR", name)
-    if is_ct and float(voxels.min()) < CT_AIR_HU:
-        voxels = np.maximum(voxels, np.float32(CT_AIR_HU))
-    return voxels, padding
 
 
 def _slice_axis(header: Any, spacing: np.ndarray[Any, Any]) -> int | None:

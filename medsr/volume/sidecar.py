@@ -22,6 +22,7 @@ from medsr.volume.bids import inherited_sidecars
 from medsr.volume.modality import Modality
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "SUFFIXES",
     "Sidecar",
     "declared_modality",
@@ -37,17 +38,20 @@ __all__ = [
 
 SUFFIXES = (".nii.gz", ".nii")
 
+#: Every image file that medsr reads; only NIfTI is written and has sidecars.
+IMAGE_SUFFIXES = (*SUFFIXES, ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr")
+
 #: A sidecar is a page of settings; anything larger is not one.
 MAX_SIDECAR_BYTES = 4 * 1024 * 1024
 
 
 def strip_suffix(path: Path) -> str:
-    """The file name without .nii or .nii.gz.
+    """The file name without the ending of its format.
 
     >>> strip_suffix(Path("a/b.c.nii.gz"))
     'b.c'
     """
-    for suffix in SUFFIXES:
+    for suffix in IMAGE_SUFFIXES:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.stem

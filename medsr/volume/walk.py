@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsr.volume.sidecar import SUFFIXES
+from medsr.volume.sidecar import IMAGE_SUFFIXES
 
 __all__ = ["Dangling", "Unreadable", "is_hidden", "walk"]
 
@@ -99,7 +99,7 @@ def _below(root: str, folder: str, way: _Way, enter: Callable[[str], bool]) -> I
             yield path
         elif entry.is_symlink() and _like_image(entry.name):
             yield Dangling(path)
-        elif entry.name.lower().endswith(SUFFIXES):
+        elif entry.name.lower().endswith(IMAGE_SUFFIXES):
             yield path  # a pipe, say: the reader has words for it
 
 
@@ -120,7 +120,7 @@ def _is(question: Callable[[], bool]) -> bool:
 
 
 def _like_image(name: str) -> bool:
-    """Whether a name is one that an image may have: .nii, .dcm, a number, or no ending."""
+    """Whether an image may have a name: that of an image file, .dcm, a number, no ending."""
     ending = os.path.splitext(name)[1].lower()
     dicom = ending in ("", ".dcm", ".dicom", ".ima") or ending[1:].isdigit()
-    return dicom or name.lower().endswith(SUFFIXES)
+    return dicom or name.lower().endswith(IMAGE_SUFFIXES)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from medsr.batch.discover import Damaged, DicomFile, NiftiFile, read_headers
+from medsr.batch.discover import Damaged, DicomFile, ImageFile, read_headers
 from medsr.batch.job import Decision, Item
 from medsr.batch.series import gather
 from medsr.batch.triage import Wishes, decide_damaged, decide_nifti, decide_series
@@ -151,7 +151,7 @@ def batch_rows(root: Path) -> list[Item]:
     dicom: list[DicomFile | Damaged] = []
     rows = []
     for header in read_headers(root, walk(root, root / "no output", lambda _: True), 1):
-        if isinstance(header, NiftiFile):
+        if isinstance(header, ImageFile):
             rows.append(decide_nifti(header, wishes))
         else:
             dicom.append(header)

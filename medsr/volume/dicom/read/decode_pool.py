@@ -5,8 +5,6 @@ numbers, over pipes. A worker that dies, takes too long or too much memory, or a
 anything but what the file's header declares is ended, and the fault is the file's; the next file
 gets a new worker. Nothing compressed is ever decoded in this process, also when no worker can be
 started. Several workers are as many cores: most codecs hold Python's lock while they decode.
-
-A worker is no child of `multiprocessing`, which would run the caller's own script again in each.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import json
 import multiprocessing
 import os
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +29,7 @@ from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.read.announced import Announced, announced, faulty
 from medsr.volume.dicom.read.decode import decode_native
 from medsr.volume.dicom.read.decode_worker import ANSWER, FAULTS, MAX_WORDS, READY
+from medsr.volume.worker import fill, started
 
 __all__ = ["decode_each"]
 
@@ -47,11 +45,8 @@ BYTES_A_SECOND = 1 << 20
 MEMORY = 4 << 30
 MEMORY_A_BYTE = 12
 
-#: What a worker runs. The keyboard's interruption is for the process that started it.
-WORKER = (
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-    "from medsr.volume.dicom.read.decode_worker import serve; serve()"
-)
+#: What a worker runs.
+WORKER = "from medsr.volume.dicom.read.decode_worker import serve; serve()"
 
 Use = Callable[[Path, NDArray[Any]], None]
 
@@ -192,7 +187,7 @@ class _Worker:
             self._process = process = _start()
         ready = bytearray(len(READY))
         with self._within(START_SECONDS):
-            _fill(ready, cast(FileIO, process.stdout))
+            fill(ready, cast(FileIO, process.stdout))
         if ready != READY:
             self._end()
             raise _NoWorkerError
@@ -229,21 +224,10 @@ class _Worker:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    if getattr(sys, "frozen", False) or not sys.executable:
-        raise _NoWorkerError  # no interpreter to start
-    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-c", WORKER],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        )
-    except OSError:
-        raise _NoWorkerError from None
+    process = started(WORKER)
+    if process is None:
+        raise _NoWorkerError
+    return process
 
 
 def _size(path: Path) -> int:
@@ -260,27 +244,16 @@ def _answer(source: FileIO, said: Announced) -> NDArray[Any] | MedsrError | None
         ValueError: words that are not its own.
     """
     start = bytearray(ANSWER.size)
-    if not _fill(start, source):
+    if not fill(start, source):
         return None
     kind, *shape, count = ANSWER.unpack(start)
     if 0 < count <= MAX_WORDS:
         words = bytearray(count)
-        fault = json.loads(words) if _fill(words, source) else None
+        fault = json.loads(words) if fill(words, source) else None
         if not isinstance(fault, list) or len(fault) != 2 or str(fault[0]) not in FAULTS:
             return None
         return FAULTS[str(fault[0])](str(fault[1]))
     if count or tuple(shape) != said.shape or kind.rstrip(b"\0") != said.dtype.str.encode():
         return None
     pixels = np.empty(said.shape, said.dtype)
-    return pixels if _fill(pixels.data.cast("B"), source) else None
-
-
-def _fill(target: bytearray | memoryview, source: FileIO) -> bool:
-    """Read as many bytes as there is room for; False when the source ends before."""
-    left = memoryview(target)
-    while left:
-        count = source.readinto(left)
-        if not count:
-            return False
-        left = left[count:]
-    return True
+    return pixels if fill(pixels.data.cast("B"), source) else None

@@ -14,12 +14,12 @@ import json
 import os
 import struct
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from medsr.errors import InputError, MedsrError, Refused
 from medsr.volume.dicom.dataset import parse_quietly
 from medsr.volume.dicom.read.decode import decode_compressed
+from medsr.volume.worker import limit_memory
 
 __all__ = ["ANSWER", "FAULTS", "MAX_WORDS", "READY", "serve"]
 
@@ -44,7 +44,7 @@ def serve() -> None:
         answers.flush()
         for line in sys.stdin.buffer:
             request = json.loads(line)
-            _limit_memory(request["bytes"])
+            limit_memory(request["bytes"])
             faulthandler.dump_traceback_later(request["seconds"], exit=True)
             try:
                 pixels = decode_compressed(Path(request["path"]))
@@ -56,15 +56,3 @@ def serve() -> None:
                 answers.write(pixels.tobytes() if not pixels.flags.c_contiguous else pixels.data)
             answers.flush()
             faulthandler.cancel_dump_traceback_later()
-
-
-def _limit_memory(amount: int) -> None:
-    """Limit the memory of this process, where the system supports that; no core files."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource  # not on Windows
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _, highest = resource.getrlimit(resource.RLIMIT_AS)
-        if highest != resource.RLIM_INFINITY:
-            amount = min(amount, highest)
-        resource.setrlimit(resource.RLIMIT_AS, (amount, highest))
