@@ -75,7 +75,7 @@ def test_the_commands_of_the_core_import_no_extra():
     program = (
         "import sys\n"
         "for name in ('pytorch_lightning', 'tensorboard', 'dask_jobqueue', 'pynetdicom',\n"
-        "             'highdicom', 'einops'):\n"
+        "             'highdicom', 'einops', 'SimpleITK'):\n"
         "    sys.modules[name] = None\n"
         "import medsr.cli.main\n"
         "from medsr.commands import batch, calibrate, degrade, enhance, evaluate, info, models\n"

@@ -179,8 +179,8 @@ def _without_clashes(items: Sequence[Item]) -> list[Item]:
     for item in items:
         if item.decision == Decision.ENHANCE and item.output in taken:
             reason = (
-                "has the same name as another scan in the folder, except for its ending. Rename one "
-                "of them."
+                "has the same name as another scan in the folder, except for its ending. Rename "
+                "one of them."
             )
             item = replace(item, decision=Decision.REFUSE, reason=reason, output="")
         taken.add(item.output)
