@@ -35,6 +35,9 @@ OFFSET, HEADER_BYTES = 284, 90
 
 FORM = "MGH"
 
+#: 8, 32 and 16-bit integers and 32-bit floats, as nibabel reads them.
+TYPES = (0, 1, 4, 3)
+
 
 def open_mgh(path: Path) -> RawImage:
     """One FreeSurfer volume, its header checked against its size.
@@ -58,10 +61,10 @@ def open_mgh(path: Path) -> RawImage:
             )
         header: Any = MGHHeader(first, check=False)
         dims = [int(n) for n in header["dims"]]
-        if min(dims) < 1 or int(header["type"]) not in (0, 1, 3, 4, 10):
+        if min(dims) < 1 or int(header["type"]) not in TYPES:
             raise InputError(
-                f"{name}: its header gives {dims} voxels of type {int(header['type'])}, which is "
-                "not possible; it is damaged. Copy or convert it again."
+                f"{name}: its header gives {dims} voxels of type {int(header['type'])}, which "
+                "medsr does not read; it is damaged, or must be converted (mri_convert -odt float)."
             )
         kind: np.dtype[Any] = np.dtype(header.get_data_dtype()).newbyteorder(">")
         count = math.prod(dims) * kind.itemsize
