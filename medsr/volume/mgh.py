@@ -64,7 +64,7 @@ def open_mgh(path: Path) -> RawImage:
         if min(dims) < 1 or int(header["type"]) not in TYPES:
             raise InputError(
                 f"{name}: its header gives {dims} voxels of type {int(header['type'])}, which "
-                "medsr does not read; it is damaged, or must be converted (mri_convert -odt float)."
+                "medsr does not read; it is damaged, or has to be converted (mri_convert -odt)."
             )
         kind: np.dtype[Any] = np.dtype(header.get_data_dtype()).newbyteorder(">")
         count = math.prod(dims) * kind.itemsize
