@@ -54,6 +54,17 @@ def test_a_killed_training_resumes_to_the_same_weights(config, kind):
     assert torch.equal(whole, resumed)
 
 
+def test_ctrl_c_is_not_taken_for_a_fault(config, monkeypatch):
+    """Lightning ends the run at Ctrl+C, and then leaves with exit code 1."""
+
+    def fit(*_, **__):
+        raise SystemExit(1)
+
+    monkeypatch.setattr("pytorch_lightning.Trainer.fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, [], resume=False)
+
+
 def test_a_training_may_start_from_other_weights(config):
     first = run(config, ["name=first"], resume=False)
     words = ["name=second", f"init={first}", "optimizer.learning_rate=1.0e-12", "draw.stretch=0.2"]
