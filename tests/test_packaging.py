@@ -36,6 +36,7 @@ EXTRAS = {
     "train": {"einops", "pytorch-lightning", "tensorboard"},
     "cluster": {"dask-jobqueue"},
     "node": {"pynetdicom"},
+    "itk": {"SimpleITK"},
     "multiframe": {"highdicom"},
 }
 
