@@ -10,10 +10,12 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from medsr.batch.interrupts import deaf_children
 from medsr.errors import MedsrError, NotAnatomy, SeveralVolumes
 from medsr.volume.dicom.dataset import parse_quietly
+from medsr.volume.dicom.read.copies import facts_of
 from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.header import IMAGE, FileHeader, read_header
 from medsr.volume.dicom.values import text
@@ -80,7 +82,8 @@ NAMELESS = Names()
 class DicomFile:
     """One DICOM file; `fault` says why its pictures have no place.
 
-    `not_anatomy` when the fault is that they show something else.
+    `not_anatomy` when the fault is that they show something else; `facts` is a checksum of all
+    that governs how its pictures are read and placed.
     """
 
     path: str
@@ -94,6 +97,7 @@ class DicomFile:
     names: Names = NAMELESS
     frames: int = 0
     not_anatomy: bool = False
+    facts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ def _dicom(head: FileHeader, path: str) -> DicomFile:
         pictures=tuple(map(_picture, frames)),
         fault=fault,
         not_anatomy=not_anatomy,
+        facts=crc32(repr([facts_of(frame) for frame in frames]).encode(errors="surrogateescape")),
         names=Names(text(head.dataset, "StudyInstanceUID"), head.number, head.description, size),
         frames=head.frames,
     )

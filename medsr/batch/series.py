@@ -120,14 +120,14 @@ def _add(series: Series, header: DicomFile) -> None:
     series.origin = least_original((series.origin, header.origin))
     if not series.fault:
         series.fault, series.not_anatomy = header.fault, header.not_anatomy
-    instance, pictures = hash(header.instance), hash(header.pictures)
+    instance = hash(header.instance)
     if header.instance and instance in series.seen:
-        if series.seen[instance] != pictures:
+        if series.seen[instance] != header.facts:
             name = PurePosixPath(header.path).name
             fault = instance_fault("another file", name, "position, scaling or kind")
             series.fault = series.fault or fault
         return
-    series.seen[instance] = pictures
+    series.seen[instance] = header.facts
     for position, sort in header.pictures:
         series.positions.extend(position)
         series.sort.append(series.sorts.setdefault(sort, len(series.sorts)))

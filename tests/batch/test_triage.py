@@ -15,7 +15,7 @@ from medsr.errors import MedsrError
 from medsr.restore.options import Options
 from medsr.volume.nifti import read_nifti
 from tests.batch.studies import bids_study, make_plan, small_model, stub_restore, thick_nifti
-from tests.dicom_factory import dicom_series
+from tests.dicom_factory import dicom_series, edit
 from tests.nifti_factory import nifti_file
 
 
@@ -172,3 +172,19 @@ def test_names_of_any_bytes_are_told_apart_and_no_cell_is_a_formula(tmp_path, pl
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
     for page in ("summary.html", "summary.json"):
         assert "\x1b" not in (out / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("change", [{"RescaleSlope": 3.0}, {"SliceThickness": 1.0}], ids=str)
+def test_one_instance_with_two_headers_is_refused_in_the_plan(tmp_path, planned, change):
+    def scaled(_, dataset):
+        dataset.RescaleSlope, dataset.RescaleIntercept = 2.0, 0
+
+    files = dicom_series(tmp_path / "in", change=scaled)
+    copy = tmp_path / "in" / "copy.dcm"
+    copy.write_bytes(files[1].read_bytes())
+    (item,) = planned(tmp_path / "in").items
+    assert item.decision == Decision.ENHANCE
+    edit(copy, **change)
+    (item,) = planned(tmp_path / "in").items
+    assert item.decision == Decision.REFUSE
+    assert "have the same SOPInstanceUID" in item.reason

@@ -23,7 +23,7 @@ from medsr.volume.dicom.read.frames import Frame, frames_of
 from medsr.volume.dicom.read.header import FileHeader
 from medsr.volume.dicom.read.raw_pixels import stored_values
 
-__all__ = ["instance_fault", "without_copies"]
+__all__ = ["facts_of", "instance_fault", "without_copies"]
 
 
 def without_copies(files: Sequence[FileHeader]) -> list[FileHeader]:
@@ -73,13 +73,13 @@ def instance_fault(first: str, second: str, what: str) -> str:
 def _check_same(first: FileHeader, other: FileHeader) -> None:
     ours, theirs = frames_of(first), frames_of(other)
     names = first.path.name, other.path.name
-    if [_facts(frame) for frame in ours] != [_facts(frame) for frame in theirs]:
+    if [facts_of(frame) for frame in ours] != [facts_of(frame) for frame in theirs]:
         raise Refused(instance_fault(*names, "position, scaling or kind"))
     if not np.array_equal(_pixels(first, ours), _pixels(other, theirs)):
         raise Refused(instance_fault(*names, "their pixels"))
 
 
-def _facts(frame: Frame) -> Frame:
+def facts_of(frame: Frame) -> Frame:
     """All that governs how a frame is read and placed, but for the file that holds it."""
     return replace(frame, path=Path(), raw=None, packed=False)
 
