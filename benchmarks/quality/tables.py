@@ -146,11 +146,11 @@ def network(enhancer: Enhancer, options: Options) -> Callable[[Trial], Answer]:
     def call(trial: Trial) -> Answer:
         plan = Plan(trial.low, trial.assumed, options)
         result = restore(plan, enhancer.denoiser, enhancer.card, enhancer.running)
-        better = result.better_profile
+        used, axis = result.used, plan.acquisition.coarse_axis
         said = ""
-        if better is not None:
-            wide = better.width_mm / better.low_mm
-            said = f"reports a {better.profile} profile of {wide:.2f} slice spacings"
+        if used != plan.acquisition:
+            wide = used.axes[axis].width_mm / used.axes[axis].low_mm
+            said = f"data consistency with a width of {wide:.2f} slice spacings"
         return np.asarray(result.volume.voxels), None, said
 
     return call

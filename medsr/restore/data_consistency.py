@@ -67,8 +67,6 @@ class DataConsistency:
         projector: of its acquisition.
         mode: how strictly the image must agree with the scan.
         ceiling: the largest value that a line may have that is solved for.
-        explained: whether the assumed profile explains the scan; where another one explains it far
-            better, consistency with the assumed one would do harm, and `NOISE` leaves it out.
     """
 
     scan: Tensor
@@ -77,7 +75,6 @@ class DataConsistency:
     projector: Projector
     mode: Consistency
     ceiling: float = math.inf
-    explained: bool = True
 
     @classmethod
     def of(
@@ -100,9 +97,7 @@ class DataConsistency:
     @property
     def is_off(self) -> bool:
         """Whether the image is left as it is, but for the floor."""
-        return self.mode is Consistency.OFF or (
-            self.mode is Consistency.NOISE and not self.explained
-        )
+        return self.mode is Consistency.OFF
 
     @property
     def is_noisy(self) -> bool:

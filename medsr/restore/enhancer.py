@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from medsr.acquisition.acquisition import AxisSampling
+from medsr.acquisition.acquisition import Acquisition
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import MedsrWarning
 from medsr.network.bundled import model_for, model_path
@@ -20,6 +20,7 @@ from medsr.remarks import Meaning, Remark
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
 from medsr.restore.plan import Plan, make_plan
+from medsr.restore.profile_check import is_far_better
 from medsr.restore.record import Findings, ModelUsed, Record, record_of
 from medsr.restore.running import Running
 from medsr.volume.convert import as_volume
@@ -162,10 +163,10 @@ class Enhancer:
                 self.record(plan),
                 remarks=(
                     *plan.remarks,
-                    *_remarks_on_profile(plan, found.better_profile),
+                    *_remarks_on_profile(plan, found.used),
                     *([] if found.unmet is None else [found.unmet]),
                 ),
-                findings=_findings(found),
+                findings=_findings(found, plan.acquisition.coarse_axis),
             ),
             measured=plan.volume,
             std=found.std,
@@ -205,9 +206,10 @@ class Models:
         return self._loaded[key]
 
 
-def _findings(found: Restored) -> Findings:
+def _findings(found: Restored, coarse_axis: int) -> Findings:
     return Findings(
         noise=found.noise,
+        consistency_thickness_mm=found.used.axes[coarse_axis].width_mm,
         inconsistency=found.inconsistency,
         largest_residual=found.residual.largest,
         rms_residual=found.residual.rms,
@@ -216,16 +218,16 @@ def _findings(found: Restored) -> Findings:
     )
 
 
-def _remarks_on_profile(plan: Plan, better: AxisSampling | None) -> tuple[Remark, ...]:
-    """Advice where another slice profile explains the scan far better than the assumed one."""
-    if better is None:
+def _remarks_on_profile(plan: Plan, used: Acquisition) -> tuple[Remark, ...]:
+    """A remark where a much narrower profile than the assumed one explains the result."""
+    axis = plan.acquisition.coarse_axis
+    assumed, fitting = plan.acquisition.axes[axis], used.axes[axis]
+    if not is_far_better(fitting, assumed):
         return ()
-    assumed = plan.acquisition.axes[plan.acquisition.coarse_axis]
     words = (
-        f"The slices do not look like a {assumed.profile} profile of "
-        f"{assumed.width_mm:.3g} mm; a {better.profile} profile of {better.width_mm:.3g} "
-        "mm fits far better. Data consistency (--consistency noise) was therefore "
-        "switched off. If you know the slice profile, set it with --profile and "
-        "--slice-thickness."
+        f"The slices are sharper than a {assumed.profile} profile of {assumed.width_mm:.3g} mm "
+        f"makes them; the result explains the scan much better with {fitting.width_mm:.3g} mm, "
+        "which data consistency used. The network had the wider profile, so the result may be "
+        "too sharp across the slices."
     )
     return (Remark(Meaning.DOUBT, words),)

@@ -1,9 +1,9 @@
 """The enhancement of one whole scan, step by step.
 
-The scan is upsampled to the fine grid. The posterior mean of the residual is computed once: it
-checks the assumed slice profile, and samples begin with it. A sampler works on the residual of
-the whole volume at once, from one noise field. The result is made consistent with the measured
-data.
+The scan is upsampled to the fine grid. The posterior mean of the residual is computed once: the
+assumed slice profile is held against it, and samples begin with it. A sampler works on the
+residual of the whole volume at once, from one noise field. The result is made consistent with the
+measured data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.noise import estimate_noise
 from medsr.audit.conformal import Interval
 from medsr.audit.null_space import NullSpace, null_space_component, null_space_share
@@ -59,8 +59,8 @@ class Restored:
         unmet: why the result does not agree with its scan everywhere; None where it does as
             promised.
         null_space: the share of the result that the scan did not measure.
-        better_profile: the coarse axis as the scanner probably sampled it, where the assumed
-            profile does not explain the scan and this one does.
+        used: the acquisition of data consistency: as assumed, or with the slice thickness that
+            explains the posterior mean better.
     """
 
     volume: Volume
@@ -72,7 +72,7 @@ class Restored:
     residual: Residual
     unmet: Remark | None
     null_space: NullSpace
-    better_profile: AxisSampling | None
+    used: Acquisition
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +123,9 @@ def restore(
     interval = interval_for(card, plan.options) if plan.options.interval else None
     scaling = scaling_for(Modality(card.modality), plan.volume.voxels, plan.volume.name)
     case = _case(plan, scaling, denoiser, card, running)
-    better = check_profile(case.first, case.upsampled)
-    case = replace(case, measured=replace(case.measured, explained=better is None))
     chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
     mean, deviation = _mean_and_std(case, plan.options, chosen)
-    return replace(
-        _restored(plan, scaling, case, mean, deviation, interval), better_profile=better
-    )
+    return _restored(plan, scaling, case, mean, deviation, interval)
 
 
 def _case(
@@ -141,9 +137,6 @@ def _case(
     level = _noise_level(low, acquisition, scaling)
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if card.modality == "CT" or float(low.min()) >= 0 else None
-    measured = DataConsistency.of(
-        scan, acquisition, noise=level, floor=floor, mode=options.consistency
-    )
     upsampled = Upsampled.of(scan, acquisition, card.residual_std)
     denoise = slice_denoiser(
         Network(denoiser, int(card.network["context"]), running),
@@ -153,6 +146,8 @@ def _case(
         in_turn=takes_turns(options.steps, options.quick),
     )
     first = denoise(_zeros(acquisition, running), SIGMA_MAX, 0).cpu()
+    used = check_profile(first, upsampled)
+    measured = DataConsistency.of(scan, used, noise=level, floor=floor, mode=options.consistency)
     return _Case(denoise, first, upsampled, measured, card.detail_tolerance, running)
 
 
@@ -188,7 +183,7 @@ def _restored(
         residual=residual,
         unmet=remark_on_residual(measured, residual),
         null_space=null_space,
-        better_profile=None,
+        used=measured.projector.acquisition,
     )
 
 

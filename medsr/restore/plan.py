@@ -14,6 +14,7 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark, in_order
 from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
+from medsr.restore.slice_profile import SliceProfile, choose_slice_profile
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.modality import Modality
 from medsr.volume.origin import check_origin
@@ -35,12 +36,14 @@ class Plan:
         acquisition: how it was made, as seen from the fine grid.
         options: the options of the enhancement.
         remarks: for the reader, in order.
+        slice_profile: how the profile of `acquisition` was chosen; None where it was given.
     """
 
     volume: Volume
     acquisition: Acquisition
     options: Options = DEFAULTS
     remarks: tuple[Remark, ...] = ()
+    slice_profile: SliceProfile | None = None
 
 
 def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
@@ -69,17 +72,18 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
             f"{card.modality}. Choose another with --model, or correct --modality."
         )
     target = choose_target(volume, spacing_mm=options.spacing_mm, scale=options.scale)
+    chosen = choose_slice_profile(volume, target.spacing_mm, options)
     acquisition = for_scan(
         volume,
         target.spacing_mm,
-        slice_thickness_mm=options.slice_thickness_mm,
-        profile=options.profile,
+        slice_thickness_mm=chosen.thickness_mm,
+        profile=chosen.profile,
     )
     check_memory(acquisition, volume.name)
-    remarks += target.remarks
+    remarks += chosen.remarks + target.remarks
     remarks += remarks_on_range(acquisition, card.ranges, samples=options.steps > 1)
     remarks += _remarks_on_distribution(volume, acquisition.coarse_axis, options, card)
-    return Plan(volume, acquisition, options, in_order(remarks))
+    return Plan(volume, acquisition, options, in_order(remarks), chosen)
 
 
 def _remarks_on_distribution(

@@ -10,6 +10,7 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark, in_order
 from medsr.restore.options import DEFAULT_SAMPLER, Options
 from medsr.restore.plan import Plan
+from medsr.restore.slice_profile import SliceProfile
 from medsr.version import __version__
 
 __all__ = ["Findings", "ModelUsed", "Record", "record_of"]
@@ -47,6 +48,8 @@ class Findings:
 
     Attributes:
         noise: estimated standard deviation of the scan's noise, over the intensity gain.
+        consistency_thickness_mm: the slice thickness that data consistency used; the assumed one,
+            unless another explains the result better.
         inconsistency: root mean square of A x - y in each measured slice, over the gain.
         largest_residual, rms_residual: |A x - y| at the worst measured voxel, and root mean
             square over all, over the gain.
@@ -56,6 +59,7 @@ class Findings:
     """
 
     noise: float
+    consistency_thickness_mm: float
     inconsistency: tuple[float, ...]
     largest_residual: float
     rms_residual: float
@@ -66,6 +70,7 @@ class Findings:
         """For the sidecar."""
         return {
             "EstimatedNoise": round(self.noise, 4),
+            "ConsistencySliceThickness": round(self.consistency_thickness_mm, 4),
             "InconsistencyBySlice": [round(v, 6) for v in self.inconsistency],
             "LargestResidual": round(self.largest_residual, 6),
             "RootMeanSquareResidual": round(self.rms_residual, 6),
@@ -87,6 +92,7 @@ class Record:
         coarse_axis: the one that was restored most.
         remarks: for the reader; in order.
         findings: of the result; None of a plan.
+        slice_profile: how the slice profile was chosen; None where the plan was given one.
         version: of medsr.
     """
 
@@ -98,6 +104,7 @@ class Record:
     coarse_axis: int
     remarks: tuple[Remark, ...] = ()
     findings: Findings | None = None
+    slice_profile: SliceProfile | None = None
     version: str = __version__
 
     def __post_init__(self) -> None:
@@ -129,6 +136,7 @@ class Record:
             "Factor": [axis.factor for axis in self.axes],
             "AssumedSliceProfile": str(coarse.profile),
             "AssumedSliceThickness": coarse.width_mm,
+            **({} if self.slice_profile is None else self.slice_profile.to_json()),
             "SliceThickness": coarse.fine_mm,
             "Sampler": DEFAULT_SAMPLER,
             "Steps": self.options.steps,
@@ -154,4 +162,5 @@ def record_of(plan: Plan, model: ModelUsed) -> Record:
         axes=plan.acquisition.axes,
         coarse_axis=plan.acquisition.coarse_axis,
         remarks=plan.remarks,
+        slice_profile=plan.slice_profile,
     )
