@@ -12,7 +12,7 @@ from medsr.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "ARCHITECTURE.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "ARCHITECTURE.md", "AGENTS.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 CONTEXT = click.Context(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medsr.cli.interrupt import interruptible
+from medsr.cli.machine import say_json
 from medsr.cli.options import (
     DEVICE_HELP,
     RUNNING,
@@ -177,7 +177,7 @@ def _say_plan(plan: Plan, request: Request, as_json: bool) -> None:
     scans = [{**asdict(i), "done": i.key in plan.done} for i in plan.items]
     for scan in scans:
         del scan["packed"], scan["output"]  # folder names may be names of people
-    click.echo(json.dumps({**asdict(cost), "scans": scans}, indent=2))
+    say_json({**asdict(cost), "scans": scans})
 
 
 @contextmanager
@@ -240,7 +240,7 @@ def _say_results(results: Results, out: Path, as_json: bool) -> None:
     """
     counts = ", ".join(f"{number} {end}" for end, number in results.counts.items())
     if as_json:
-        click.echo(json.dumps(results.to_json(), indent=2))
+        say_json(results.to_json())
     else:
         click.echo(f"{counts or 'no scans found'}: {out / 'summary.html'}")
     if results.is_whole:

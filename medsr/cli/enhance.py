@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from medsr.cli.interrupt import interruptible
+from medsr.cli.machine import say_json
 from medsr.cli.options import (
     DEVICE_HELP,
     RUNNING,
@@ -19,7 +19,7 @@ from medsr.cli.options import (
     given_options,
     group,
 )
-from medsr.cli.progress import shown
+from medsr.cli.progress import as_lines, shown
 from medsr.restore.choices import Group
 from medsr.words import duration_words
 
@@ -80,6 +80,12 @@ Examples:
 @group(RUNNING, "-q", "--quiet", is_flag=True, help="Print errors only.")
 @group(RUNNING, "-v", "--verbose", is_flag=True, help="Print the full record.")
 @group(RUNNING, "--no-progress", is_flag=True, help="Do not show a progress bar.")
+@group(
+    RUNNING,
+    "--progress-json",
+    is_flag=True,
+    help='Print progress on stderr as lines of JSON: {"progress": 0.25}.',
+)
 @interruptible("No image was written.")
 def enhance(
     source: Path,
@@ -111,13 +117,16 @@ def enhance(
         overwrite=words["overwrite"],
     )
     quiet = words["quiet"]
-    hidden = quiet or words["no_progress"]
-    with shown(hidden=hidden) as progress:
+    if words["progress_json"]:
+        showing = as_lines()
+    else:
+        showing = shown(hidden=quiet or words["no_progress"])
+    with showing as progress:
         done = run(request, progress)
     for remark in [] if quiet else done.remarks:
         click.echo(str(remark), err=True)
     if words["as_json"] or words["verbose"]:
-        click.echo(json.dumps(done.facts, indent=2))
+        say_json(done.facts)
     elif not quiet:
         click.echo("\n".join(_last_lines(done.facts, output, report)))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from medsr.cli.interrupt import interruptible
+from medsr.cli.machine import json_option, say_json
 
 __all__ = ["evaluate"]
 
@@ -85,7 +86,7 @@ class ManyWords(click.Command):
     is_flag=True,
     help="Also print the definitions of the metrics shown; alone: of every metric.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@json_option("the results")
 @interruptible("The evaluation is not complete; run the command again.")
 def evaluate(
     reference: Path | None,
@@ -118,7 +119,10 @@ def evaluate(
     from medsr.metrics.registry import ALL_METRICS
 
     if explain and not (reference or estimate or estimates or pairs):
-        click.echo("\n".join(map(definition, ALL_METRICS)))
+        if as_json:
+            say_json({"definitions": {name: definition(name) for name in ALL_METRICS}})
+        else:
+            click.echo("\n".join(map(definition, ALL_METRICS)))
         return
     outcome = run(
         Request(

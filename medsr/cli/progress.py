@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import click
 
 from medsr.words import duration_words
 
-__all__ = ["Tally", "each_minute", "shown"]
+__all__ = ["Tally", "as_lines", "each_minute", "shown"]
 
 #: Between two lines, s.
 EVERY_S = 60.0
@@ -66,6 +67,23 @@ def shown(*, hidden: bool) -> Iterator[Callable[[float], None]]:
         tally = Tally()
         with each_minute(lambda: click.echo(tally.line(), err=True)):
             yield tally.reach
+
+
+@contextmanager
+def as_lines() -> Iterator[Callable[[float], None]]:
+    """Print progress as lines of JSON on stderr, at most a hundred; see `medsr schema progress`.
+
+    Yields what to call with the share done, 0 to 1.
+    """
+    last = -1
+
+    def tell(share: float) -> None:
+        nonlocal last
+        if int(100 * share) > last:
+            last = int(100 * share)
+            click.echo(json.dumps({"progress": round(share, 3)}), err=True)
+
+    yield tell
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from medsr.config import load_config
 from medsr.errors import UsageError
@@ -14,8 +15,11 @@ __all__ = ["run"]
 
 def run(
     config_path: Path, overrides: Sequence[str], card: Path, note: Callable[[str], None]
-) -> None:
+) -> dict[str, Any]:
     """Calibrate the model beside a card and write what was found into the card.
+
+    Returns:
+        Mode -> interval, as the card has them.
 
     Args:
         config_path: the configuration whose scans are used.
@@ -31,4 +35,6 @@ def run(
     if card.suffix != ".json":
         raise UsageError(f"--card {card.name}: expected the .json file of a model.")
     config = load_config(config_path, overrides)
-    write_calibration(calibrate(config, card.with_suffix(".safetensors"), note), card)
+    found = calibrate(config, card.with_suffix(".safetensors"), note)
+    write_calibration(found, card)
+    return dict(found.intervals)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from medsr.acquisition.acquisition import in_plane_profile
 from medsr.acquisition.simulate import degrade, plan_degradation
@@ -15,7 +16,7 @@ from medsr.volume.modality import Modality
 from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
-__all__ = ["Request", "degraded", "run"]
+__all__ = ["Request", "degraded", "facts_of", "run"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,13 @@ def run(
     if output.exists() and not overwrite:
         raise OutputError(f"{output.name}: already exists; use --overwrite to replace it.")
     low, remarks = degraded(formats.read(source), request)
-    facts = {
+    nifti_write.write_nifti(low, output, facts_of(low, request))
+    return low, remarks
+
+
+def facts_of(low: Volume, request: Request) -> dict[str, Any]:
+    """The sidecar of a degraded scan: how it was made."""
+    return {
         "SliceThickness": low.slice_thickness_mm,
         "SpacingBetweenSlices": request.slice_spacing_mm,
         "SliceProfile": request.profile,
@@ -66,8 +73,6 @@ def run(
         "MedsrVersion": __version__,
         "Modality": low.modality,
     }
-    nifti_write.write_nifti(low, output, facts)
-    return low, remarks
 
 
 def degraded(volume: Volume, request: Request) -> tuple[Volume, tuple[Remark, ...]]:

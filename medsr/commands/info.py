@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medsr.batch.discover import ImageFile
+from medsr.batch.job import Decision
 from medsr.batch.series import Series
-from medsr.commands.scan_table import Row, rows_of, table
-from medsr.errors import Refused
+from medsr.commands.scan_table import Row, rows_of, rows_to_json, table
+from medsr.errors import NotAnatomy, NothingToDo, NotOriginal, Refused, SeveralVolumes
 from medsr.remarks import in_order
-from medsr.restore.output_grid import MAX_FACTOR
+from medsr.restore.output_grid import MAX_FACTOR, choose_spacing
 from medsr.volume import formats, geometry
 from medsr.volume.anatomy import check_is_anatomy
 from medsr.volume.origin import check_origin
 from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
-__all__ = ["describe", "run"]
+__all__ = ["Description", "describe", "run"]
+
+#: Refusals that a batch takes as a reason to skip a scan, not as a fault.
+SKIPPED = (NotAnatomy, NothingToDo, NotOriginal, SeveralVolumes)
+
+#: What is known of a scan that cannot be read.
+UNREAD: dict[str, Any] = {"modality": None, "shape": None, "spacing_mm": None}
 
 
-def run(source: Path, series: str | None) -> list[str]:
-    """Lines of words on a scan, or a table of the scans of a folder, and what medsr would do.
+@dataclass(frozen=True)
+class Description:
+    """What is in a file or folder.
+
+    Attributes:
+        lines: for a person.
+        scans: the same for a program, one for each scan; see `medsr schema info`.
+    """
+
+    lines: tuple[str, ...]
+    scans: tuple[dict[str, Any], ...]
+
+
+def run(source: Path, series: str | None) -> Description:
+    """Describe a scan, or list the scans of a folder, and say what medsr would do.
 
     Args:
         source: a file, a folder or a zip.
@@ -32,19 +54,26 @@ def run(source: Path, series: str | None) -> list[str]:
     """
     rows = rows_of(source) if series is None and _holds_several(source) else []
     if len(rows) > 1:
-        return table(rows, str(source))
+        return Description(tuple(table(rows, str(source))), tuple(rows_to_json(rows)))
     lines = [_series_words(row) for row in rows if isinstance(row.found.source, Series)]
-    source = _the_file(rows, source)
+    facts = rows_to_json(rows)[0] if rows else dict(UNREAD)
     try:
-        volume = formats.read(source, series=series)
+        volume = formats.read(_the_file(rows, source), series=series)
         lines += describe(volume)
+        facts |= _facts(volume)
         check_is_anatomy(volume.kind, volume.name)
         check_origin(volume.origin, volume.name, force=False)
-        return [*lines, *_would_do(with_modality(volume), volume)]
+        known = with_modality(volume)
+        lines += _would_do(known, volume)
+        facts |= _facts(known)
+        facts |= _decision(known)
     except Refused as reason:
         if series is not None:
             raise
-        return [*lines, f"medsr cannot enhance this scan: {reason}"]
+        lines.append(f"medsr cannot enhance this scan: {reason}")
+        decision = Decision.SKIP if isinstance(reason, SKIPPED) else Decision.REFUSE
+        facts |= {"decision": decision, "reason": str(reason), "target_spacing_mm": None}
+    return Description(tuple(lines), (facts,))
 
 
 def _holds_several(source: Path) -> bool:
@@ -104,3 +133,29 @@ def _would_do(volume: Volume, read: Volume) -> list[str]:
         if factor > MAX_FACTOR:
             lines.append(f"{fine:.3g} mm would be more than 8 times finer, which is the limit")
     return lines
+
+
+def _facts(volume: Volume) -> dict[str, Any]:
+    """What the voxels and the header say."""
+    return {
+        "name": volume.name,
+        "modality": None if volume.modality is None else str(volume.modality),
+        "shape": list(volume.shape),
+        "spacing_mm": list(volume.spacing_mm),
+        "unit": volume.unit,
+        "lowest": float(volume.voxels.min()),
+        "highest": float(volume.voxels.max()),
+        "slice_axis": volume.slice_axis,
+        "slice_thickness_mm": volume.slice_thickness_mm,
+        "remarks": [remark.to_json() for remark in in_order(volume.remarks)],
+    }
+
+
+def _decision(volume: Volume) -> dict[str, Any]:
+    """What `medsr enhance` would do without options."""
+    try:
+        target = choose_spacing(volume.spacing_mm, volume.name).spacing_mm
+    except NothingToDo as fault:
+        words = {"decision": Decision.SKIP, "reason": str(fault)}
+        return {**words, "target_spacing_mm": None}
+    return {"decision": Decision.ENHANCE, "reason": "", "target_spacing_mm": list(target)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import signal
@@ -39,6 +40,20 @@ class ListenRequest:
     host: str = "127.0.0.1"
     device: str = "auto"
     threads: int = 0
+    json_log: bool = False
+
+
+class JsonLines(logging.Formatter):
+    """Each record as one line of JSON; see `medsr schema listen`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of one record."""
+        facts = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        return json.dumps(facts)
 
 
 def run(request: ListenRequest) -> None:
@@ -63,7 +78,10 @@ def run(request: ListenRequest) -> None:
     node = Node(request.ae_title, request.host, request.port, destination, request.spool, settings)
     if request.threads:
         torch.set_num_threads(request.threads)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    words = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonLines() if request.json_log else words)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("medsr.node").setLevel(logging.INFO)
     stop = threading.Event()
     signals = stop_on_signals(stop)

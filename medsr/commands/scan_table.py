@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medsr.batch.discover import ImageFile
 from medsr.batch.job import Decision, Item
@@ -22,7 +23,7 @@ from medsr.volume.dicom.read.header import IMAGE
 from medsr.volume.dicom.uids import shown_uid
 from medsr.words import printable
 
-__all__ = ["Row", "rows_of", "table"]
+__all__ = ["Row", "rows_of", "rows_to_json", "table"]
 
 #: A description is cut to so many characters, a reason to its first sentence.
 LONGEST = 40
@@ -128,6 +129,41 @@ def _outcome(item: Item) -> str:
         if want < have * (1 - 1e-6)
     ]
     return f"enhance {' and '.join(finer)}"
+
+
+def _target(item: Item) -> tuple[float, float, float] | None:
+    """The spacing, mm, that a batch with its defaults would restore; None if it would not."""
+    if item.decision != Decision.ENHANCE or item.spacing_mm is None:
+        return None
+    return choose_spacing(item.spacing_mm, item.label).spacing_mm
+
+
+def rows_to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows for a program; see `medsr schema info`."""
+    return [_row_to_json(row, _choice(row, rows)) for row in rows]
+
+
+def _row_to_json(row: Row, choice: str) -> dict[str, Any]:
+    item, source = row.found.item, row.found.source
+    if isinstance(source, ImageFile):
+        shape = source.header.shape if source.header else None
+        spacing = source.header.spacing_mm if source.header else None
+        number = None
+    else:
+        shape, spacing, number = item.shape, item.spacing_mm, source.names.number
+    target = _target(item)
+    return {
+        "description": row.description,
+        "series_number": number,
+        "series_uid": None if row.series is None else row.series.uid,
+        "series_option": choice or None,
+        "modality": item.modality or None,
+        "shape": None if shape is None else list(shape),
+        "spacing_mm": None if spacing is None else list(spacing),
+        "decision": item.decision,
+        "reason": item.reason,
+        "target_spacing_mm": None if target is None else list(target),
+    }
 
 
 def table(rows: Sequence[Row], name: str) -> list[str]:

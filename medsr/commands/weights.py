@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from medsr.commands.train import check_extra
 from medsr.training.stages import load_stages, run_stages, state_of
 
-__all__ = ["plan", "run"]
+__all__ = ["Progress", "plan", "run"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One stage, its kind (train, combine, calibrate) and how far it is."""
+
+    name: str
+    kind: str
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.kind}): {self.state}"
 
 
 def run(folder: Path, overrides: Sequence[str], note: Callable[[str], None]) -> Path:
@@ -26,13 +39,13 @@ def run(folder: Path, overrides: Sequence[str], note: Callable[[str], None]) -> 
     return run_stages(load_stages(folder, overrides), note)
 
 
-def plan(folder: Path, overrides: Sequence[str]) -> list[str]:
-    """A line for each stage: what it is and how far it is.
+def plan(folder: Path, overrides: Sequence[str]) -> list[Progress]:
+    """Each stage: what it is and how far it is.
 
     Raises:
         InputError, UsageError: see `medsr.training.stages.load_stages`.
     """
     return [
-        f"{stage.name} ({stage.settings.kind}): {state_of(stage)}"
+        Progress(stage.name, stage.settings.kind, state_of(stage))
         for stage in load_stages(folder, overrides)
     ]

@@ -38,7 +38,7 @@ def dump(tmp_path):
 
 
 def lines_of(source):
-    return [re.split(r" {2,}", line.strip()) for line in info.run(source, None)]
+    return [re.split(r" {2,}", line.strip()) for line in info.run(source, None).lines]
 
 
 def test_a_dump_is_a_table_of_what_would_be_done(dump):
@@ -95,18 +95,18 @@ def test_without_clashes_there_is_no_column_for_the_choice(dump):
 
 
 def test_a_chosen_series_and_a_single_one_are_described(dump, tmp_path):
-    assert "4.4 mm apart" in "\n".join(info.run(dump, "T2"))
+    assert "4.4 mm apart" in "\n".join(info.run(dump, "T2").lines)
     with pytest.raises(Refused, match="has no series 99"):
         info.run(dump, "99")
     dicom_series(tmp_path / "one", change=named(3, "T1"))
-    first, *rest = info.run(tmp_path / "one", None)
+    first, *rest = info.run(tmp_path / "one", None).lines
     assert first == "series 3, T1: MR, 10 x 8 x 5"
     assert "2 mm apart" in "\n".join(rest)
 
 
 def test_a_folder_of_image_files_is_listed_too(tmp_path):
     thick_nifti(tmp_path / "in" / "a.nii.gz")
-    assert "4 mm apart" in "\n".join(info.run(tmp_path / "in", None))
+    assert "4 mm apart" in "\n".join(info.run(tmp_path / "in", None).lines)
     thick_nifti(tmp_path / "in" / "b" / "c.nii.gz")
     _, a, c, one, _ = lines_of(tmp_path / "in")
     assert a == ["a.nii.gz", "MR", "12 x 14 x 5", "1 x 1 x 4", "enhance 4 mm to 1 mm"]

@@ -73,7 +73,7 @@ def judge(kind: str, case: Case, *, thorough: bool = True) -> Verdict:
 
 
 def _judge_info(case: Case, volume: Volume | None, fault: MedsrError | None) -> None:
-    lines, told = _outcome(lambda: info.run(case.path, None))
+    lines, told = _outcome(lambda: info.run(case.path, None).lines)
     for line in lines or ():
         shown = line.replace(str(case.path), "").replace(DESCRIPTION, "")
         check_words(shown, sentence=False)

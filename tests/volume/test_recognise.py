@@ -132,7 +132,8 @@ def test_header_and_user_may_not_differ():
 
 
 def test_info_asks_too(tmp_path):
-    lines = info.run(nifti_file(tmp_path / "scan.nii", np.clip(body(), 0, 80)), None)
+    scan = nifti_file(tmp_path / "scan.nii", np.clip(body(), 0, 80))
+    lines = info.run(scan, None).lines
     assert "reach from 0 to 80" in lines[-1]
 
 

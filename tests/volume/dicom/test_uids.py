@@ -37,7 +37,7 @@ def test_a_series_uid_that_is_none_is_shown_nowhere(tmp_path, uid):
         read_series(folder)
     with pytest.raises(MedsrError) as unknown:
         read_series(folder, series="Erika^" + SECRET)
-    shown = [str(fault.value), str(unknown.value), *info.run(folder, None)]
+    shown = [str(fault.value), str(unknown.value), *info.run(folder, None).lines]
     shown += [series.uid for series in list_series(folder)]
     for words in shown:
         assert uid not in words
@@ -56,6 +56,6 @@ def test_a_transfer_syntax_that_is_none_is_shown_nowhere(tmp_path, uid):
         header = pydicom.dcmread(file)
         header.file_meta.TransferSyntaxUID = uid
         header.save_as(file, enforce_file_format=False, implicit_vr=False, little_endian=True)
-    (words,) = info.run(tmp_path / "scan", None)[1:]
+    (words,) = info.run(tmp_path / "scan", None).lines[1:]
     assert uid not in words
     assert "unknown transfer syntax" in words
