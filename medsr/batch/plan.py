@@ -16,7 +16,7 @@ from medsr.batch.survey import judged, paths_of
 from medsr.batch.triage import Wishes
 from medsr.errors import InputError, OutputError, UsageError
 from medsr.network.bundled import bundled_models, model_path
-from medsr.network.checkpoint import load_card, weights_digest
+from medsr.network.checkpoint import card_path, load_card, weights_digest
 from medsr.network.device import choose_device
 from medsr.restore.options import Options
 from medsr.volume.modality import Modality
@@ -152,7 +152,7 @@ def _models(name: str | None) -> dict[str, Model]:
     paths = [model_path(name)] if name else list(bundled_models().values())
     found: dict[str, Model] = {}
     for path in paths:
-        card = load_card(path.with_suffix(".json"))
+        card = load_card(card_path(path))
         bundled = bundled_models().get(path.stem) == path
         named = path.stem if bundled else str(path.resolve())
         model = Model(named, weights_digest(path), card.settings_digest)

@@ -23,6 +23,7 @@ from medsr.cli.interrupt import interruptible
 from medsr.cli.listen import listen
 from medsr.cli.machine import error_line, say_json
 from medsr.cli.schema import completion, schema
+from medsr.cli.sharing import export_bundle, export_hub
 from medsr.cli.training import calibrate, train, weights
 from medsr.errors import MedsrError, MedsrWarning
 from medsr.version import __version__
@@ -37,7 +38,7 @@ EPILOG = (
 
 COMMANDS = (
     *(degrade, info, models, listen, batch, enhance, evaluate, train, calibrate, weights),
-    *(schema, completion),
+    *(export_bundle, export_hub, schema, completion),
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medsr.errors import InputError
 from medsr.network.bundled import bundled_models
-from medsr.network.checkpoint import ModelCard, load_card
+from medsr.network.checkpoint import ModelCard, card_path, load_card
 
 __all__ = ["run"]
 
@@ -18,4 +18,4 @@ def run(folder: Path | None) -> list[ModelCard]:
         if not folder.is_dir():
             raise InputError(f"{folder.name}: there is no such folder.")
         paths += sorted(folder.glob("*.safetensors"))
-    return [load_card(path.with_suffix(".json")) for path in paths]
+    return [load_card(card_path(path)) for path in paths]

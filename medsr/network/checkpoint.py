@@ -1,4 +1,4 @@
-"""Weights (`NAME.safetensors`) and model cards (`NAME.json`).
+"""Weights (`NAME.safetensors`) and model cards (`NAME.json`), also as model hubs keep them.
 
 Nothing is pickled: a weights file from an unknown source can contain numbers but no code. Stored
 as bfloat16 or float32; always computed with as float32 parameters.
@@ -21,7 +21,19 @@ from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import InputError, OutputError, UsageError
 from medsr.network.build import build_denoiser
 
-__all__ = ["ModelCard", "load_card", "load_model", "save_model", "weights_digest"]
+__all__ = [
+    "HUB_CARD",
+    "HUB_WEIGHTS",
+    "ModelCard",
+    "card_path",
+    "load_card",
+    "load_model",
+    "save_model",
+    "weights_digest",
+]
+
+#: What model hubs call weights and settings; there is one model in a folder.
+HUB_WEIGHTS, HUB_CARD = "model.safetensors", "config.json"
 
 #: A card is a page of text; a weights file of this project is at most 25 MB, a stranger's 2 GB.
 MAX_CARD_BYTES = 4 * 1024**2
@@ -92,6 +104,18 @@ class ModelCard:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
+def card_path(weights: Path) -> Path:
+    """The model card of a weights file: `NAME.json`, or `config.json` in a folder of a model hub.
+
+    >>> card_path(Path("models/small.safetensors")).as_posix()
+    'models/small.json'
+    """
+    beside = weights.with_suffix(".json")
+    if weights.name == HUB_WEIGHTS and not beside.exists():
+        return weights.with_name(HUB_CARD)
+    return beside
+
+
 def load_card(path: Path) -> ModelCard:
     """Read a model card.
 
@@ -140,12 +164,12 @@ def _positive(value: object) -> bool:
 
 
 def load_model(path: Path) -> tuple[Denoiser, ModelCard]:
-    """Read `NAME.safetensors` and the card beside it; the model is in evaluation mode.
+    """Read weights and the card beside them; the model is in evaluation mode.
 
     Raises:
         InputError: missing, damaged, or weights that do not fit the card.
     """
-    card = load_card(path.with_suffix(".json"))
+    card = load_card(card_path(path))
     try:
         if path.stat().st_size > MAX_WEIGHTS_BYTES:
             raise InputError(f"{path.name}: more than 2 GB; this is not a medsr model.")

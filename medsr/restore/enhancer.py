@@ -82,14 +82,19 @@ class Enhancer:
         )
 
     @classmethod
-    def from_pretrained(cls, name: str, *, device: str = "auto") -> Enhancer:
-        """A bundled model by name, or a `.safetensors` file with its card beside it.
+    def from_pretrained(cls, name: str | Path, *, device: str = "auto") -> Enhancer:
+        """A model that is ready to use.
+
+        Args:
+            name: of a bundled model; or the path of a `.safetensors` file with its card beside
+                it, or of a folder of a model hub (`model.safetensors` and `config.json`).
+            device: auto, cpu, cuda[:N] or mps.
 
         Raises:
             InputError: there is no such model, or it is damaged.
             UsageError: the device is not available.
         """
-        path = model_path(name)
+        path = model_path(str(name))
         denoiser, card = load_model(path)
         return cls(denoiser, card, choose_device(device), weights_digest(path))
 

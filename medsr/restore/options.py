@@ -78,8 +78,8 @@ class Options:
         None,
         Setting(
             Group.RESULT,
-            "Bundled model, or path of a .safetensors file. By default the bundled "
-            "model of the scan's modality.",
+            "Bundled model, or path of a .safetensors file or of a folder of a model hub. By "
+            "default the bundled model of the scan's modality.",
             metavar="NAME",
         ),
     )

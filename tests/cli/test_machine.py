@@ -195,6 +195,15 @@ def test_degrade_models_schema_and_version(tmp_path, capsys):
     assert "pytest" not in page["libraries"]
 
 
+@pytest.mark.parametrize("name", ["export-bundle", "export-hub"])
+def test_an_export_prints_its_files(name, tmp_path, capsys):
+    assert call(name, "mr-head", tmp_path / "out", "--json") == 0
+    page, _ = printed(capsys, name)
+    assert page["folder"] == str(tmp_path / "out")
+    assert all((tmp_path / "out" / file).is_file() for file in page["files"])
+    assert "LICENSE" in page["files"]
+
+
 def test_training_prints_nothing_but_json(tmp_path, monkeypatch, capsys):
     def learned(*_, **__):
         print("a library that prints")
