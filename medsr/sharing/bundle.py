@@ -54,7 +54,7 @@ def fill_bundle(model: SharedModel, folder: Path) -> None:
     for name in BUNDLE_FILES:
         (folder / name).parent.mkdir(exist_ok=True)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     (folder / "models/model.json").write_bytes(model.card_bytes)
     (folder / "models/model.pt").write_bytes(_weights(model))
 

@@ -39,8 +39,8 @@ def fill_hub_folder(model: SharedModel, folder: Path) -> None:
     """
     shutil.copyfile(model.weights, folder / HUB_WEIGHTS)
     (folder / HUB_CARD).write_bytes(model.card_bytes)
-    (folder / "LICENSE").write_text(licence_text(model), encoding="utf-8")
-    (folder / "README.md").write_text(_readme(model), encoding="utf-8")
+    (folder / "LICENSE").write_text(licence_text(model), encoding="utf-8", newline="\n")
+    (folder / "README.md").write_text(_readme(model), encoding="utf-8", newline="\n")
 
 
 def _readme(model: SharedModel) -> str:

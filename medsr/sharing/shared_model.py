@@ -92,13 +92,15 @@ def check_folder(folder: Path, own: Collection[str], *, overwrite: bool) -> None
         return
     if not folder.is_dir():
         raise OutputError(f"{folder.name}: is a file; expected the name of a new folder.")
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_leaf(path)}
-    foreign = found - set(own)
-    if foreign:
-        raise OutputError(
-            f"{folder.name}: contains {len(foreign)} files that are not of this export "
-            f"({min(foreign)}), so it is not replaced. Choose a new folder."
-        )
+    found = False
+    for path in folder.rglob("*"):
+        found = True
+        name = path.relative_to(folder).as_posix()
+        if _is_leaf(path) and name not in own:
+            raise OutputError(
+                f"{folder.name}: contains {name}, which no export wrote, so the folder is not "
+                "replaced. Choose a new folder."
+            )
     if found and not overwrite:
         raise OutputError(f"{folder.name}: already exists; use --overwrite to replace it.")
 

@@ -66,7 +66,7 @@ def test_a_folder_with_other_files_is_never_replaced(run, model, tmp_path):
     (out / "docs").mkdir(exist_ok=True)
     (out / "docs" / "notes.txt").write_text("mine", encoding="utf-8")
     before = content(out)
-    with pytest.raises(OutputError, match=r"1 files that are not of this export \(docs/notes"):
+    with pytest.raises(OutputError, match=r"contains docs/notes\.txt, which no export"):
         run(model, out, "A. Author", overwrite=True)
     assert content(out) == before
     with pytest.raises(OutputError, match="is a file"):

@@ -168,6 +168,21 @@ def test_run_gives_the_voxels_of_enhance(bundle, crop, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_the_workflow_has_all_that_monai_requires(bundle):
+    from monai.bundle import ConfigWorkflow
+
+    workflow = ConfigWorkflow(
+        workflow_type="infer",
+        config_file=str(bundle / "configs" / "inference.json"),
+        logging_file=False,
+        bundle_root=str(bundle),
+    )
+    workflow.initialize()
+    assert not workflow.check_properties()
+    assert workflow.version == metadata_of(bundle)["version"]
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_options_are_those_of_medsr(bundle, crop, tmp_path):
     from monai.bundle import ConfigParser
 
