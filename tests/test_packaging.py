@@ -143,7 +143,7 @@ def test_lowest_versions_are_those_promised(project):
         name, bound = requirement.split(">=")
         if name != "torch":
             bound_parts = bound.split(".")
-            assert pins[name].split(".")[: len(bound_parts)] == bound_parts, name
+            assert pins[name.lower()].split(".")[: len(bound_parts)] == bound_parts, name
 
 
 def test_pins_of_continuous_integration_cover_the_dependencies(project):
