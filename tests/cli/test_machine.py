@@ -17,10 +17,11 @@ from medsr import errors
 from medsr.cli.main import app
 from medsr.commands.listen import JsonLines
 from medsr.commands.schema import names, run
-from tests.batch.studies import nifti_study, small_model, thick_nifti
+from tests.batch.studies import bids_study, nifti_study, small_model, thick_nifti
 from tests.command_line import call
 from tests.commands.test_evaluate import folders
 from tests.commands.test_info import dump
+from tests.dicom_factory import dicom_series
 
 __all__ = ["dump", "folders"]
 
@@ -114,6 +115,20 @@ def test_batch_plan_results_and_summary(tmp_path, model, capsys):
     validate(json.loads((out / "summary.json").read_text()), "summary")
     (sidecar, *_) = [path for path in out.rglob("scan*.json") if path.parent != out]
     validate(json.loads(sidecar.read_text()), "sidecar")
+
+
+def test_sidecars_of_maps_of_dicom_and_of_bids(tmp_path, model, capsys):
+    dicom_series(tmp_path / "series", step_mm=4.0)
+    words = ("--model", model, "--samples", 2, "--null-space", "-q")
+    assert call("enhance", tmp_path / "series", "-o", tmp_path / "out", *words) == 0
+    study = bids_study(tmp_path / "bids")
+    out = study / "derivatives" / "medsr"
+    words = ("--model", model, "--samples", 2, "--num-parts", 1, "--no-progress", "--json")
+    assert call("batch", study, out, *words) == 0
+    found = [*tmp_path.glob("out*.json"), *out.glob("sub-*/**/*.json")]
+    assert len(found) == 3 + 2 * 2  # image, standard deviation, null-space component
+    for path in found:
+        validate(json.loads(path.read_text()), "sidecar")
 
 
 def test_a_batch_that_is_partly_done_prints_its_results_and_the_error(tmp_path, model, capsys):
@@ -325,3 +340,11 @@ def test_help_of_every_command_says_what_json_prints():
         if name != "completion":
             with click.Context(command) as context:
                 assert "--json" in command.get_help(context), name
+
+
+def test_the_reference_names_every_schema_and_every_field_of_the_sidecar():
+    page = (ROOT / "docs" / "reference" / "machine-interface.md").read_text(encoding="utf-8")
+    shared = {"remark", "schema"}
+    assert [name for name in names() if f"medsr schema {name}`" not in page] == sorted(shared)
+    page = (ROOT / "docs" / "reference" / "sidecar.md").read_text(encoding="utf-8")
+    assert [key for key in run("sidecar")["properties"] if f"`{key}`" not in page] == []
