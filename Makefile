@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test test-lowest test-versions lint fuzz demo train-tiny weights clean
+.PHONY: help install test test-lowest test-versions lint docs fuzz demo train-tiny weights clean
 help:
-	@echo "make demo | test | test-lowest | lint | fuzz | train-tiny | weights | install | clean"
+	@echo "make demo | test | test-lowest | lint | docs | fuzz | train-tiny | weights | install | clean"
 
 install: .venv/.installed
 
@@ -40,6 +40,16 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+# The documentation site with executed examples: out/docs/index.html. Warnings are errors.
+SPHINXFLAGS ?=
+docs: .venv/.installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q -d out/doctrees $(SPHINXFLAGS) docs out/docs
+	@echo "Look at out/docs/index.html"
+
+.venv/.installed-docs: .venv/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
 
 # 100,000 mutated inputs of each kind, for hours; what is found goes below out/fuzz.
 FUZZ_COUNT ?= 100000

@@ -1,4 +1,4 @@
-"""MONAI dictionary transforms: load DICOM or NIfTI, simulate thick slices, upsample.
+"""MONAI dictionary transforms: load DICOM or NIfTI, simulate thick slices, upsample::
 
     Compose([
         LoadImaged("image", reader=VolumeReader(), ensure_channel_first=True),

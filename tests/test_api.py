@@ -154,6 +154,13 @@ def test_options_are_keywords_and_misspelt_ones_are_named(path, enhancer):
         enhancer.enhance(np.full((9, 9, 9), -1000.0), affine=np.diag([1, 1, 4, 1.0]))
 
 
+def test_a_spacing_is_not_ignored_where_the_scan_has_its_own(path, enhancer):
+    with pytest.raises(UsageError, match=r"medsr\.Options\(spacing_mm=\.\.\.\)"):
+        enhancer.enhance(path, spacing_mm=0.5)
+    options = medsr.Options(spacing_mm=2.0, modality="MR")
+    assert enhancer.enhance(path, options).volume.spacing_mm[2] == pytest.approx(2.0)
+
+
 def test_remarks_are_warnings_too(path, enhancer):
     array = np.asarray(medsr.read(path).voxels)
     with pytest.warns(MedsrWarning, match="assumed MR"):

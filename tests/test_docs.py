@@ -13,7 +13,7 @@ from medsr.cli.main import app
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "ARCHITECTURE.md", "AGENTS.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
+    *(p for p in sorted((ROOT / "docs").rglob("*.md")) if "generated" not in p.parts),
 ]
 CONTEXT = click.Context(app)
 

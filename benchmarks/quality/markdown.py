@@ -108,7 +108,7 @@ def full_table(rows: Sequence[Row]) -> str:
     lines: list[str] = []
     for person in _people(rows):
         for name, found in _by_condition(rows, person):
-            lines += ["", f"### {person}: {CONDITIONS[name].words}", "", HEAD]
+            lines += ["", f"## {person}: {CONDITIONS[name].words}", "", HEAD]
             present = [m for m in _methods(rows) if m in found]
             lines += [_line(found[m], found.get(BASE)) for m in present]
             remarks = [f"- {m}: {found[m]['remark']}." for m in present if found[m]["remark"]]

@@ -27,7 +27,7 @@ def main() -> None:
     words = parser.parse_args()
     before = medsr.read(SAMPLES / "head_T1w_thick.nii.gz")
     enhancer = medsr.Enhancer.from_pretrained("mr-head")
-    after = enhancer.enhance(before, spacing_mm=0.9375).volume
+    after = enhancer.enhance(before, medsr.Options(spacing_mm=0.9375)).volume
     reference = medsr.read(SAMPLES / "head_T1w_reference.nii.gz")
     top = float(np.percentile(reference.voxels[:, SLICE], 98.7))
     panels = {"measured: 3.75 mm slices": before, "enhanced": after, "reference": reference}

@@ -28,8 +28,8 @@ def filtered_backprojection_noise(
 ) -> Tensor:
     """Add CT noise of standard deviation `sigma` (HU), correlated in-plane as the ramp makes it.
 
-    The power spectrum is |f| times a Hann window that ends at the Nyquist frequency (Kijewski and
-    Judy 1987, Phys Med Biol 32:565, eq. 12 with their apodisation); slices are independent.
+    The power spectrum is ``|f|`` times a Hann window that ends at the Nyquist frequency (Kijewski
+    and Judy 1987, Phys Med Biol 32:565, eq. 12 with their apodisation); slices are independent.
     """
     noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).movedim(slice_axis, 0)
     rows = torch.fft.fftfreq(noise.shape[1])[:, None]

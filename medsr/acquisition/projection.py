@@ -82,7 +82,7 @@ class Projector:
         return x + acquire_adjoint(solved.to(x.dtype), self.acquisition)
 
     def measured_energy(self, x: Tensor) -> float:
-        """|A^+ A x|^2, the energy of the part of x [X', Y', Z'] that the scan determines."""
+        """``|A^+ A x|^2``, the energy of the part of x [X', Y', Z'] that the scan determines."""
         rotated = self._rotate(acquire(x, self.acquisition).double(), inverse=False)
         return float((rotated.square() * self._inverse(0.0)).sum())
 

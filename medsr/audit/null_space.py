@@ -43,7 +43,7 @@ def null_space_component(x: Tensor, projector: Projector) -> Tensor:
 def null_space_share(chunks: Iterable[Tensor], projector: Projector) -> float:
     """Energy of the null-space component over the energy of an image x about its mean.
 
-    |x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>, which needs the small grid only.
+    ``|x - A^+ A x|^2 = |x|^2 - <A x, (A A^T)^-1 A x>``, which needs the small grid only.
 
     Args:
         chunks: of x, [X', Y', Z'] each, cut across an axis that the acquisition does not resample.

@@ -8,7 +8,7 @@ Symbols: x the reference, y the estimate, d = y - x and a = (x + y) / 2 over the
 
 An estimate y = g x + c without other error has the slope 2 (g - 1) / (g + 1) and so about g - 1.
 Any random error of y makes the slope positive, and any loss of contrast (blur) negative.
-SD divides by |M|. Source: Bland, Altman, Lancet 327 (1986) 307; Statistical Methods in Medical
+SD divides by ``|M|``. Source: Bland, Altman, Lancet 327 (1986) 307; Statistical Methods in Medical
 Research 8 (1999) 135, section 3.2 for the slope.
 """
 

@@ -1,7 +1,7 @@
 """Fidelity metrics: PSNR, NRMSE, MAE and SSIM.
 
 Symbols: x the reference, y the estimate, both [X, Y, Z] on one grid; R the data range, in the same
-unit as x and y; M the mask (all voxels where none is given), |M| its voxels::
+unit as x and y; M the mask (all voxels where none is given), ``|M|`` its voxels::
 
     MSE    = 1/|M| sum_M (x - y)^2
     PSNR   = 10 log10(R^2 / MSE)                                  decibel

@@ -3,7 +3,7 @@
 Two facts that every fidelity number depends on, both computed from the *reference* alone, so that
 no estimate can change the ruler it is measured with.
 
-The range. `data_range` of an evaluation is `robust_range`: q - f, with
+The range. `data_range` of an evaluation is `robust_range`: q - f, with::
 
     q = the 99.9th percentile of all voxels of the reference,
     f = 0 for MR (magnitude images start at zero) and -1024 for CT (HU; the lowest value of a
@@ -14,12 +14,12 @@ with them every decibel. Scanner padding below -1024 HU does not enter either.
 
 The foreground. `foreground_mask` is, in this order,
 
-    1. threshold: MR: voxels above a tenth of q;  CT: voxels above -500 HU (half way from air to
-       water);
-    2. holes: a voxel is added when, in at least one of the three slices through it (across axis
-       0, 1 or 2), bright voxels surround it (4 neighbours in the slice). So lungs stay in the
-       mask where the windpipe leaves the scan, and a dark skull does not cut skin from brain;
-    3. the largest connected component (6 face neighbours); of equally large ones the first.
+1. threshold: MR: voxels above a tenth of q;  CT: voxels above -500 HU (half way from air to
+   water);
+2. holes: a voxel is added when, in at least one of the three slices through it (across axis 0, 1
+   or 2), bright voxels surround it (4 neighbours in the slice). So lungs stay in the mask where
+   the windpipe leaves the scan, and a dark skull does not cut skin from brain;
+3. the largest connected component (6 face neighbours); of equally large ones the first.
 
 No smoothing, no random number, no atlas: the same reference gives the same mask, and flipping or
 permuting the axes flips or permutes the mask. A skull-stripped head keeps its brain, any other

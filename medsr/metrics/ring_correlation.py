@@ -2,7 +2,7 @@
 
 After sFRC (Kc, Zeng, Soni and Badano 2026, "sFRC for assessing hallucinations in medical image
 restoration", arXiv:2603.04673): patches of an estimate and of its reference are compared ring by
-ring in the Fourier plane (van Heel 1987, Ultramicroscopy 21:95),
+ring in the Fourier plane (van Heel 1987, Ultramicroscopy 21:95)::
 
     FRC(r) = Re sum_ring F_x conj(F_y) / sqrt(sum_ring |F_x|^2  sum_ring |F_y|^2).
 

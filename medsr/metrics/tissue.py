@@ -10,10 +10,11 @@ its own:
 3. Each voxel takes its most probable component; components take the labels in the order of their
    means, labels in the order of the reference's medians.
 
-Reported for each label: Dice overlap with the given map, 2 |A and B| / (|A| + |B|), and the change
-of its volume against *the same segmentation of the reference*, so that the segmentation's own
-error cancels. No atlas, no smoothing, no spatial prior: it sees intensities alone, which is enough
-to see what partial volume does to thin tissue. Labels of like intensity cannot be told apart.
+Reported for each label: Dice overlap with the given map, ``2 |A and B| / (|A| + |B|)``, and the
+change of its volume against *the same segmentation of the reference*, so that the segmentation's
+own error cancels. No atlas, no smoothing, no spatial prior: it sees intensities alone, which is
+enough to see what partial volume does to thin tissue. Labels of like intensity cannot be told
+apart.
 """
 
 from __future__ import annotations

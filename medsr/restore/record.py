@@ -51,7 +51,7 @@ class Findings:
         consistency_thickness_mm: the slice thickness that data consistency used; the assumed one,
             unless another explains the result better.
         inconsistency: root mean square of A x - y in each measured slice, over the gain.
-        largest_residual, rms_residual: |A x - y| at the worst measured voxel, and root mean
+        largest_residual, rms_residual: ``|A x - y|`` at the worst measured voxel, and root mean
             square over all, over the gain.
         null_space_share: energy of the part of the result that the scan did not measure,
             over the energy of the result about its mean.

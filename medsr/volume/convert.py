@@ -37,12 +37,18 @@ def as_volume(
 
     Raises:
         InputError, Refused: the file cannot be read, or is not one volume.
-        UsageError: an array without affine and spacing, or something that is no image.
+        UsageError: an array without affine and spacing, a spacing for anything else, or
+            something that is no image.
 
     Example:
         >>> as_volume(np.ones((4, 4, 4)), spacing_mm=(1, 1, 3)).spacing_mm
         (1.0, 1.0, 3.0)
     """
+    if spacing_mm is not None and not (_is_of("torch", scan) or isinstance(scan, np.ndarray)):
+        raise UsageError(
+            "spacing_mm= describes an array; this scan states its own spacing. For the spacing "
+            "of the result, give options=medsr.Options(spacing_mm=...)."
+        )
     if isinstance(scan, Volume):
         return scan
     if isinstance(scan, str | Path):
