@@ -36,6 +36,9 @@ OF_SLICER = (
     *("DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
 )
 
+#: How the name of every volume that is written ends.
+ENDING = ".nii.gz"
+
 #: Seconds that medsr has to end after a cancellation.
 PATIENCE_S = 10
 
@@ -56,6 +59,11 @@ def main(arguments=None):
         print(Path(__file__).with_suffix(".xml").read_text(encoding="utf-8"), end="")
         return 0
     given = parser().parse_args(words)
+    volumes = [given.enhanced, *([given.interval] if given.interval else [])]
+    wrong = [path.name for path in volumes if not path.name.endswith(ENDING)]
+    if wrong:
+        print(f"{wrong[0]}: the name of a result must end in {ENDING}.", file=sys.stderr)
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancel)
     try:
@@ -64,6 +72,9 @@ def main(arguments=None):
     except Cancelled as stop:
         print("Stopped. No volume was written.", file=sys.stderr)
         return 128 + stop.args[0]
+    except OSError as fault:
+        print(f"medsr cannot be started, or its result not be written: {fault}", file=sys.stderr)
+        return 5
 
 
 def parser():
@@ -97,7 +108,7 @@ def enhance(given, folder):
     if not program:
         print(MISSING, file=sys.stderr)
         return 2
-    image, record = folder / "enhanced.nii.gz", folder / "result.json"
+    image, record = folder / f"enhanced{ENDING}", folder / "result.json"
     words = ["enhance", str(given.scan), "-o", str(image), "--json", "--progress-json"]
     code, said = run([*program, *words, *options(given)], environment, record)
     if code:
@@ -105,7 +116,7 @@ def enhance(given, folder):
         return code
     facts = json.loads(record.read_text(encoding="utf-8"))
     if given.interval:
-        os.replace(folder / "enhanced_interval90.nii.gz", given.interval)
+        os.replace(folder / f"enhanced_interval90{ENDING}", given.interval)
     os.replace(image, given.enhanced)
     report(facts, given.returnparameterfile)
     return 0

@@ -137,6 +137,17 @@ def test_an_error_is_one_sentence_and_the_old_volume_stays(scan, model, tmp_path
     assert files_of(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("place", "code", "sentence"),
+    [("out.nrrd", 2, "must end in .nii.gz"), ("none/out.nii.gz", 5, "cannot be started, or its")],
+)
+def test_a_place_that_cannot_be_written(place, code, sentence, scan, tmp_path):
+    ended, _, err = finish(scan, tmp_path / place)
+    assert ended == code
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_medsr_and_leaves_nothing(number, model, tmp_path):
