@@ -91,30 +91,39 @@ def _checked(raw: Mapping[str, Any], name: str) -> QueueConfig:
     return QueueConfig(**values)
 
 
-def threads_each(workers: int) -> int:
-    """CPU threads of each of several workers on this machine, which share its cores."""
+def threads_each(workers: int, most: int | None = None) -> int:
+    """CPU threads of each of several workers on this machine, which share its cores.
+
+    Args:
+        workers: how many.
+        most: cores that they may use; all by default.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // workers)
+    return max(1, min(cores or 1, most or cores or 1) // workers)
 
 
-def _environment(workers: int) -> dict[str, int]:
+def _environment(threads: int) -> dict[str, int]:
     """Variables that a worker starts with, in place of Dask's, which also trim its memory."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return dict.fromkeys(names, threads_each(workers))
+    return dict.fromkeys(names, threads)
 
 
 @contextmanager
-def local(workers: int, memory_limit: str = "auto") -> Iterator[Any]:
+def local(
+    workers: int, memory_limit: str = "auto", *, threads: int | None = None
+) -> Iterator[Any]:
     """Worker processes on this machine; a worker that passes its memory limit is replaced.
 
     Args:
         workers: how many.
         memory_limit: of each, for example "4GiB"; "auto" divides the machine's memory.
+        threads: CPU threads of each; by default its share of the cores.
     """
     import dask
     from distributed import Client, LocalCluster
 
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(workers)}):
+    environment = _environment(threads or threads_each(workers))
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
         with deaf_children():
             cluster = LocalCluster(
                 n_workers=workers,

@@ -31,7 +31,6 @@ __all__ = [
     "format_of",
     "is_bids",
     "listing_path",
-    "may_enter",
     "page_path",
     "thumbnail_path",
     "why_not_bids",
@@ -46,17 +45,6 @@ BIDS_VERSION = "1.10.0"
 def is_bids(root: Path) -> bool:
     """Whether a folder is a BIDS dataset: it has a description and subjects."""
     return (root / "dataset_description.json").is_file() and any(root.glob("sub-*/"))
-
-
-def may_enter(folder: str, people: frozenset[str]) -> bool:
-    """Whether discovery in a BIDS dataset goes into a relative folder: subjects alone.
-
-    Args:
-        folder: relative to the dataset.
-        people: participant labels without "sub-"; empty for all.
-    """
-    top = folder.partition("/")[0]
-    return top.startswith("sub-") and (not people or top.removeprefix("sub-") in people)
 
 
 def why_not_bids(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medsr.batch.discover import Header, read_headers, wanted
 from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
+from medsr.batch.labels import Labels, labels_in
 from medsr.batch.naming import is_bids
 from medsr.batch.parts import dealt
 from medsr.batch.resume import state_of
@@ -33,6 +34,7 @@ class Selection:
     Attributes:
         include, exclude: patterns on relative paths; `*` also crosses folders.
         participants: BIDS labels, with or without "sub-"; empty for all.
+        sessions: BIDS labels, with or without "ses-"; empty for all.
         modality: "MR" or "CT" for scans of this modality only; NIfTI files that do not state
             theirs are included. "" for both.
         parts, part: only the scans of part `part` (from 0) of `parts`.
@@ -41,6 +43,7 @@ class Selection:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     modality: str = ""
     parts: int = 1
     part: int = 0
@@ -65,12 +68,14 @@ class Plan:
         items: all scans found; `reason` states why a scan is enhanced again.
         done: the keys of scans that are done already.
         part: which part of how many.
+        participants: BIDS labels without "sub-" that were chosen; empty where none were.
     """
 
     job: Job
     items: tuple[Item, ...]
     done: frozenset[str]
     part: tuple[int, int] = (0, 1)
+    participants: tuple[str, ...] = ()
 
     @property
     def todo(self) -> list[Item]:
@@ -97,12 +102,13 @@ def make_plan(
         means: how the work is done.
 
     Raises:
-        InputError: no such folder, or no such model.
+        InputError: no such folder, model, participant or session.
         UsageError: options that do not make sense.
     """
     job = _job(Path(folder), Path(out), options, selection, means)
     wishes = Wishes(options, selection.modality, job.models, job.bids)
-    found = judged(_headers(job, selection, means.readers), wishes)
+    labels = labels_in(job.root, selection.participants, selection.sessions)
+    found = judged(_headers(job, selection, labels, means.readers), wishes)
     items = _without_clashes([one.item for one in found])
     items = dealt(items, selection.parts, selection.part)
     done: set[str] = set()
@@ -114,7 +120,8 @@ def make_plan(
             elif state.reason:
                 decision = Decision.REFUSE if state.foreign else Decision.ENHANCE
                 items[place] = replace(item, decision=decision, reason=state.reason)
-    return Plan(job, tuple(items), frozenset(done), (selection.part, selection.parts))
+    part = selection.part, selection.parts
+    return Plan(job, tuple(items), frozenset(done), part, labels.participants)
 
 
 def _job(root: Path, out: Path, options: Options, selection: Selection, means: Means) -> Job:
@@ -129,10 +136,10 @@ def _job(root: Path, out: Path, options: Options, selection: Selection, means: M
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out.name}: is a file; the outputs of a batch need a folder.")
     bids = is_bids(root)
-    if selection.participants and not bids:
+    if (selection.participants or selection.sessions) and not bids:
         raise UsageError(
-            f"{root.name}: --participant-label needs a BIDS dataset (dataset_description.json and "
-            "folders sub-*); use --include here."
+            f"{root.name}: --participant-label and --session-label need a BIDS dataset "
+            "(dataset_description.json and folders sub-*); use --include here."
         )
     choose_device(means.device)
     models = _models(options.model)
@@ -162,11 +169,10 @@ def _models(name: str | None) -> dict[str, Model]:
     return found
 
 
-def _headers(job: Job, selection: Selection, readers: int) -> Iterator[Header]:
-    people = frozenset(label.removeprefix("sub-") for label in selection.participants)
+def _headers(job: Job, selection: Selection, labels: Labels, readers: int) -> Iterator[Header]:
     paths = (
         path
-        for path in paths_of(job.root, job.out, bids=job.bids, people=people)
+        for path in paths_of(job.root, job.out, bids=job.bids, labels=labels)
         if wanted(path, selection.include, selection.exclude)
     )
     return read_headers(job.root, paths, readers)

@@ -10,7 +10,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from medsr.volume.atomic import write_text
 from medsr.volume.sidecar import read_own_record
 from medsr.words import csv_cell, printable
 
-__all__ = ["FAULTS", "Results", "Row", "results_of", "write_summary"]
+__all__ = ["FAULTS", "Results", "Row", "results_of", "summary_names", "write_summary"]
 
 #: Ends for which a person has to do something.
 FAULTS = (End.FAILED, End.SET_ASIDE, End.REFUSED)
@@ -134,32 +134,57 @@ def _by(shape: tuple[int, int, int] | None) -> str:
     return " x ".join(str(n) for n in shape or ())
 
 
-def write_summary(results: Results, plan: Plan) -> None:
-    """Write the three summaries and `where.csv`; in BIDS also what a dataset must have.
+def summary_names(plan: Plan) -> tuple[str, ...]:
+    """The names of the summaries of a plan, without endings.
 
-    A part of several writes its own, `summary_K_of_N`; the same command without parts writes the
-    one of all when the parts have ended.
+    A part of several has its own, `summary_K_of_N`, and so has each participant that was chosen,
+    `summary_sub-01`, so that runs beside each other do not replace each other's. The same command
+    without parts or participants writes the one of all.
+    """
+    return tuple(f"summary{mark}" for mark in _shares(plan))
+
+
+def _shares(plan: Plan) -> dict[str, Sequence[Item]]:
+    """What is added to the names of a summary -> the scans in it."""
+    part = f"_{plan.part[0]}_of_{plan.part[1]}" if plan.part[1] > 1 else ""
+    if not plan.participants:
+        return {part: plan.items}
+    return {
+        f"_sub-{person}{part}": [i for i in plan.items if _first(i).startswith(f"sub-{person}/")]
+        for person in plan.participants
+    }
+
+
+def write_summary(results: Results, plan: Plan) -> None:
+    """Write summaries (CSV, JSON, HTML) and `where.csv`; in BIDS also what a dataset must have.
+
+    Args:
+        results: of the plan.
+        plan: see `summary_names`.
 
     Raises:
         OutputError: the output folder cannot be written.
     """
     out = plan.job.out
-    name, where = "summary", "where"
-    if plan.part[1] > 1:
-        suffix = f"_{plan.part[0]}_of_{plan.part[1]}"
-        name, where = name + suffix, where + suffix
-    facts = {"MedsrVersion": __version__, **results.to_json()}
-    table = [list(Row.__dataclass_fields__), *(row.cells() for row in results.rows)]
-    places = [["key", "folder", "output"], *_places(plan)]
-    write_text(as_page(facts), out / f"{name}.json")
-    write_text(_csv(table), out / f"{name}.csv")
-    write_text(_csv(places), out / f"{where}.csv")
-    write_text(batch_page(_page_rows(results, out), results.counts), out / f"{name}.html")
+    for mark, items in _shares(plan).items():
+        keys = {item.key for item in items}
+        share = Results(tuple(row for row in results.rows if row.key in keys))
+        _write_share(share, items, out, mark)
     if plan.job.bids:
         page = as_page(description(plan.job.root, out))
         write_text(page, out / "dataset_description.json")
         write_text("summary*\nwhere*.csv\n", out / ".bidsignore")
         write_text(README, out / "README.md")
+
+
+def _write_share(results: Results, items: Sequence[Item], out: Path, mark: str) -> None:
+    facts = {"MedsrVersion": __version__, **results.to_json()}
+    table = [list(Row.__dataclass_fields__), *(row.cells() for row in results.rows)]
+    places = [["key", "folder", "output"], *map(_place, items)]
+    write_text(as_page(facts), out / f"summary{mark}.json")
+    write_text(_csv(table), out / f"summary{mark}.csv")
+    write_text(_csv(places), out / f"where{mark}.csv")
+    write_text(batch_page(_page_rows(results, out), results.counts), out / f"summary{mark}.html")
 
 
 def _page_rows(results: Results, out: Path) -> list[PageRow]:
@@ -191,13 +216,15 @@ def _link(row: Row, path: Path, out: Path) -> str:
     return path.relative_to(out).as_posix() if shown else ""
 
 
-def _places(plan: Plan) -> list[list[str]]:
-    places = []
-    for item in plan.items:
-        first = os.fsdecode(item.packed.partition(b"\0")[0])
-        place = first if item.form == "nifti" else (os.path.dirname(first) or ".")
-        places.append([item.key, place, item.output])
-    return places
+def _first(item: Item) -> str:
+    """The first file of a scan, relative to the input folder."""
+    return os.fsdecode(item.packed.partition(b"\0")[0])
+
+
+def _place(item: Item) -> list[str]:
+    first = _first(item)
+    place = first if item.form == "nifti" else (os.path.dirname(first) or ".")
+    return [item.key, place, item.output]
 
 
 def _csv(rows: Iterable[Iterable[object]]) -> str:

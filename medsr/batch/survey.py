@@ -8,7 +8,8 @@ from pathlib import Path
 
 from medsr.batch.discover import Damaged, DicomFile, Header, ImageFile, read_headers
 from medsr.batch.job import Item
-from medsr.batch.naming import is_bids, may_enter
+from medsr.batch.labels import EVERYBODY, Labels
+from medsr.batch.naming import is_bids
 from medsr.batch.series import Series, gather
 from medsr.batch.triage import Wishes, decide_damaged, decide_nifti, decide_series
 from medsr.restore.options import Options
@@ -42,7 +43,7 @@ def survey(root: Path) -> list[Found]:
 
 
 def paths_of(
-    root: Path, out: Path | None, *, bids: bool, people: frozenset[str] = frozenset()
+    root: Path, out: Path | None, *, bids: bool, labels: Labels = EVERYBODY
 ) -> Iterator[str]:
     """The files of a folder that may be scans, relative to it; of a BIDS dataset, its subjects'.
 
@@ -50,11 +51,11 @@ def paths_of(
         root: the folder.
         out: the folder of the outputs, which is left out.
         bids: whether it is a BIDS dataset.
-        people: participant labels without "sub-"; empty for all.
+        labels: which participants and sessions of a BIDS dataset.
     """
 
     def enter(folder: str) -> bool:
-        return not bids or may_enter(folder, people)
+        return not bids or labels.may_enter(folder)
 
     return (path for path in walk(root, out, enter) if not bids or path.startswith("sub-"))
 

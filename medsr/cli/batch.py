@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from medsr.cli.batch_output import say_plan, say_results, shown_progress
 from medsr.cli.interrupt import interruptible
-from medsr.cli.machine import say_json
 from medsr.cli.options import (
     DEVICE_HELP,
     RUNNING,
@@ -23,17 +18,7 @@ from medsr.cli.options import (
     given_options,
     group,
 )
-from medsr.cli.progress import Tally, each_minute
-from medsr.errors import PartlyDone
 from medsr.restore.choices import Group
-from medsr.words import duration_words
-
-if TYPE_CHECKING:
-    from medsr.batch.engine import Tell
-    from medsr.batch.job import Item, Outcome
-    from medsr.batch.plan import Plan
-    from medsr.batch.summary import Results
-    from medsr.commands.batch import Request
 
 __all__ = ["batch"]
 
@@ -45,9 +30,6 @@ Examples:
   medsr batch BIDS_DATASET derivatives/medsr --workers 2
 """
 
-#: Faults that the last message names; the summary names all.
-MOST_NAMED = 10
-
 
 @click.command(cls=GroupedCommand, epilog=EXAMPLES)
 @click.argument("source", metavar="IN", type=PATH)
@@ -56,6 +38,7 @@ MOST_NAMED = 10
 @group(Group.SCAN, "--include", multiple=True, metavar="GLOB", help="Enhance these paths only.")
 @group(Group.SCAN, "--exclude", multiple=True, metavar="GLOB", help="Skip these paths.")
 @group(Group.SCAN, "--participant-label", multiple=True, metavar="LABEL", help="BIDS subject.")
+@group(Group.SCAN, "--session-label", multiple=True, metavar="LABEL", help="BIDS session.")
 @group(
     Group.SCAN,
     "--modality",
@@ -133,7 +116,7 @@ def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: An
     after an interruption: it enhances only what is missing.
     """
     from medsr.batch.plan import Selection
-    from medsr.commands.batch import Request, make_plan, run_plan
+    from medsr.commands.batch import Request, make_plan, pages_of, run_plan
 
     as_json, modality = words["as_json"], words.pop("modality")
     request = Request(
@@ -144,6 +127,7 @@ def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: An
             include=words["include"],
             exclude=words["exclude"],
             participants=words["participant_label"],
+            sessions=words["session_label"],
             modality=(modality or "").upper(),
             parts=words["num_parts"],
             part=words["part_id"],
@@ -159,93 +143,8 @@ def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: An
     )
     plan = make_plan(request)
     if dry_run:
-        _say_plan(plan, request, as_json)
+        say_plan(plan, request, as_json=as_json)
         return
-    with _progress(plan, hidden=no_progress) as tell:
+    with shown_progress(plan, hidden=no_progress) as tell:
         results = run_plan(plan, request, tell)
-    _say_results(results, out, as_json)
-
-
-def _say_plan(plan: Plan, request: Request, as_json: bool) -> None:
-    from medsr.batch.cost import forecast, plan_lines
-    from medsr.commands.batch import cores_of
-
-    cost = forecast(plan, cores_of(request))
-    if not as_json:
-        click.echo("\n".join(plan_lines(plan, cost)))
-        return
-    scans = [{**asdict(i), "done": i.key in plan.done} for i in plan.items]
-    for scan in scans:
-        del scan["packed"], scan["output"]  # folder names may be names of people
-    say_json({**asdict(cost), "scans": scans})
-
-
-@contextmanager
-def _progress(plan: Plan, *, hidden: bool) -> Iterator[Tell | None]:
-    """Progress on stderr: a bar on a terminal; in a log a line a scan, at least one a minute."""
-    if hidden:
-        yield None
-    elif not sys.stderr.isatty():
-        lines = Lines(plan.todo)
-        with each_minute(lines.minute):
-            yield lines.tell
-    else:
-        label, length = "enhancing", sum(item.fine_voxels for item in plan.todo)
-        with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-            yield lambda item, outcome: bar.update(item.fine_voxels)
-
-
-class Lines:
-    """The lines of a log: one for each scan, and one for each minute in which no scan ended.
-
-    Args:
-        todo: the scans to enhance.
-        clock: gives seconds.
-    """
-
-    def __init__(self, todo: Sequence[Item], clock: Callable[[], float] = time.monotonic) -> None:
-        self._tally, self._scans, self._voxels = Tally(clock), 0, 0
-        self._all, self._total = len(todo), sum(item.fine_voxels for item in todo)
-        self._said = False
-        self._count()
-
-    def _count(self) -> None:
-        words = f"{self._scans} of {self._all} scans, "
-        self._tally.reach(self._voxels / max(1, self._total), words)
-
-    def tell(self, item: Item, outcome: Outcome) -> None:
-        """A scan has ended."""
-        self._scans, self._voxels = self._scans + 1, self._voxels + item.fine_voxels
-        self._said = True
-        self._count()
-        why = f": {outcome.reason}" if outcome.reason else ""
-        click.echo(
-            f"[{self._scans}/{self._all}] {item.label} {outcome.end} in "
-            f"{duration_words(outcome.seconds)}{self._tally.left()}{why}",
-            err=True,
-        )
-
-    def minute(self) -> None:
-        """A minute has passed."""
-        if not self._said:
-            click.echo(self._tally.line(), err=True)
-        self._said = False
-
-
-def _say_results(results: Results, out: Path, as_json: bool) -> None:
-    """Print the results; a fault of any scan becomes exit code 8.
-
-    Raises:
-        PartlyDone: a scan failed, was set aside, refused or not reached.
-    """
-    counts = ", ".join(f"{number} {end}" for end, number in results.counts.items())
-    if as_json:
-        say_json(results.to_json())
-    else:
-        click.echo(f"{counts or 'no scans found'}: {out / 'summary.html'}")
-    if results.is_whole:
-        return
-    named = [f"  {row.scan}: {row.reason}" for row in results.faults[:MOST_NAMED]]
-    more = len(results.faults) - len(named)
-    named += [f"  and {more} more: see the summary."] if more else []
-    raise PartlyDone("\n".join([f"Some scans were not enhanced ({counts}).", *named]))
+    say_results(results, pages_of(plan, out), as_json=as_json)

@@ -8,6 +8,7 @@ import click
 
 from medsr.cli.interrupt import interruptible
 from medsr.cli.machine import json_option, say_json
+from medsr.cli.options import spread
 
 __all__ = ["evaluate"]
 
@@ -19,13 +20,7 @@ class ManyWords(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`--names a b` becomes `--names a --names b`."""
-        spread, option, held = list[str](), "", 0
-        for word in args:
-            held = 0 if word.startswith("-") else held + 1
-            option = option if held else word
-            spread += [option] if held > 1 and option in {"--estimates", "--names"} else []
-            spread.append(word)
-        return super().parse_args(ctx, spread)
+        return super().parse_args(ctx, spread(args, {"--estimates", "--names"}))
 
 
 @click.command(cls=ManyWords)

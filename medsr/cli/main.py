@@ -6,9 +6,6 @@ Results go to stdout, progress and remarks to stderr.
 
 from __future__ import annotations
 
-import sys
-import traceback
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,24 +14,18 @@ import click
 from medsr.cli.batch import batch
 from medsr.cli.degrade import degrade
 from medsr.cli.enhance import enhance
+from medsr.cli.entry import EXIT_CODES, enter
 from medsr.cli.evaluate import evaluate
 from medsr.cli.info import info, models
 from medsr.cli.interrupt import interruptible
 from medsr.cli.listen import listen
-from medsr.cli.machine import error_line, say_json
+from medsr.cli.machine import say_json
 from medsr.cli.schema import completion, schema
 from medsr.cli.sharing import export_bundle, export_hub
 from medsr.cli.training import calibrate, train, weights
-from medsr.errors import MedsrError, MedsrWarning
 from medsr.version import __version__
 
 __all__ = ["app", "main"]
-
-EPILOG = (
-    "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 input missing or unreadable, "
-    "4 input refused, 5 output not writable, 8 partly done (batch, evaluate), 130 stopped by "
-    "Ctrl+C. Research use only, not for diagnosis."
-)
 
 COMMANDS = (
     *(degrade, info, models, listen, batch, enhance, evaluate, train, calibrate, weights),
@@ -50,7 +41,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
 
 
-@click.group(cls=_Commands, epilog=EPILOG, invoke_without_command=True, no_args_is_help=True)
+@click.group(cls=_Commands, epilog=EXIT_CODES, invoke_without_command=True, no_args_is_help=True)
 @click.option("--version", is_flag=True, help="Print the version, and stop.")
 @click.option(
     "--json",
@@ -79,29 +70,6 @@ for _command in COMMANDS:
     app.add_command(_command)
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
-    """The entry point: runs one command and turns an error into words and an exit code."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MedsrWarning)  # commands print their remarks themselves
-        if "--json" in words:
-            sys.exit(_run_for_a_program(words))
-        try:
-            app.main(words, prog_name="medsr", standalone_mode=True)
-        except MedsrError as fault:
-            click.echo(f"medsr: {fault}", err=True)
-            sys.exit(fault.exit_code)
-
-
-def _run_for_a_program(words: list[str]) -> int:
-    """Run one command; an error is a line of JSON. Returns the exit code."""
-    try:
-        code = app.main(words, prog_name="medsr", standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except (MedsrError, click.ClickException) as fault:
-        click.echo(error_line(fault), err=True)
-        return fault.exit_code
-    except Exception as fault:
-        traceback.print_exc()
-        click.echo(error_line(fault), err=True)
-        return 1
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point of `medsr`."""
+    enter(app, "medsr", arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +18,7 @@ __all__ = [
     "enhancement_options",
     "given_options",
     "group",
+    "spread",
 ]
 
 #: What `--device` accepts.
@@ -66,6 +67,21 @@ class _GroupedOption(click.Option):
 def group(name: str, *words: str, **settings: Any) -> Callable[[F], F]:
     """`click.option` under a heading of the help."""
     return click.option(*words, cls=_GroupedOption, group=name, **settings)
+
+
+def spread(words: Sequence[str], options: Collection[str]) -> list[str]:
+    """The words of a command, where some options take all words up to the next option.
+
+    >>> spread(["--names", "a", "b", "--all"], {"--names"})
+    ['--names', 'a', '--names', 'b', '--all']
+    """
+    found, option, held = list[str](), "", 0
+    for word in words:
+        held = 0 if word.startswith("-") else held + 1
+        option = option if held else word
+        found += [option] if held > 1 and option in options else []
+        found.append(word)
+    return found
 
 
 def enhancement_options(*left_out: str) -> Callable[[F], F]:

@@ -22,12 +22,12 @@ from medsr.batch.cluster import (
 from medsr.batch.engine import Tell, run
 from medsr.batch.job import Means
 from medsr.batch.plan import Plan, Selection
-from medsr.batch.summary import Results
+from medsr.batch.summary import Results, summary_names
 from medsr.batch.worker import tidy
 from medsr.errors import UsageError
 from medsr.restore.options import Options
 
-__all__ = ["Request", "cores_of", "make_plan", "run_plan", "workers_of"]
+__all__ = ["Request", "cores_of", "make_plan", "pages_of", "run_plan", "workers_of"]
 
 #: Processes that read headers; more do not help a disk.
 MOST_READERS = 4
@@ -35,13 +35,14 @@ MOST_READERS = 4
 
 @dataclass(frozen=True)
 class Request:
-    """One call of `medsr batch`."""
+    """One call of `medsr batch`; `cpus` limits the cores that are used on this machine."""
 
     source: Path
     out: Path
     options: Options
     selection: Selection
     device: str = "auto"
+    cpus: int | None = None
     workers: int | None = None
     scheduler: str | None = None
     cluster: str | None = None
@@ -76,7 +77,7 @@ def cores_of(request: Request) -> int | None:
         return None
     if request.cluster:
         return workers_of(request) * _queue_config(request).cores
-    return threads_each(1)
+    return threads_each(1, request.cpus)
 
 
 def _queue_config(request: Request) -> QueueConfig:
@@ -98,7 +99,7 @@ def make_plan(request: Request) -> Plan:
         selection=request.selection,
         means=Means(
             device=request.device,
-            threads=threads_each(workers_of(request)) if on_this_machine else 0,
+            threads=threads_each(workers_of(request), request.cpus) if on_this_machine else 0,
             overwrite=request.overwrite,
             report=request.report,
             readers=min(MOST_READERS, os.cpu_count() or 1),
@@ -121,6 +122,11 @@ def run_plan(made: Plan, request: Request, tell: Tell | None) -> Results:
         raise
 
 
+def pages_of(made: Plan, out: Path) -> list[Path]:
+    """The summary pages that a plan leaves in its output folder, which is called `out`."""
+    return [out / f"{name}.html" for name in summary_names(made)]
+
+
 @contextmanager
 def _client(request: Request, *, enough: bool) -> Iterator[Any]:
     """The Dask client, or None where this process does the work: a part, or nothing to do."""
@@ -133,6 +139,7 @@ def _client(request: Request, *, enough: bool) -> Iterator[Any]:
     elif request.cluster:
         client = queued(request.cluster, workers_of(request), _queue_config(request))
     else:
-        client = local(workers_of(request))
+        workers = workers_of(request)
+        client = local(workers, threads=threads_each(workers, request.cpus))
     with client as ready:
         yield ready

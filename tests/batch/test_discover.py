@@ -200,7 +200,7 @@ def test_the_output_may_lie_inside_but_not_be_or_hold_the_input(tmp_path, model)
             make_plan(study, out, model=model)
     with pytest.raises(InputError, match="no such folder"):
         make_plan(tmp_path / "none", tmp_path / "out", model=model)
-    with pytest.raises(UsageError, match="needs a BIDS dataset"):
+    with pytest.raises(UsageError, match="need a BIDS dataset"):
         make_plan(study, tmp_path / "out", model=model, selection=Selection(participants=("01",)))
 
 

@@ -75,7 +75,7 @@ def test_words_that_do_not_go_together(words, tmp_path, capsys):
     assert call(*words, "--scheduler", "tcp://127.0.0.1:1", "--workers", 2) == 2
     assert call(*words, "--cluster-config", tmp_path / "x.yaml") == 2
     assert call(*words, "--participant-label", "01") == 2
-    assert "needs a BIDS dataset" in capsys.readouterr().err
+    assert "need a BIDS dataset" in capsys.readouterr().err
     assert call("batch", tmp_path / "none", tmp_path / "out") == 3
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from medsr.batch.job import Decision, End, Item, Outcome
 from medsr.cli import progress
-from medsr.cli.batch import Lines
+from medsr.cli.batch_output import Lines
 from medsr.cli.progress import Tally
 
 
