@@ -8,6 +8,7 @@ import click
 import pytest
 
 from benchmarks.__main__ import names
+from medsr.cli.bids import bids
 from medsr.cli.main import app
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,9 @@ def commands(text):
     return [
         shlex.split(call, comments=True)
         for call in (call.strip() for call in calls)
-        if re.match(r"(medsr [a-z]|(OMP_NUM_THREADS=1 )?python -m benchmarks )", call)
+        if re.match(
+            r"(medsr [a-z]|medsr-bids [A-Z]|(OMP_NUM_THREADS=1 )?python -m benchmarks )", call
+        )
     ]
 
 
@@ -86,7 +89,10 @@ def test_every_command_and_option_exists(page):
     if page.name == "CHANGELOG.md":
         return  # tells of commands that were
     for words in commands(text_of(page)):
-        if words[0] == "medsr":
+        if words[0] == "medsr-bids":
+            given = {word.split("=")[0] for word in words[1:] if word.startswith("--")}
+            assert given - {"--help"} <= options_of(bids), " ".join(words)
+        elif words[0] == "medsr":
             command = app.get_command(CONTEXT, words[1])
             assert command is not None, f"medsr {words[1]}"
             given = {word.split("=")[0] for word in words[2:] if word.startswith("--")}
