@@ -40,6 +40,8 @@ try medsr-bids /data /out participant --participant-label 01 --report
 try medsr-bids /data /out group
 find "$work/out" -type f
 root=$(buildah $images mount "$container")
-du -sm "$root" "$root/opt/medsr" | sed "s|$root|image |"
+for part in "" /opt/medsr; do
+  du -sm "$root$part" | sed "s|$root|MiB: image|"
+done
 buildah $images umount "$container" > /dev/null
 buildah $images rm "$container" > /dev/null
