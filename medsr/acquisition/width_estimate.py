@@ -11,13 +11,15 @@ cycles a slice spacing)
 
     log P(k, l) - log P(l, k) = -c (w_x^2 - w_z^2) (k^2 - l^2),      c = (2 pi)^2 / (8 log 2),
 
-aliasing included, because both axes are sampled alike. The slope of a straight line through the
-finest part of the band is w_z^2 - w_x^2; w_x is changed until the mean slope of both sharp axes is
-zero. A box of width b looks like a Gaussian of width `GAUSSIAN_PER_BOX` b.
+aliasing included, because both axes are sampled alike. So a straight line is fitted to the
+differences. A box of width b looks like a Gaussian of width `GAUSSIAN_PER_BOX` b.
 
 Anatomy does have preferred directions: a head is smoother from front to back than from top to
-bottom. `PREFERENCE` corrects for the mean of that, measured on fine scans (docs/development/
-slice-profile.md); the rest is the uncertainty.
+bottom. That shows at low frequencies most, while a profile gives the same slope in every band. So
+the slopes of two bands tell the preference apart from the profile: on fine scans, where
+w_x = w_z, the slope of the fine band is `PREFERENCE` times the difference of both
+(docs/development/slice-profile.md). With d the fine slope without that part, w_x is changed until
+the mean of d over both sharp axes is zero.
 """
 
 from __future__ import annotations
@@ -42,8 +44,15 @@ DECAY = (2 * math.pi / FWHM_PER_SIGMA) ** 2
 #: Width of the Gaussian with the variance of a box, over the width of the box.
 GAUSSIAN_PER_BOX = FWHM_PER_SIGMA / math.sqrt(12)
 
-#: The band of the fit, cycles a slice spacing; it ends at the Nyquist frequency of the slices.
-BAND = (0.3, 0.5)
+#: The bands of the fits, cycles a slice spacing; the fine one ends at the Nyquist frequency.
+FINE, LOW = (0.3, 0.5), (0.15, 0.3)
+
+#: Slope of the fine band that anatomy causes, over the difference of the low and the fine slope.
+PREFERENCE = 0.36
+
+#: Standard deviation of the error of the squared width, in slice spacings squared; for CT from one
+#: fine scan and one thick one.
+DEVIATION = {Modality.MR: 0.15, Modality.CT: 0.25}
 
 #: Slices, and samples of a sharp axis that lie as far apart, that a spectrum needs.
 LEAST_COUNT = 12
@@ -57,22 +66,12 @@ NARROWEST, WIDEST, HALVINGS = 0.15, 2.0, 10
 #: Planes of a direction that are used at most.
 PLANES = 64
 
+#: Of the estimated noise, to which anatomy adds, so much is subtracted.
+NOISE_SHARE = 0.6
+
 #: A voxel spectrum keeps this share where the noise is subtracted; scans whose band is noise by
 #: more than `MOSTLY_NOISE` cannot tell.
-LEAST_SIGNAL, MOSTLY_NOISE = 0.1, 0.5
-
-#: More voxels than this at the least value, up to so much of the intensity gain: the background
-#: was set to zero, as in skull-stripped scans, whose outline prefers other directions.
-STRIPPED, AT_LEAST_VALUE = 0.45, 0.001
-
-#: How much wider slices along right-left, back-front and feet-head look than they are, in squared
-#: slice spacings, and the standard deviation of that.
-PREFERENCE = {
-    (Modality.MR, False): ((0.0, 0.05, -0.09), 0.12),
-    (Modality.MR, True): ((-0.08, 0.33, -0.27), 0.15),
-    (Modality.CT, False): ((-0.3, -0.4, 0.5), 0.25),
-    (Modality.CT, True): ((-0.3, -0.4, 0.5), 0.25),
-}
+LEAST_SIGNAL, MOSTLY_NOISE = 0.1, 0.3
 
 Floats = NDArray[np.float64]
 
@@ -114,15 +113,9 @@ def estimate_width(volume: Volume, slice_axis: int) -> WidthEstimate | None:
     voxels = np.asarray(volume.voxels)
     scaling = scaling_for(modality, voxels, volume.name)
     above = scaling.offset + FOREGROUND * scaling.gain
-    noise = estimate_noise(voxels, slice_axis, above=above)
+    noise = NOISE_SHARE * estimate_noise(voxels, slice_axis, above=above)
     found = _square(voxels, [float(mm) for mm in volume.spacing_mm], slice_axis, noise)
-    if found is None:
-        return None
-    dark = voxels <= voxels.min() + AT_LEAST_VALUE * scaling.gain
-    stripped = float(dark.mean()) > STRIPPED
-    preference, deviation = PREFERENCE[modality, stripped]
-    direction = int(np.abs(volume.affine[:3, slice_axis]).argmax())
-    return WidthEstimate(found - preference[direction], deviation)
+    return None if found is None else WidthEstimate(found, DEVIATION[modality])
 
 
 def _square(
@@ -197,23 +190,25 @@ class _Planes:
         """The median share of noise in the power of the band."""
         power, of_noise = self._spectra(square, noise)
         k = np.abs(np.fft.fftfreq(self.length))
-        band = np.maximum(k[:, None], k[None]) >= BAND[0]
+        band = np.maximum(k[:, None], k[None]) >= FINE[0]
         return float(np.median((of_noise / power)[band])) if power[band].all() else 1.0
 
     def slope(self, square: float, noise: float) -> float:
-        """w_z^2 - w_x^2 for a blur of w_x^2 = `square`."""
+        """w_z^2 - w_x^2 for a blur of w_x^2 = `square`, without the preference of anatomy."""
         power, of_noise = self._spectra(square, noise)
-        return _slope(np.maximum(power - of_noise, LEAST_SIGNAL * power)) / DECAY
+        signal = np.maximum(power - of_noise, LEAST_SIGNAL * power)
+        fine, low = (_slope(signal, band) / DECAY for band in (FINE, LOW))
+        return fine - PREFERENCE * (low - fine)
 
 
-def _slope(power: Floats) -> float:
-    """Slope of log P(k, l) - log P(l, k) against l^2 - k^2, in the band, weighted by power."""
+def _slope(power: Floats, band: tuple[float, float]) -> float:
+    """Slope of log P(k, l) - log P(l, k) against l^2 - k^2, in a band, weighted by power."""
     half = len(power) // 2
     both = (power + np.roll(power[::-1], 1, 0)) / 2
     both = ((both + np.roll(both[:, ::-1], 1, 1)) / 2)[: half + 1, : half + 1]
     k = np.arange(half + 1) / len(power)
     low, high = np.triu_indices(half + 1, 1)
-    used = (k[high] >= BAND[0]) & (k[high] <= BAND[1])
+    used = (k[high] >= band[0]) & (k[high] <= band[1])
     low, high = low[used], high[used]
     ratio = np.log(both[high, low]) - np.log(both[low, high])
     lever = np.square(k[high]) - np.square(k[low])

@@ -1,8 +1,8 @@
 """Chooses the slice profile of a scan: as told, as the header says, or as the scan shows.
 
 The header is believed unless the scan clearly contradicts it. Where no thickness is stated, the
-estimate from the scan counts, drawn a little towards touching slices. Where the scan has too
-little detail for an estimate, the slices are taken to touch.
+estimate from the scan counts; where the scan has too little detail for one, the slices are taken
+to touch.
 
 A profile that is too wide costs the network little (0.05 dB for 30 %), as data consistency uses
 the width that explains the result (`profile_check`); one that is too narrow costs ten times as
@@ -33,15 +33,12 @@ from medsr.volume.volume import Volume
 __all__ = ["SliceProfile", "Source", "choose_slice_profile"]
 
 
-#: Part of the squared width that comes from touching slices where no thickness is stated.
-TOUCHING = 0.15
-
 #: The width that is used lies so many standard deviations above the estimate.
-LEAN = 1.0
+LEAN = 0.7
 
 #: A header is believed if its squared width lies at most so many standard deviations below the
 #: estimate, and at most so many squared slice spacings above it.
-NARROWER, WIDER = 2.5, 0.8
+NARROWER, WIDER = 3.0, 0.8
 
 
 class Source(enum.StrEnum):
@@ -111,8 +108,7 @@ def choose_slice_profile(
     if stated_mm is not None and _is_believed(stated_mm / unit_mm, estimate):
         remark = _agreed(profile, stated_mm, (low, high))
         return SliceProfile(profile, stated_mm, Source.HEADER, (low, high), (remark,))
-    square = estimate.square if stated_mm else _towards_touching(estimate.square)
-    width = math.sqrt(max(square + LEAN * estimate.deviation, NARROWEST**2))
+    width = math.sqrt(max(estimate.square + LEAN * estimate.deviation, NARROWEST**2))
     found_mm = round(min(max(width * unit_mm, THINNEST * step_mm), THICKEST * step_mm), 3)
     remark = _estimated(profile, found_mm, (low, high), stated_mm)
     return SliceProfile(profile, found_mm, Source.SCAN, (low, high), (remark,))
@@ -122,11 +118,6 @@ def _is_believed(width: float, estimate: WidthEstimate) -> bool:
     """Whether the scan does not contradict a stated width, in slice spacings, as of a Gaussian."""
     above = (width**2 - estimate.square) / estimate.deviation
     return above >= -NARROWER and width**2 - estimate.square <= WIDER
-
-
-def _towards_touching(square: float) -> float:
-    """The squared width, drawn towards 1, that of slices that touch."""
-    return (1 - TOUCHING) * square + TOUCHING
 
 
 def _agreed(profile: Profile, stated_mm: float, range_mm: tuple[float, float]) -> Remark:

@@ -19,7 +19,7 @@ def texture() -> Volume:
     """Isotropic texture with the spectrum of anatomy, in a ball, above a bright ground."""
     noise = np.random.default_rng(0).standard_normal((SIDE, SIDE, SIDE))
     k = np.sqrt(sum(np.square(f) for f in np.meshgrid(*[np.fft.fftfreq(SIDE)] * 3)))
-    shaped = np.fft.ifftn(np.fft.fftn(noise) / np.maximum(k, 1 / SIDE) ** 2).real
+    shaped = np.fft.ifftn(np.fft.fftn(noise) / np.maximum(k, 1 / SIDE) ** 1.5).real
     voxels = 300 + 60 * shaped / shaped.std()
     grid = np.indices((SIDE, SIDE, SIDE)) - (SIDE - 1) / 2
     ball = 1 / (1 + np.exp((np.sqrt((grid**2).sum(0)) - 52) / 1.5))

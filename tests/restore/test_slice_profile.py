@@ -58,7 +58,7 @@ def test_a_contradicted_header_gives_way_and_it_is_said(scan, seen, stated, squa
     seen(square)
     chosen = choose_slice_profile(replace(scan, slice_thickness_mm=stated), FINE, Options())
     assert chosen.source is Source.SCAN
-    assert chosen.thickness_mm == pytest.approx(4 * np.sqrt(square + 0.1), abs=0.01)
+    assert chosen.thickness_mm == pytest.approx(4 * np.sqrt(square + 0.07), abs=0.01)
     assert chosen.remarks[0].meaning is Meaning.ASSUMPTION
     assert f"set --slice-thickness {stated:.3g}" in chosen.remarks[0].text
 
