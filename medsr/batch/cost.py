@@ -72,8 +72,9 @@ def plan_lines(plan: Plan, cost: Forecast) -> list[str]:
     time_words = "The time depends on the number of workers"
     if cost.seconds is not None:
         time_words = f"About {duration_words(cost.seconds)} on CPU"
+    scans = "1 scan" if len(plan.items) == 1 else f"{len(plan.items)} scans"
     lines.append(
-        f"{len(plan.items)} scans: {todo} to enhance, {earlier} done already, "
+        f"{scans}: {todo} to enhance, {earlier} done already, "
         f"{len(plan.items) - todo - earlier} left out. {time_words}; up to "
         f"{size_words(cost.output_bytes)} of disk space needed, "
         f"{size_words(cost.free_bytes)} free."

@@ -22,7 +22,7 @@ RATIOS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 
 #: The narrowest width is used whose mean square of A x - y exceeds the least one by at most this
 #: share, and by at most this much, over the squared intensity gain (in noisy scans all are alike).
-SHARE, MUCH = 0.1, 0.0015**2
+SHARE, MUCH = 0.25, 0.0015**2
 
 #: A width so much narrower than the assumed one is worth a remark.
 FAR = 0.7
