@@ -22,7 +22,8 @@ STUDY = (ROOT / "docs/tutorials/study-folder.md").read_text("utf-8")
 def command_of(page, verb):
     """The first call of a verb in a code block of a page, without `medsr`."""
     blocks = "\n".join(re.findall(r"^```\n.*?^```", page, re.MULTILINE | re.DOTALL))
-    return next(words[1:] for words in commands(blocks) if words[1] == verb)
+    found = (words[1:] for words in commands(blocks) if words[1] == verb)
+    return next(words for words in found if words[1] != "would")  # what info prints
 
 
 def block_after(page, words):
