@@ -85,9 +85,10 @@ Opinions = dict[Path, "pydicom.FileDataset | None"]
 
 
 def opinions(path: Path) -> Opinions:
-    """Every file of a series as pydicom reads it; None where it does not."""
+    """Every file of a series that is not hidden, as pydicom reads it; None where it does not."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return {file: _opinion(file) for file in files if file.is_file()}
+    seen = (file for file in files if file.is_file() and not file.name.startswith("."))
+    return {file: _opinion(file) for file in seen}
 
 
 def _opinion(file: Path) -> pydicom.FileDataset | None:
