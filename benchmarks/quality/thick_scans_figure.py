@@ -3,8 +3,8 @@
     python -m benchmarks quality.thick_scans_figure DATA_FOLDER docs/images/thick-scans.png
 
 A row a scan: measured, cubic interpolation, posterior mean, one sample. Each panel is a part of a
-plane that holds the slice axis and runs through the brain from side to side, in which nobody can be
-recognised. Nobody knows the truth of these scans.
+plane that holds the slice axis and runs from side to side, in which nobody can be recognised. Nobody
+knows the truth of these scans.
 """
 
 from __future__ import annotations
