@@ -1,10 +1,10 @@
-"""Figure of docs/explanation/trust.md: five thick clinical scans, as a user gets them.
+"""Figure of docs/how-to/choose-options.md: five thick clinical scans, as a user gets them.
 
     python -m benchmarks quality.thick_scans_figure DATA_FOLDER docs/images/thick-scans.png
 
 A row a scan: measured, cubic interpolation, posterior mean, one sample. Each panel is a part of a
-plane that holds the slice axis and runs from side to side, in which nobody can be recognised. Nobody
-knows the truth of these scans.
+plane that holds the slice axis and runs from side to side, in which nobody can be recognised. The
+truth of these scans is not known.
 """
 
 from __future__ import annotations
