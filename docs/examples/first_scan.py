@@ -28,11 +28,10 @@ result = enhancer.enhance(thick, medsr.Options(spacing_mm=0.9375))
 print(result.volume)
 
 # %%
-# Read the remarks first: medsr says what it assumed and what it doubts. There are none here.
+# Read the remarks: medsr says what it assumed and what it doubts. Warnings come first.
 
 for remark in result.remarks:
     print(remark)
-print(len(result.remarks), "remarks")
 
 # %%
 # The sample was simulated from a thin-slice scan, so the truth is known and can be shown beside
