@@ -35,15 +35,15 @@ for file, (x, y) in zip(files, quarters, strict=True):
 # %%
 # Simulate the thick slices, and run the two methods. Here both are medsr: its posterior mean,
 # and the quicker one that looks at one orientation of the slices. Yours may come from any
-# program, on the grid of the reference. ``medsr degrade`` and ``medsr batch`` do the same on
-# folders.
+# program, on the grid of the reference. The slice thickness is known here, so it is stated.
+# ``medsr degrade`` and ``medsr batch`` do the same on folders.
 
 enhancer = medsr.Enhancer.from_pretrained("mr-head")
 for file in files:
     thick = medsr.degrade(folder / "reference" / file, 3.75)
     thick.save(folder / "thick" / file)
     for name, quick in (("mean", False), ("quick", True)):
-        options = medsr.Options(spacing_mm=0.9375, quick=quick)
+        options = medsr.Options(spacing_mm=0.9375, slice_thickness_mm=3.75, quick=quick)
         enhancer.enhance(thick, options).volume.save(folder / name / file)
 
 # %%

@@ -14,6 +14,8 @@ reference.
 # clinical scan may have them, and written into the folder that the bundle will read. The sidecar
 # beside the scan states modality and slice thickness.
 
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -25,28 +27,37 @@ from monai.bundle import ConfigWorkflow
 from monai.metrics import PSNRMetric
 
 import medsr
-from medsr.commands.degrade import Request
-from medsr.commands.degrade import run as degrade
-from medsr.commands.export import export_bundle
 
 work = Path(tempfile.mkdtemp())
 sample = Path("../../sample_data")
-part = nibabel.load(sample / "head_T1w_reference.nii.gz").slicer[:76, :100, :]
+part = nibabel.load(sample / "head_T1w_reference.nii.gz").slicer[:70, :100, :]
 nibabel.save(part, work / "reference.nii.gz")
 thick = work / "scans" / "head.nii.gz"
-degrade(work / "reference.nii.gz", thick, Request(3.75, modality="MR"))
+thick.parent.mkdir()
+
+
+def run(*words):
+    """Run medsr as in a terminal, and show what it prints."""
+    command = [sys.executable, "-m", "medsr", *words]
+    done = subprocess.run(command, cwd=work, check=True, capture_output=True, text=True)
+    print("$ medsr", *words)
+    print(done.stdout)
+
+
+coarser = ["--slice-spacing", "3.75", "--modality", "mr"]
+run("degrade", "reference.nii.gz", "-o", "scans/head.nii.gz", *coarser)
 print(medsr.read(thick))
 
 # %%
 # The bundle
 # ----------
 #
-# On the command line: ``medsr export-bundle mr-head head_mr_super_resolution``. The bundle
-# contains no code; its configuration names classes of medsr.
+# The bundle contains no code; its configuration names classes of medsr.
 
 bundle = work / "head_mr_super_resolution"
-for name in export_bundle("mr-head", bundle, None, overwrite=False):
-    print(name, (bundle / name).stat().st_size, "bytes")
+run("export-bundle", "mr-head", bundle.name)
+for path in sorted(bundle.rglob("*.*")):
+    print(path.relative_to(bundle), path.stat().st_size, "bytes")
 
 # %%
 # Run it

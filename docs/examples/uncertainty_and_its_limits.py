@@ -23,6 +23,7 @@ part = nibabel.load(sample / "head_T1w_reference.nii.gz").slicer[:70, :100, :]
 reference = medsr.Volume(part.get_fdata(), part.affine, modality="MR", slice_axis=2)
 thick = medsr.degrade(reference, 3.75)
 enhancer = medsr.Enhancer.from_pretrained("mr-head")
+known = medsr.Options(spacing_mm=0.9375, slice_thickness_mm=3.75)
 
 # %%
 # Three maps
@@ -35,9 +36,8 @@ enhancer = medsr.Enhancer.from_pretrained("mr-head")
 # - ``samples``: the standard deviation of several plausible images. It ranks voxels, but it is
 #   not an error bar.
 
-options = medsr.Options(spacing_mm=0.9375, interval=True, null_space_map=True)
-result = enhancer.enhance(thick, options)
-drawn = enhancer.enhance(thick, medsr.Options(spacing_mm=0.9375, samples=2, steps=3))
+result = enhancer.enhance(thick, known, interval=True, null_space_map=True)
+drawn = enhancer.enhance(thick, known, samples=2, steps=3)
 error = np.abs(result.volume.voxels - reference.voxels)
 
 
@@ -92,7 +92,7 @@ for diameter in (2, 4, 8):
     ball = distance <= diameter / 2
     voxels = reference.voxels + contrast * ball
     with_ball = medsr.degrade(dataclasses.replace(reference, voxels=voxels), 3.75)
-    found = enhancer.enhance(with_ball, medsr.Options(spacing_mm=0.9375))
+    found = enhancer.enhance(with_ball, known)
     lost = contrast - (found.volume.voxels - result.volume.voxels)[ball].mean()
     half_width = result.half_width.voxels[ball].mean()
     print(f"{diameter} mm: {lost:.0f} of {contrast} lost; half-width {half_width:.0f}")
