@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -11,8 +13,10 @@ import torch
 
 import medsr
 from medsr.errors import MedsrWarning, NothingToDo, Refused, UsageError
+from medsr.restore.enhancer import Models
 from tests.batch.studies import small_model, thick_nifti
 
+SAMPLES = Path(__file__).parents[1] / "sample_data"
 NAMES = {
     "Enhanced",
     "Enhancer",
@@ -199,3 +203,12 @@ def test_the_cards_of_the_bundled_models_are_listed():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [card.name for card in medsr.models()] == ["ct-body", "mr-head"]
+
+
+def test_the_model_of_a_scan_without_a_modality_follows_from_its_intensities():
+    low = medsr.read(SAMPLES / "head_T1w_thick_dicom")
+    unstated, options = replace(low, modality=None), medsr.Options()
+    assert Models("cpu").of_scan(unstated, options).card.name == "mr-head"
+    unclear = replace(unstated, voxels=low.voxels - low.voxels.mean())
+    with pytest.raises(Refused, match="--modality"):
+        Models("cpu").of_scan(unclear, options)

@@ -25,6 +25,7 @@ from medsr.restore.record import Findings, ModelUsed, Record, record_of
 from medsr.restore.running import Running
 from medsr.volume.convert import as_volume
 from medsr.volume.modality import Modality
+from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["Enhanced", "Enhancer", "Models"]
@@ -197,13 +198,15 @@ class Models:
         """The model that the options name, or the bundled one of the scan's modality.
 
         Args:
-            volume: a scan of known modality; see `volume.recognise.with_modality`.
+            volume: a scan.
             options: with the name of a model, or without.
 
         Raises:
             InputError: there is no such model, or it is damaged.
+            Refused: the modality is neither stated nor clear.
         """
-        name = options.model or model_for(Modality(str(volume.modality)))
+        known = with_modality(volume, options.modality).modality
+        name = options.model or model_for(Modality(str(known)))
         path = model_path(name)
         key = (path, path.stat().st_mtime_ns)
         if key not in self._loaded:
