@@ -108,7 +108,7 @@ class Refusal:
 
 
 def tables(rows: Sequence[Row | Refusal]) -> str:
-    """Both tables, with a sentence that counts."""
+    """Both tables, and a sentence that counts."""
     results = sorted((r for r in rows if isinstance(r, Row)), key=lambda r: r.scan)
     refusals = sorted((r for r in rows if isinstance(r, Refusal)), key=lambda r: r.scan)
     negative = sum(row.has_new_negatives for row in results)
@@ -119,8 +119,8 @@ def tables(rows: Sequence[Row | Refusal]) -> str:
         f"their scan as promised: {apart}."
     )
     return "\n".join(
-        [count, "", RESULTS, *(r.line() for r in results), "", REFUSALS]
-        + [r.line() for r in refusals]
+        [RESULTS, *(r.line() for r in results), "", REFUSALS]
+        + [*(r.line() for r in refusals), "", count]
     )
 
 
