@@ -118,10 +118,8 @@ def tables(rows: Sequence[Row | Refusal]) -> str:
         f"negative voxel where the scan has none: {negative}. Results that do not agree with "
         f"their scan as promised: {apart}."
     )
-    return "\n".join(
-        [RESULTS, *(r.line() for r in results), "", REFUSALS]
-        + [*(r.line() for r in refusals), "", count]
-    )
+    lines = [RESULTS, *(r.line() for r in results), "", REFUSALS, *(r.line() for r in refusals)]
+    return "\n".join([*lines, "", count])
 
 
 def scans_in(data: Path) -> list[Path]:
