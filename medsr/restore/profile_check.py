@@ -24,10 +24,6 @@ RATIOS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 #: share, and by at most this much, over the squared intensity gain (in noisy scans all are alike).
 SHARE, MUCH = 0.25, 0.0015**2
 
-#: Where the chosen width is at most so much of the assumed one, the posterior mean is sharper than
-#: the scan can explain, and even that width is too wide: so much of it is used.
-TOO_WIDE, MARGIN = 0.85, 0.9
-
 #: A width so much narrower than the assumed one is worth a remark.
 FAR = 0.7
 
@@ -71,11 +67,10 @@ def refitted(
         acquisition: assumed.
     """
     width_mm = acquisition.axes[acquisition.coarse_axis].width_mm
-    left = misfits([_with_width(acquisition, ratio * width_mm) for ratio in RATIOS])
+    tried = [_with_width(acquisition, ratio * width_mm) for ratio in RATIOS]
+    left = misfits(tried)
     enough = min(left) + min(SHARE * min(left), MUCH)
-    ratio = next(ratio for ratio, rest in zip(RATIOS, left, strict=True) if rest <= enough)
-    used = MARGIN * ratio if ratio <= TOO_WIDE else ratio
-    return acquisition if used == 1 else _with_width(acquisition, used * width_mm)
+    return next(other for other, rest in zip(tried, left, strict=True) if rest <= enough)
 
 
 def is_far_better(used: AxisSampling, assumed: AxisSampling) -> bool:

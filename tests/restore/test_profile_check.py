@@ -29,13 +29,11 @@ def width_for(x: torch.Tensor, y: torch.Tensor) -> float:
     return refitted(misfits, ASSUMED).axes[2].width_mm
 
 
-@pytest.mark.parametrize(("ratio", "used"), [(1.0, 1.0), (0.9, 0.9), (0.8, 0.72), (0.5, 0.45)])
-def test_the_width_of_the_scan_is_found_with_a_margin_if_far_off(
-    ratio: float, used: float
-) -> None:
-    true = replace(COARSE, width_mm=ratio * COARSE.width_mm)
-    scan = acquire(head(), Acquisition((SAME, SAME, true)))
-    assert width_for(head(), scan) == pytest.approx(used * COARSE.width_mm)
+@pytest.mark.parametrize("ratio", [1.0, 0.8, 0.5])
+def test_the_width_that_was_used_is_found(ratio: float) -> None:
+    used = replace(COARSE, width_mm=ratio * COARSE.width_mm)
+    scan = acquire(head(), Acquisition((SAME, SAME, used)))
+    assert width_for(head(), scan) == pytest.approx(ratio * COARSE.width_mm)
 
 
 def test_a_wider_profile_than_assumed_is_never_used() -> None:
@@ -47,13 +45,13 @@ def test_a_wider_profile_than_assumed_is_never_used() -> None:
 def test_of_widths_that_explain_alike_the_narrowest_is_used() -> None:
     left = [9e-6, 4e-6, 2.1e-6, 2.0e-6, 2.05e-6, 2.1e-6, 2.2e-6, 3e-6, 5e-6]
     used = refitted(lambda tried: left, ASSUMED)
-    assert used.axes[2].width_mm == pytest.approx(0.54 * COARSE.width_mm)
+    assert used.axes[2].width_mm == pytest.approx(0.6 * COARSE.width_mm)
 
 
 def test_noise_does_not_hide_the_width() -> None:
     noise = 0.02 * torch.randn(40, 40, 12, generator=torch.Generator().manual_seed(0))
     scan = acquire(head(), ASSUMED) + noise
-    assert width_for(head(), scan) >= 0.7 * COARSE.width_mm
+    assert width_for(head(), scan) >= 0.8 * COARSE.width_mm
 
 
 @pytest.mark.parametrize(("width", "far"), [(4.0, False), (3.0, False), (2.4, True)])
