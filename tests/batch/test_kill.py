@@ -15,11 +15,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def contents(out):
-    """Relative path -> bytes of every output; the summary, which holds seconds, left out."""
+    """Relative path -> bytes of every output.
+
+    Left out are the summary, which holds seconds, and `*.input`, which spares a later run a look
+    at the content: a run that is killed just after it has put an image in place leaves none.
+    """
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and path.name.partition(".")[0] not in {"summary", "where"}
+        if path.is_file()
+        and path.suffix != ".input"
+        and path.name.partition(".")[0] not in {"summary", "where"}
     }
 
 
