@@ -183,7 +183,11 @@ def _row(name: str, enhanced: Enhanced, seconds: float) -> Row:
         noise=record.findings.noise,
         worst=record.findings.largest_residual,
         rms=record.findings.rms_residual,
-        doubts=tuple(r.text for r in enhanced.remarks if r.meaning is Meaning.DOUBT),
+        doubts=tuple(
+            remark.text
+            for remark in enhanced.remarks
+            if remark.meaning is Meaning.DOUBT or "are not reproduced" in remark.text
+        ),
         seconds=seconds,
     )
 
