@@ -48,7 +48,8 @@ docs: .venv/.installed-docs
 	@echo "Look at out/docs/index.html"
 
 .venv/.installed-docs: .venv/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  furo myst-parser sphinx sphinx-copybutton sphinx-gallery
 	@touch $@
 
 # 100,000 mutated inputs of each kind, for hours; what is found goes below out/fuzz.
