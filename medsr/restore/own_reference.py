@@ -1,0 +1,146 @@
+"""The scan as its own reference: pairs of a degraded and a sharp image, from one thick scan.
+
+A thick scan y is blurred across its slices and sharp within them. What happened to it across the
+slices is done to it once more, along an axis that is sharp: by the same factor, with the same
+profile. The result is a scan whose truth is known, of the same person, scanner and contrast.
+
+A slice alone has no neighbours at the distance that the network expects. They come from the
+enhanced volume; what counts as reference are the measured slices alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.acquisition.resample import acquire
+
+__all__ = ["OwnPair", "fewest_voxels", "measured_planes", "own_pair", "own_volume", "sharp_axes"]
+
+#: Slices that a degraded scan has at least; with fewer there is nothing to restore from.
+FEWEST_SLICES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPair:
+    """A scan made of a sharp image, and that image; both in one unit.
+
+    Attributes:
+        scan: the degraded image, [X, Y, Z].
+        acquisition: how it was made of `reference`; its coarse axis is the one that was degraded.
+        reference: [X', Y', Z'].
+        planes: the indices along `across` at which `reference` was measured, ascending.
+        across: the coarse axis of the original scan.
+    """
+
+    scan: Tensor
+    acquisition: Acquisition
+    reference: Tensor
+    planes: tuple[int, ...]
+    across: int
+
+    @property
+    def counts(self) -> Tensor:
+        """Which voxels of `reference` count: bool, [X', Y', Z']; a view of one line."""
+        shape = [1, 1, 1]
+        shape[self.across] = self.reference.shape[self.across]
+        line = torch.zeros(shape[self.across], dtype=torch.bool)
+        line[list(self.planes)] = True
+        return line.reshape(shape).expand(self.reference.shape)
+
+
+def sharp_axes(acquisition: Acquisition) -> tuple[int, int]:
+    """The axes of a scan along which it can be degraded once more: all but the coarse one."""
+    first, second = (k for k in range(3) if k != acquisition.coarse_axis)
+    return first, second
+
+
+def fewest_voxels(acquisition: Acquisition) -> int:
+    """How many voxels a sharp axis must have, so that it can be degraded as the slices are."""
+    return round(FEWEST_SLICES * acquisition.axes[acquisition.coarse_axis].factor)
+
+
+def measured_planes(sampling: AxisSampling) -> tuple[int, ...]:
+    """The fine plane at the centre of each measured slice; of two, the first.
+
+    >>> measured_planes(AxisSampling(12, 1.0, 4, 3.0))
+    (1, 4, 7, 10)
+    >>> measured_planes(AxisSampling(8, 1.0, 2, 4.0))
+    (1, 5)
+    """
+    centres = ((k + 0.5) * sampling.factor for k in range(sampling.low_count))
+    found = (int(centre - 1e-6) for centre in centres)
+    return tuple(dict.fromkeys(min(k, sampling.fine_count - 1) for k in found))
+
+
+def own_volume(enhanced: Tensor, scan: Tensor, acquisition: Acquisition) -> Tensor:
+    """The sharp image of a scan: its measured slices, and between them the enhanced volume.
+
+    Args:
+        enhanced: the result, on the fine grid [X', Y', Z'], in any unit.
+        scan: as measured, [X, Y, Z], in the same unit.
+        acquisition: of the scan.
+
+    Returns:
+        [X, Y, Z'] for a coarse axis Z: fine across the slices, as measured within them.
+    """
+    axis = acquisition.coarse_axis
+    sampling = acquisition.axes[axis]
+    axes = list(acquisition.axes)
+    axes[axis] = _untouched(sampling.fine_count, sampling.fine_mm)
+    own = acquire(enhanced, Acquisition((axes[0], axes[1], axes[2]))).clone()
+    planes = measured_planes(sampling)
+    if len(planes) == sampling.low_count:
+        own.index_copy_(axis, torch.tensor(planes), scan.to(own.dtype))
+    return own
+
+
+def own_pair(
+    own: Tensor,
+    acquisition: Acquisition,
+    axis: int,
+    *,
+    noise: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> OwnPair:
+    """Degrade the sharp image of a scan along one of its sharp axes, as its slices are degraded.
+
+    Factor and profile are those of the slices, in voxels: 4 times coarser along an axis of
+    0.5 mm gives slices every 2 mm. What the last whole slice does not cover is cut off.
+
+    Args:
+        own: from `own_volume`, or a part of it that is cut along the sharp axes.
+        acquisition: of the scan.
+        axis: one of `sharp_axes`, with at least `fewest_voxels`.
+        noise: standard deviation of Gaussian noise to add to the degraded scan, in the unit of
+            `own`. Averaging over a slice takes noise away that a measured slice has.
+        generator: of the noise.
+    """
+    coarse = acquisition.axes[acquisition.coarse_axis]
+    spacing = [sampling.low_mm for sampling in acquisition.axes]
+    spacing[acquisition.coarse_axis] = coarse.fine_mm
+    low_count = int(own.shape[axis] / coarse.factor + 1e-6)
+    fine_count = min(own.shape[axis], round(low_count * coarse.factor))
+    reference = own.narrow(axis, 0, fine_count)
+    axes = [_untouched(n, mm) for n, mm in zip(reference.shape, spacing, strict=True)]
+    axes[axis] = AxisSampling(
+        fine_count=fine_count,
+        fine_mm=spacing[axis],
+        low_count=low_count,
+        low_mm=coarse.factor * spacing[axis],
+        width_mm=coarse.kernel_mm / coarse.fine_mm * spacing[axis],
+        profile=coarse.profile,
+    )
+    degraded = Acquisition((axes[0], axes[1], axes[2]))
+    scan = acquire(reference.float(), degraded)
+    if noise > 0:
+        scan = scan + noise * torch.randn(scan.shape, generator=generator)
+    planes = measured_planes(coarse)
+    return OwnPair(scan, degraded, reference, planes, acquisition.coarse_axis)
+
+
+def _untouched(count: int, mm: float) -> AxisSampling:
+    return AxisSampling(count, mm, count, mm)
