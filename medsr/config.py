@@ -50,6 +50,7 @@ class DataConfig(Page):
     cache: str = "runs/cache"
     train: tuple[CaseConfig, ...]
     validate_: tuple[CaseConfig, ...] = Field(alias="validate")
+    calibrate: tuple[CaseConfig, ...] = ()  # for intervals; where empty, those of validate
 
 
 class DrawConfig(Page):

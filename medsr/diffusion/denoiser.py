@@ -30,7 +30,8 @@ class Denoiser(nn.Module):
     Args:
         network: maps (image [B, 1 + C, H, W], noise level [B], features [B, F]) to [B, 1, H, W];
             of blocks, every [.., H, W] here is [.., D, H, W]. Its `at` (noise level [1], features
-            [1, F], data type) gives the same for one noise level and acquisition.
+            [1, F], data type) gives the same for one noise level and acquisition. A network may
+            give a second channel: ln of the scale of its error.
         mean_network: another such network, in its place from SIGMA_MAX on.
     """
 
@@ -48,21 +49,33 @@ class Denoiser(nn.Module):
             features: numbers that describe the acquisition, [B, F].
         """
         if self.mean_network is None:
-            return _forward(self.network, noisy, sigma, cond, features)
+            return _forward(self.network, noisy, sigma, cond, features)[:, :1]
         top = sigma >= SIGMA_MAX
         denoised = torch.empty_like(noisy)
         for network, chosen in ((self.network, ~top), (self.mean_network, top)):
             if bool(chosen.any()):
                 part = noisy[chosen], sigma[chosen], cond[chosen], features[chosen]
-                denoised[chosen] = _forward(network, *part)
+                denoised[chosen] = _forward(network, *part)[:, :1]
         return denoised
+
+    def mean_and_scale(self, cond: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The posterior mean of the residual and the scale of its error, [B, 1, H, W] each.
+
+        Of a network with a scale head only; cond and features as in `forward`.
+        """
+        network = self.network if self.mean_network is None else self.mean_network
+        sigma = torch.full((len(cond),), SIGMA_MAX, device=cond.device)
+        found = _forward(network, torch.zeros_like(cond[:, :1]), sigma, cond, features)
+        return found[:, :1], found[:, 1:]
 
     def at(
         self, sigma: float, features: Tensor, dtype: torch.dtype
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The denoiser of one noise level and acquisition, from (noisy, cond) as above.
 
-        What follows from these two alone is worked out here, once.
+        What follows from these two alone is worked out here, once. It gives the denoised residual
+        [B, 1, H, W] or, where the network has a scale head, [B, 2, H, W]: beside it the scale of
+        its error.
 
         Args:
             sigma: > 0.
@@ -89,15 +102,16 @@ def _c_noise(sigma: Tensor) -> Tensor:
 def _denoised(
     network: Callable[[Tensor], Tensor], noisy: Tensor, sigma: Tensor, cond: Tensor
 ) -> Tensor:
-    """D; table 1 with sigma_data = 1."""
+    """D, table 1 with sigma_data = 1; and the scale of its error, from a network that has one."""
     s = _beside(sigma, noisy)
     noisy = noisy.where(s < SIGMA_MAX, 0.0)
     c_skip = 1 / (s**2 + 1)
     c_out = s / (s**2 + 1).sqrt()
     c_in = 1 / (s**2 + 1).sqrt()
     # Conditioning by channel concatenation.
-    raw = network(torch.cat([(c_in * noisy).to(cond.dtype), cond], dim=1))
-    return c_skip * noisy + c_out * raw.float()
+    raw = network(torch.cat([(c_in * noisy).to(cond.dtype), cond], dim=1)).float()
+    denoised = c_skip * noisy + c_out * raw[:, :1]
+    return denoised if raw.shape[1] == 1 else torch.cat([denoised, c_out * raw[:, 1:].exp()], 1)
 
 
 def denoising_loss(

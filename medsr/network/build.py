@@ -73,25 +73,32 @@ def build_denoiser(settings: Mapping[str, Any], features: int) -> Denoiser:
     Raises:
         UsageError: an unknown kind.
     """
-    network = build_network(settings, features)
-    own = build_network(settings, features) if settings.get("mean_network") else None
-    return Denoiser(network, own)
+    scaled = bool(settings.get("scale_head"))
+    if not settings.get("mean_network"):
+        return Denoiser(build_network(settings, features, scale_head=scaled))
+    own = build_network(settings, features, scale_head=scaled)
+    return Denoiser(build_network(settings, features), own)
 
 
-def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:
+def build_network(
+    settings: Mapping[str, Any], features: int, *, scale_head: bool = False
+) -> nn.Module:
     """The network of a configuration or of a model card.
 
     Args:
         settings: the fields of `config.NetworkConfig`.
         features: length of the acquisition vector.
+        scale_head: whether it also gives the scale of its error.
 
     Raises:
-        UsageError: an unknown kind.
+        UsageError: an unknown kind, or a kind that has no scale head.
     """
     check_settings(settings, features)
     channels = 1 + 1 + 2 * int(settings["context"]) + 2  # noisy, upsampled, neighbours, phase
     widths = tuple(int(n) for n in settings["widths"])
     if settings["kind"] == "monai":
+        if scale_head:
+            raise UsageError("A network of kind monai has no scale head; leave out scale_head.")
         return MonaiUNet(channels=channels, features=features, widths=widths)
     return UNet(
         channels=channels,
@@ -101,6 +108,7 @@ def build_network(settings: Mapping[str, Any], features: int) -> nn.Module:
         strides=settings["strides"],
         fold=settings["fold"],
         embedding=int(settings["embedding"]),
+        scale_head=scale_head,
     )
 
 

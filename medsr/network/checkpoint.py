@@ -48,7 +48,8 @@ class ModelCard:
         name: of the model.
         description: one line.
         modality: MR or CT.
-        network: the fields of `config.NetworkConfig`.
+        network: the fields of `config.NetworkConfig`; `scale_head` where the posterior mean comes
+            with the scale of its error (`training.scale`).
         features: length of the acquisition vector.
         residual_std: the unit of the residual, over the intensity gain.
         ranges: what was trained on, e.g. {"factor": [1.5, 8]}; see `config.DrawConfig` and

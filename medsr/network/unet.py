@@ -27,6 +27,9 @@ from medsr.network.blocks import (
 
 __all__ = ["UNet"]
 
+#: Channels between the two layers of a scale head.
+SCALE_WIDTH = 32
+
 
 class UNet(nn.Module):
     """Residual U-Net with additive skips.
@@ -41,6 +44,8 @@ class UNet(nn.Module):
         fold: (H, W) voxels that the stem folds into channels; three numbers, here and in each of
             the strides, make it a network for blocks (D, H, W).
         embedding: length of the conditioning vector.
+        scale_head: a second head on the same last features gives ln of the scale of the error at
+            each voxel, as a second channel (`training.scale`).
 
     Raises:
         UsageError: the lists do not fit together.
@@ -56,6 +61,7 @@ class UNet(nn.Module):
         strides: Sequence[tuple[int, ...]],
         fold: tuple[int, ...],
         embedding: int,
+        scale_head: bool = False,
     ) -> None:
         super().__init__()
         if not len(widths) == len(blocks) == len(strides) + 1:
@@ -87,8 +93,10 @@ class UNet(nn.Module):
         )
         self.up_blocks = nn.ModuleList(level(k) for k in inner)
         self.head = conv(widths[0], folded, 3, padding=1)
-        for parameter in self.head.parameters():
-            nn.init.zeros_(parameter)
+        self.scale_head = _scale_head(conv, widths[0], folded) if scale_head else None
+        for last in [self.head, *([] if self.scale_head is None else [self.scale_head[-1]])]:
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     @property
     def multiple(self) -> tuple[int, ...]:
@@ -96,7 +104,10 @@ class UNet(nn.Module):
         return tuple(math.prod(factors) for factors in zip(self.fold, *self.strides, strict=True))
 
     def forward(self, image: Tensor, c_noise: Tensor, features: Tensor) -> Tensor:
-        """[B, channels, *sides], [B], [B, features] -> [B, 1, *sides]; any sides."""
+        """[B, channels, *sides], [B], [B, features] -> [B, 1, *sides]; any sides.
+
+        With a scale head [B, 2, *sides].
+        """
         with full_precision(image):
             embedded = self.embed(c_noise, features)
         return self._through(image, embedded)
@@ -135,6 +146,14 @@ class UNet(nn.Module):
             x = unfold(self.grow[k](x), self.strides[k]).add_(skips[k])
             for block in self.up_blocks[k]:  # type: ignore[attr-defined]
                 x = block(x, embedded)
-        out = unfold(self.head(nn.functional.silu(x, inplace=True)), self.fold)
+        x = nn.functional.silu(x, inplace=True)
+        heads = (self.head,) if self.scale_head is None else (self.head, self.scale_head)
+        out = torch.cat([unfold(head(x), self.fold) for head in heads], dim=1)
         whole = tuple(slice(side) for side in sides)
         return out[(slice(None), slice(None), *whole)]
+
+
+def _scale_head(conv: Any, width: int, folded: int) -> nn.Sequential:
+    """Two layers: what ranks errors is not linear in features that were learned for the image."""
+    first = conv(width, SCALE_WIDTH, 3, padding=1)
+    return nn.Sequential(first, nn.SiLU(), conv(SCALE_WIDTH, folded, 3, padding=1))

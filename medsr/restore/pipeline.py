@@ -23,7 +23,7 @@ from medsr.audit.conformal import Interval
 from medsr.audit.null_space import NullSpace, null_space_component, null_space_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise, Sampler, multistep
-from medsr.diffusion.schedule import SIGMA_MAX, sampling_sigmas
+from medsr.diffusion.schedule import sampling_sigmas
 from medsr.intensity import FOREGROUND, Scaling, scaling_for
 from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark
@@ -34,9 +34,8 @@ from medsr.restore.options import Options, takes_turns
 from medsr.restore.plan import Plan
 from medsr.restore.profile_check import check_profile
 from medsr.restore.running import Running
-from medsr.restore.slice_denoiser import Network, slice_denoiser
-from medsr.restore.upsampled import STATE, Upsampled
-from medsr.volume import geometry
+from medsr.restore.slice_denoiser import Network, SliceDenoiser, slice_denoiser
+from medsr.restore.upsampled import STATE, Upsampled, on_fine_grid
 from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
@@ -82,6 +81,7 @@ class _Case:
     Attributes:
         denoise: the model over the whole volume.
         first: the posterior mean of the residual, [X', Y', Z'], on the CPU.
+        scale: of its error, over the intensity gain, like it; None where the model gives none.
         upsampled: the scan on the fine grid.
         measured: the scan and what a result may not contradict.
         tolerance: of the strength of detail of samples; see `detail_strength`.
@@ -90,6 +90,7 @@ class _Case:
 
     denoise: Denoise
     first: Tensor
+    scale: Tensor | None
     upsampled: Upsampled
     measured: DataConsistency
     tolerance: float | None
@@ -145,10 +146,10 @@ def _case(
         _counted(options, running),
         in_turn=takes_turns(options.steps, options.quick),
     )
-    first = denoise(_zeros(acquisition, running), SIGMA_MAX, 0).cpu()
+    first, scale = _mean_and_scale(denoise, acquisition, running, card.residual_std)
     used = check_profile(first, upsampled)
     measured = DataConsistency.of(scan, used, noise=level, floor=floor, mode=options.consistency)
-    return _Case(denoise, first, upsampled, measured, card.detail_tolerance, running)
+    return _Case(denoise, first, scale, upsampled, measured, card.detail_tolerance, running)
 
 
 def _restored(
@@ -167,10 +168,10 @@ def _restored(
     wanted = plan.options.null_space_map
     component = null_space_component(mean, measured.projector) if wanted else None
     std, width, null_space_map = (
-        None if values is None else _on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
+        None if values is None else on_fine_grid(volume, acquisition, values.mul_(scaling.gain))
         for values in (deviation, half_width, component)
     )
-    result = _on_fine_grid(volume, acquisition, mean.mul_(scaling.gain).add_(scaling.offset))
+    result = on_fine_grid(volume, acquisition, mean.mul_(scaling.gain).add_(scaling.offset))
     padding = volume.padding and volume.padding.on_grid(volume.affine, result.affine, result.shape)
     result = replace(result, stored_as_integers=volume.stored_as_integers, padding=padding)
     return Restored(
@@ -192,9 +193,13 @@ def _noise_level(low: NDArray[np.float32], acquisition: Acquisition, scaling: Sc
     return estimate_noise(low, acquisition.coarse_axis, above=above) / scaling.gain
 
 
-def _zeros(acquisition: Acquisition, running: Running) -> Tensor:
-    """At SIGMA_MAX the denoiser looks at the condition alone."""
-    return torch.zeros(acquisition.fine_shape, dtype=STATE, device=running.device)
+def _mean_and_scale(
+    denoise: SliceDenoiser, acquisition: Acquisition, running: Running, unit: float
+) -> tuple[Tensor, Tensor | None]:
+    """The posterior mean of the residual, and the scale of its error over the gain; on the CPU."""
+    nothing = torch.zeros(acquisition.fine_shape, dtype=STATE, device=running.device)
+    mean, scale = denoise.mean_and_scale(nothing)
+    return mean.cpu(), None if scale is None else scale.mul_(unit).cpu()
 
 
 def _counted(options: Options, running: Running) -> Callable[[float], None]:
@@ -277,19 +282,4 @@ def _audit(
         (measured.at(chunk).square_by_slice(mean[chunk], axis) * measured.scan[chunk].numel())
         for chunk in chunks
     )
-    root = torch.as_tensor(squares / measured.scan.numel()).sqrt()
-    return null_space, tuple(float(v) for v in root)
-
-
-def _on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> Volume:
-    spacing = [axis.fine_mm for axis in acquisition.axes]
-    affine, _ = geometry.refined_grid(volume.affine, volume.shape, spacing)
-    return replace(
-        volume,
-        voxels=values.numpy(),
-        affine=affine,
-        padding=None,
-        slice_thickness_mm=acquisition.axes[acquisition.coarse_axis].fine_mm,
-        stored_as_integers=False,
-        digest="",
-    )
+    return null_space, tuple(torch.as_tensor(squares / measured.scan.numel()).sqrt().tolist())

@@ -1,7 +1,7 @@
 """Denoiser of the whole volume, built on the slice network.
 
 Each call goes slice by slice in one or both of the orientations that contain the coarse axis; of
-both it takes the average.
+both it takes the average. So it does of the scale of the error, where the network gives it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor
 
 from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.diffusion.denoiser import Denoiser
-from medsr.diffusion.samplers import Denoise
+from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.running import Running
 from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
 from medsr.restore.upsampled import Upsampled
 
-__all__ = ["Network", "slice_denoiser"]
+__all__ = ["Network", "SliceDenoiser", "slice_denoiser"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,72 @@ class _View:
         return sum(box.voxels * (box.stack.stop - box.stack.start) for box in self.boxes)
 
 
+@dataclass(frozen=True, eq=False)
+class SliceDenoiser:
+    """A denoiser of the residual over a whole volume [X', Y', Z'] on the network's device.
+
+    Attributes:
+        network: the model.
+        condition: the upsampled scan, [X', Y', Z'], and phase its phase map [2, W]: on the device.
+        views: the orientations.
+        count: called with the share of an evaluation that is done, at last with 1.
+        in_turn: see `slice_denoiser`.
+    """
+
+    network: Network
+    condition: Tensor
+    phase: Tensor
+    views: list[_View]
+    count: Callable[[float], None]
+    in_turn: bool
+
+    def __call__(self, x: Tensor, sigma: float, k: int) -> Tensor:
+        """The denoised residual, [X', Y', Z'], in the k-th evaluation; a `samplers.Denoise`."""
+        return self._evaluate(x, sigma, k, channels=1)[0]
+
+    def mean_and_scale(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The posterior mean, [X', Y', Z'], and the scale of its error, like it.
+
+        The scale is None of a model without a scale head.
+
+        Args:
+            x: any values of the volume's shape and data type: at SIGMA_MAX they do not matter.
+        """
+        mean, *scale = self._evaluate(x, SIGMA_MAX, 0, channels=2)
+        return mean, scale[0] if scale else None
+
+    def _evaluate(self, x: Tensor, sigma: float, k: int, *, channels: int) -> list[Tensor]:
+        """The first channels that the network gives, over the whole volume: [X', Y', Z'] each."""
+        chosen = [self.views[k % 2]] if self.in_turn else self.views
+        totals = [torch.zeros_like(x)]
+        work, done = sum(view.work for view in chosen), 0
+        for view in chosen:
+            of_slices = self.network.denoiser.at(sigma, view.features, self.network.running.dtype)
+            noisy = to_slices(x, view.order)
+            for box in view.boxes:
+                for run in _runs(box, self.network.running.voxels_per_call):
+                    place = (run, box.rows, box.columns)
+                    found = of_slices(noisy[place][:, None].float(), self._cond(view, box, run))
+                    found = found[:, :channels]
+                    totals += [torch.zeros_like(x) for _ in range(found.shape[1] - len(totals))]
+                    for total, part in zip(totals, found.unbind(1), strict=True):
+                        to_slices(total, view.order)[place] += part
+                    done += box.voxels * (run.stop - run.start)
+                    self.count(min(done / work, 0.999))
+        self.count(1.0)
+        return [total.div_(len(chosen)) for total in totals]
+
+    def _cond(self, view: _View, box: Box, run: slice) -> Tensor:
+        """The condition of some slices of a box: [n, C, H, W]."""
+        return condition_slices(
+            to_slices(self.condition, view.order)[..., box.rows, box.columns],
+            torch.arange(run.start, run.stop, device=self.condition.device),
+            self.network.context,
+            self.phase[:, box.columns],
+            self.network.running.dtype,
+        )
+
+
 def slice_denoiser(
     network: Network,
     upsampled: Upsampled,
@@ -58,8 +124,8 @@ def slice_denoiser(
     count: Callable[[float], None],
     *,
     in_turn: bool,
-) -> Denoise:
-    """A denoiser of the residual over a whole volume [X', Y', Z'] on the network's device.
+) -> SliceDenoiser:
+    """The denoiser of a scan.
 
     All that it needs goes to the device once, here; nothing leaves it between the evaluations.
 
@@ -75,9 +141,6 @@ def slice_denoiser(
     acquisition = upsampled.acquisition
     w_axis = acquisition.coarse_axis
     device = network.running.device
-    condition = upsampled.condition.to(device)
-    dtype = network.running.dtype
-    phase = phase_channels(acquisition.axes[w_axis]).to(device)
     views = [
         _View(
             order,
@@ -86,31 +149,9 @@ def slice_denoiser(
         )
         for order in orientations(w_axis)
     ]
-
-    def denoise(x: Tensor, sigma: float, k: int) -> Tensor:
-        chosen = [views[k % 2]] if in_turn else views
-        total = torch.zeros_like(x)
-        work, done = sum(view.work for view in chosen), 0
-        for view in chosen:
-            of_slices = network.denoiser.at(sigma, view.features, dtype)
-            stack, noisy, out = (to_slices(v, view.order) for v in (condition, x, total))
-            for box in view.boxes:
-                for run in _runs(box, network.running.voxels_per_call):
-                    place = (run, box.rows, box.columns)
-                    index = torch.arange(run.start, run.stop, device=device)
-                    cond = condition_slices(
-                        stack[..., box.rows, box.columns],
-                        index,
-                        network.context,
-                        phase[:, box.columns],
-                        dtype,
-                    )
-                    out[place] += of_slices(noisy[place][:, None].float(), cond)[:, 0]
-                    count(min((done := done + box.voxels * len(index)) / work, 0.999))
-        count(1.0)
-        return total.div_(len(chosen))
-
-    return denoise
+    condition = upsampled.condition.to(device)
+    phase = phase_channels(acquisition.axes[w_axis]).to(device)
+    return SliceDenoiser(network, condition, phase, views, count, in_turn)
 
 
 def _runs(box: Box, voxels: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,8 +10,10 @@ from torch import Tensor
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.resample import upsample
 from medsr.restore.chunks import Chunk, chunks_of
+from medsr.volume import geometry
+from medsr.volume.volume import Volume
 
-__all__ = ["STATE", "Upsampled"]
+__all__ = ["STATE", "Upsampled", "on_fine_grid"]
 
 #: What whole volumes on the fine grid are kept in while the sampler walks: half of the memory.
 #: The image itself is put together in single precision.
@@ -50,3 +52,18 @@ class Upsampled:
         return upsample(self.scan[chunk], self.acquisition).add_(
             residual[chunk].float(), alpha=self.unit
         )
+
+
+def on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> Volume:
+    """Values [X', Y', Z'] as a volume: on the fine grid of a scan."""
+    spacing = [axis.fine_mm for axis in acquisition.axes]
+    affine, _ = geometry.refined_grid(volume.affine, volume.shape, spacing)
+    return replace(
+        volume,
+        voxels=values.numpy(),
+        affine=affine,
+        padding=None,
+        slice_thickness_mm=acquisition.axes[acquisition.coarse_axis].fine_mm,
+        stored_as_integers=False,
+        digest="",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from medsr.config import TrainConfig
 from medsr.diffusion.denoiser import Denoiser
@@ -52,13 +52,19 @@ def begin_with(
             narrow(other, own, run)
             continue
         try:
-            own.load_state_dict(other.state_dict())
+            own.load_state_dict(_without_scale_head(other))
         except RuntimeError:
             raise UsageError(
                 f"{path.name}: the weights given by init do not fit the network of the "
                 "configuration."
             ) from None
     return card.residual_std
+
+
+def _without_scale_head(network: nn.Module) -> dict[str, Tensor]:
+    """Its weights; the scale of an error is learned last (`training.scale`)."""
+    weights = network.state_dict()
+    return {name: v for name, v in weights.items() if not name.startswith("scale_head.")}
 
 
 def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Module, nn.Module]]:

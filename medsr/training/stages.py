@@ -27,6 +27,7 @@ from medsr.network.checkpoint import load_card, weights_digest
 from medsr.pages import fault_words, load_page
 from medsr.training.calibrate import calibrate, write_calibration
 from medsr.training.combine import combine
+from medsr.training.scale import learn_scale
 from medsr.volume.atomic import write_text
 
 __all__ = ["Stage", "State", "load_stages", "run_stages", "state_of"]
@@ -54,6 +55,13 @@ class CombineStage(TrainConfig):
     mean: str
 
 
+class ScaleStage(TrainConfig):
+    """Give a model the scale of the error of its posterior mean."""
+
+    kind: Literal["scale"]
+    weights: str
+
+
 class CalibrateStage(TrainConfig):
     """Give a model its intervals, its training statistics and its final card."""
 
@@ -62,10 +70,11 @@ class CalibrateStage(TrainConfig):
     card: CardConfig
 
 
-Settings = TrainStage | CombineStage | CalibrateStage
+Settings = TrainStage | CombineStage | ScaleStage | CalibrateStage
 KINDS: dict[str, type[Settings]] = {
     "train": TrainStage,
     "combine": CombineStage,
+    "scale": ScaleStage,
     "calibrate": CalibrateStage,
 }
 
@@ -142,7 +151,7 @@ def _load_stage(file: Path, overrides: Sequence[str]) -> Stage:
             named = [settings.init, settings.teacher, settings.mean_teacher]
         case CombineStage():
             named = [settings.samples, settings.mean]
-        case CalibrateStage():
+        case ScaleStage() | CalibrateStage():
             named = [settings.weights]
     output = root / file.stem / f"{file.stem}.safetensors"
     if isinstance(settings, CalibrateStage):
@@ -219,6 +228,8 @@ def _run(stage: Stage, *, resume: bool, note: Callable[[str], None]) -> None:
             _train(stage, settings, resume=resume)
         case CombineStage():
             combine(stage.starts[0], stage.starts[1], stage.output)
+        case ScaleStage() as settings:
+            learn_scale(settings, stage.starts[0], stage.output, note)
         case CalibrateStage() as settings:
             _release(stage, settings, note)
     _write_marker(stage.marker, digest, weights_digest(stage.output))

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from medsr.diffusion.denoiser import Denoiser
-from medsr.errors import InputError
+from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.errors import InputError, UsageError
 from medsr.network.blocks import fold, unfold
-from medsr.network.build import build_network
+from medsr.network.build import build_denoiser, build_network
 from medsr.network.checkpoint import ModelCard, load_card, load_model, save_model
 from medsr.network.unet import UNet
 
@@ -182,3 +183,22 @@ def test_a_card_of_a_network_that_is_none_is_refused(tmp_path, change):
     path.with_suffix(".json").write_text(json.dumps(page))
     with pytest.raises(InputError, match="card"):
         load_model(path)
+
+
+def test_a_scale_head_starts_at_zero_and_leaves_the_image(tmp_path):
+    plain = small_denoiser()
+    scaled = build_denoiser({**SMALL, "scale_head": True}, 4)
+    scaled.load_state_dict(plain.state_dict(), strict=False)
+    cond, features = torch.rand(1, 5, 9, 17), torch.rand(4)
+    expected = plain.at(SIGMA_MAX, features, torch.float32)(torch.zeros(1, 1, 9, 17), cond)
+    found = scaled.at(SIGMA_MAX, features, torch.float32)(torch.zeros(1, 1, 9, 17), cond)
+    assert torch.equal(found[:, :1], expected)
+    assert torch.allclose(found[:, 1:], torch.ones(()), atol=2e-3)  # exp(0), c_out near 1
+    save_model(scaled, card(network={**SMALL, "scale_head": True}), tmp_path / "s.safetensors")
+    again, _ = load_model(tmp_path / "s.safetensors")
+    assert again.network.scale_head is not None
+
+
+def test_networks_of_monai_have_no_scale_head():
+    with pytest.raises(UsageError, match="no scale head"):
+        build_network({**SMALL, "kind": "monai"}, 4, scale_head=True)

@@ -70,3 +70,21 @@ def test_a_posterior_mean_takes_both():
 
 def test_steps_take_one_after_the_other_whatever_was_evaluated_before():
     assert heights(True, [0, 1, 2, 1, 2]) == [[Y], [X], [Y], [X], [Y]]
+
+
+def test_the_scale_is_that_of_both_orientations_averaged():
+    class Scaled:
+        """Gives each orientation's height as its scale; the mean is 1."""
+
+        def at(self, sigma, features, dtype):
+            return lambda noisy, cond: torch.cat(
+                [torch.ones_like(noisy), torch.full_like(noisy, noisy.shape[2])], dim=1
+            )
+
+    upsampled = Upsampled.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
+    network = Network(Scaled(), 1, Running(dtype=torch.float32, voxels_per_call=10**6))
+    denoise = slice_denoiser(network, upsampled, 0.0, lambda share: None, in_turn=False)
+    mean, scale = denoise.mean_and_scale(torch.zeros(X, Y, Z))
+    assert mean.unique().tolist() == [1.0]
+    assert scale.unique().tolist() == [(X + Y) / 2]
+    assert denoise(torch.zeros(X, Y, Z), 1.0, 1).shape == (X, Y, Z)

@@ -135,7 +135,7 @@ def test_a_folder_without_stages_and_unknown_kinds_are_refused(folder, tmp_path)
     with pytest.raises(InputError, match="no stage"):
         load_stages(tmp_path)
     write_page(folder / "05-odd.yaml", {"extends": "../base.yaml", "kind": "polish"})
-    with pytest.raises(UsageError, match="'kind' must be one of train, combine, calibrate"):
+    with pytest.raises(UsageError, match="'kind' must be one of train, combine, scale, calibrate"):
         load_stages(folder)
     write_page(
         folder / "05-odd.yaml", {"extends": "../base.yaml", "kind": "combine", "mean": "a/b"}

@@ -1,0 +1,181 @@
+"""A scale head: beside the posterior mean, how far it may be off at each voxel.
+
+The network of the posterior mean gets a second head, which learns alone: all other weights stay,
+so the posterior mean does not change and training takes minutes. Its output is ln of a quantile of
+the absolute error, learned by the pinball loss (Koenker and Bassett 1978, Econometrica 46:33; for
+images Angelopoulos et al. 2022, im2im-uq, arXiv:2202.05265). The loss is of ln |error|, since a
+quantile goes through every rising function: so dark and bright scans, edges and flat tissue weigh
+the same. What is learned ranks voxels; its size is calibrated afterwards
+(`training.calibrate`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from medsr.config import TrainConfig
+from medsr.diffusion.denoiser import Denoiser
+from medsr.errors import OutputError, UsageError
+from medsr.network.build import build_denoiser
+from medsr.network.checkpoint import load_card, load_model, parameter_count, save_model
+from medsr.training.batches import Batch, Batches, Share, fine_cases
+from medsr.training.cases import load_cases
+
+__all__ = ["learn_scale", "pinball", "with_scale_head"]
+
+#: The quantile of the absolute error that is learned.
+QUANTILE = 0.9
+
+#: Added to the absolute error, in units of the residual: errors in air are too small to learn.
+LEAST_ERROR = 0.05
+
+#: Share of the latest step in the loss that is reported.
+MOVING = 0.05
+
+#: What the head gives before it has learned: ln of a usual error, in units of the residual.
+START = -1.0
+
+
+def pinball(log_scale: Tensor, error: Tensor) -> Tensor:
+    """The mean pinball loss of ln |error| for the quantile `QUANTILE`.
+
+    Args:
+        log_scale: ln of the scale, any shape.
+        error: like it, in units of the residual.
+    """
+    beyond = (error.abs() + LEAST_ERROR).log() - log_scale
+    return torch.maximum(QUANTILE * beyond, (QUANTILE - 1) * beyond).mean()
+
+
+def with_scale_head(path: Path) -> tuple[Denoiser, nn.Module]:
+    """A model with a new scale head, and the head, which alone learns.
+
+    Raises:
+        InputError: the model is missing or damaged.
+        UsageError: it has a scale head, or is of a kind that has none.
+    """
+    start, card = load_model(path)
+    if card.network.get("scale_head"):
+        raise UsageError(f"{path.name}: this model has a scale head already.")
+    denoiser = build_denoiser({**card.network, "scale_head": True}, card.features)
+    denoiser.load_state_dict(start.state_dict(), strict=False)
+    denoiser.eval().requires_grad_(False)
+    head: nn.Sequential = (denoiser.mean_network or denoiser.network).scale_head  # type: ignore[assignment]
+    nn.init.constant_(head[-1].bias, START)  # type: ignore[arg-type]
+    return denoiser, head.requires_grad_(True)
+
+
+def learn_scale(
+    config: TrainConfig, weights: Path, output: Path, note: Callable[[str], None]
+) -> None:
+    """Give a model a scale head and train it; goes on from `last.ckpt` beside the output.
+
+    Args:
+        config: the scans, how they are drawn, how long; only scans of the model's modality count.
+        weights: of the model.
+        output: weights to write, with their card.
+        note: called with a line on the progress.
+
+    Raises:
+        InputError: the model or a scan is missing or damaged.
+        UsageError: the model cannot get a scale head.
+        OutputError: the output cannot be written.
+    """
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    torch.manual_seed(config.seed)
+    denoiser, head = with_scale_head(weights)
+    card = load_card(weights.with_suffix(".json"))
+    loss = _train(_of_own_scans(config), denoiser, head, card.residual_std, output, note)
+    training = {
+        **card.training,
+        "parameters": parameter_count(denoiser),
+        "scale_head": {"steps": config.trainer.steps, "loss": round(loss, 4)},
+    }
+    settings = {**card.network, "scale_head": True}
+    save_model(denoiser, replace(card, network=settings, training=training), output)
+
+
+def _of_own_scans(config: TrainConfig) -> TrainConfig:
+    data = config.data.model_copy(update={"train": config.own_scans})
+    return config.model_copy(update={"data": data})
+
+
+def _train(
+    config: TrainConfig,
+    denoiser: Denoiser,
+    head: nn.Module,
+    unit: float,
+    output: Path,
+    note: Callable[[str], None],
+) -> float:
+    """Train the head; returns the moving average of the loss."""
+    scans = fine_cases(
+        load_cases(config.data.train, config.data, config.modality), config.data.train
+    )
+    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rate, steps = config.optimizer.learning_rate, config.trainer.steps
+    optimizer = torch.optim.AdamW(head.parameters(), lr=rate)
+    checkpoint = output.with_name("last.ckpt")
+    first, average = _resumed(checkpoint, head, optimizer)
+    batches = Batches(scans, config, first, Share())
+    for step, batch in zip(range(first, steps), batches, strict=False):
+        for group in optimizer.param_groups:
+            warm = min(1.0, (step + 1) / config.optimizer.warmup_steps)
+            group["lr"] = rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+        loss = _loss(denoiser, batch, unit)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        found = float(loss.detach())
+        average = found if average is None else average + MOVING * (found - average)
+        if (step + 1) % config.trainer.checkpoint_every == 0:
+            note(f"  step {step + 1} of {steps}: loss {average:.3f}")
+            _save(checkpoint, step + 1, average, head, optimizer)
+    return average or 0.0
+
+
+def _loss(denoiser: Denoiser, batch: Batch, unit: float) -> Tensor:
+    mean, scale = denoiser.mean_and_scale(batch["cond"], batch["features"])
+    return pinball(scale.log(), batch["residual"] / unit - mean)
+
+
+def _save(
+    path: Path, step: int, loss: float, head: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """All that the next steps follow from; complete or absent."""
+    partial = path.with_suffix(".partial")
+    kept = {f"head/{name}": value for name, value in head.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        kept |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {name: value.contiguous() for name, value in kept.items()}
+        save_file({**kept, "at": torch.tensor([step, loss], dtype=torch.float64)}, partial)
+        partial.replace(path)
+    except OSError as fault:
+        raise OutputError(f"{path.name}: cannot be written ({fault.strerror}).") from None
+
+
+def _resumed(
+    path: Path, head: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, float | None]:
+    """The step to go on with and the loss so far; the head and its optimiser as they were."""
+    if not path.is_file():
+        return 0, None
+    kept = load_file(path)
+    step, loss = kept.pop("at").tolist()
+    states: dict[int, dict[str, Tensor]] = {}
+    for name in [name for name in kept if name.startswith("optimizer/")]:
+        _, index, inner = name.split("/")
+        states.setdefault(int(index), {})[inner] = kept.pop(name)
+    head.load_state_dict({name.removeprefix("head/"): value for name, value in kept.items()})
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    return int(step), float(loss)
