@@ -35,7 +35,7 @@ from medsr.volume.volume import Volume
 
 def turned(scan: Volume, count: int) -> Iterator[tuple[int, np.ndarray]]:
     """Each in-plane axis and the middle slices as [slices, other axis, this axis]."""
-    stack = scan.slice_axis if scan.slice_axis is not None else int(np.argmax(scan.spacing_mm))
+    stack = scan.through_plane_axis
     first = max(0, (scan.shape[stack] - count) // 2)
     voxels = np.take(scan.voxels, range(first, min(first + count, scan.shape[stack])), axis=stack)
     a, b = (k for k in range(3) if k != stack)

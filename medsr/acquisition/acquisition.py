@@ -167,9 +167,7 @@ def for_scan(
         UsageError: `slice_thickness_mm` cannot, or there is no such profile.
     """
     spacing = volume.spacing_mm
-    slice_axis = volume.slice_axis
-    if slice_axis is None:
-        slice_axis = max(range(3), key=lambda k: spacing[k])
+    slice_axis = volume.through_plane_axis
     shape = slice_profile(profile or volume.slice_profile or Profile.GAUSSIAN)
     thickness = _thickness(volume, spacing[slice_axis], slice_thickness_mm)
     in_plane_mm = min(spacing[k] for k in range(3) if k != slice_axis)

@@ -10,7 +10,10 @@ from medsr.errors import Refused, UsageError
 from medsr.evaluation.compare import Measured, evaluate_pair
 from medsr.evaluation.evaluation import BASELINES, Evaluation
 from medsr.evaluation.pairing import CaseFiles
+from medsr.restore.options import Options
+from medsr.restore.slice_profile import choose_slice_profile
 from medsr.volume import formats
+from medsr.volume.modality import Modality
 from medsr.volume.placement import common_box, place
 from medsr.volume.volume import Volume
 
@@ -79,17 +82,31 @@ def evaluate_loaded(loaded: Loaded) -> Evaluation:
         loaded.reference,
         loaded.estimates,
         loaded.mask,
-        measured=None if loaded.low is None else measured_by(loaded.low),
+        measured=None
+        if loaded.low is None
+        else measured_by(loaded.low, loaded.reference.modality),
         labels=loaded.labels,
         baselines=() if loaded.low is None else BASELINES,
     )
 
 
-def measured_by(low: Volume) -> Measured:
-    """The low scan and its scanner, for the consistency of estimates with it."""
-    axis = max(range(3), key=lambda k: low.spacing_mm[k])
+def measured_by(low: Volume, modality: Modality | None = None) -> Measured:
+    """The low scan and its scanner, for the consistency of estimates with it.
+
+    The slices have the thickness that an enhancement would use: the header's, unless the scan
+    contradicts it.
+
+    Args:
+        low: the measured scan.
+        modality: of a scan that does not say it; MR where nobody does.
+    """
+    known = replace(low, modality=low.modality or modality or Modality.MR)
+    finest = [min(low.spacing_mm)] * 3
+    chosen = choose_slice_profile(known, finest, Options())
+    thickness = low.slice_thickness_mm if chosen.thickness_mm is None else chosen.thickness_mm
+    scanner = replace(low, slice_thickness_mm=thickness)
     return Measured(
         volume=low,
-        slice_axis=axis if low.slice_axis is None else low.slice_axis,
-        predict=lambda estimate: predicted_scan(low, estimate),
+        slice_axis=low.through_plane_axis,
+        predict=lambda estimate: predicted_scan(scanner, estimate),
     )

@@ -20,13 +20,13 @@ __all__ = [
 #: How the mask begins where none is given.
 FOREGROUND = "foreground of the reference"
 
-#: What a reader is told where there is no measured scan.
+#: The words where there is no measured scan.
 NO_LOW = (
     "Consistency with the measured scan, and cubic interpolation for comparison, need the "
     "thick-slice scan: give it with --low."
 )
 
-#: What a reader is told where the measured scan's fine grid is another one.
+#: The words where the measured scan's fine grid is another one.
 NO_INTERPOLATION = (
     "Without interpolation for comparison: the grid of the thick-slice scan, refined to the "
     "spacing of the estimate, is not the grid of the reference."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 from medsr.acquisition.simulate import interpolated, predicted_scan
 from medsr.errors import Refused
-from medsr.evaluation.case import measured_by
 from medsr.evaluation.evaluation import cell
 from medsr.evaluation.scores import Score
 from medsr.metrics import consistency
@@ -36,16 +36,26 @@ def enhanced_page(enhanced: Enhanced) -> str:
             std=enhanced.std,
             half_width=enhanced.half_width,
             null_space_map=enhanced.null_space_map,
-            slice_axis=measured_by(measured).slice_axis,
+            slice_axis=measured.through_plane_axis,
         ),
         PageText(
             title="Enhanced scan",
             warnings=[str(remark) for remark in enhanced.remarks],
-            tables=[_consistency_table(measured, {"before": before, "enhanced": result})],
+            tables=[
+                _consistency_table(scanner_of(enhanced), {"before": before, "enhanced": result})
+            ],
             provenance=[*provenance_of(facts), *versions()],
             methods=enhancement_words(facts),
         ),
     )
+
+
+def scanner_of(enhanced: Enhanced) -> Volume:
+    """The measured scan with the slice thickness that data consistency used."""
+    findings = enhanced.record.findings
+    if findings is None:
+        return enhanced.measured
+    return replace(enhanced.measured, slice_thickness_mm=findings.consistency_thickness_mm)
 
 
 def _consistency_table(measured: Volume, images: Mapping[str, Volume]) -> Table:

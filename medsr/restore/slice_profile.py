@@ -93,9 +93,7 @@ def choose_slice_profile(
     if options.slice_thickness_mm is not None:
         return SliceProfile(profile, options.slice_thickness_mm, Source.OPTION)
     spacing = volume.spacing_mm
-    axis = volume.slice_axis
-    if axis is None:
-        axis = max(range(3), key=lambda k: spacing[k])
+    axis = volume.through_plane_axis
     step_mm, stated_mm = float(spacing[axis]), volume.slice_thickness_mm
     is_used = step_mm > fine_spacing_mm[axis] * (1 + 1e-6)
     if not is_used or not is_plausible_thickness(stated_mm or step_mm, step_mm):

@@ -103,6 +103,13 @@ class Volume:
         x, y, z = geometry.spacing_mm(self.affine)
         return float(x), float(y), float(z)
 
+    @property
+    def through_plane_axis(self) -> int:
+        """The voxel axis along which slices are stacked; the coarsest where that is not stated."""
+        spacing = self.spacing_mm
+        stated = self.slice_axis
+        return max(range(3), key=lambda k: spacing[k]) if stated is None else stated
+
     def of_modality(self, modality: Modality) -> Volume:
         """The same voxels with a known modality."""
         return replace(self, modality=modality, unit=unit_of(modality))
