@@ -19,7 +19,6 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
 from medsr.acquisition.noise import estimate_noise
-from medsr.audit.conformal import Interval
 from medsr.audit.null_space import NullSpace, null_space_component, null_space_share
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.samplers import Denoise, Sampler, multistep
@@ -29,7 +28,7 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
-from medsr.restore.intervals import half_width_of, interval_for
+from medsr.restore.intervals import AnyInterval, half_width_of, interval_for
 from medsr.restore.options import Options, takes_turns
 from medsr.restore.plan import Plan
 from medsr.restore.profile_check import check_profile
@@ -158,11 +157,11 @@ def _restored(
     case: _Case,
     mean: Tensor,
     deviation: Tensor | None,
-    interval: Interval | None,
+    interval: AnyInterval | None,
 ) -> Restored:
     """The result in the scan's unit, its maps, and what they say of it."""
     volume, acquisition, measured = plan.volume, plan.acquisition, case.measured
-    half_width = half_width_of(mean, deviation, measured, interval)
+    half_width = half_width_of(mean, deviation, measured, interval, scale=case.scale)
     null_space, inconsistency = _audit(mean, measured, case.upsampled)
     residual = measured.residual(mean, case.upsampled.chunks)
     wanted = plan.options.null_space_map

@@ -1,57 +1,53 @@
 """Calibrates the intervals of a model and collects the statistics of its training scans.
 
-Intervals: held-out subjects, middle 96 x 112 x 96 voxels, Gaussian slices of 2, 3, 4 and 6 voxels.
-A row of the table gives the coverage on one subject of an interval fitted on the others.
-Statistics: every training scan of the model's own modality; fine ones degraded to the same
-factors, thick ones as they are.
+Intervals: people who trained nothing, degraded (`training.trials`). A row of the table gives the
+coverage on one person of an interval that was fitted on the others.
+Statistics: every training scan of the model's own modality; fine ones degraded to factors of 2, 3,
+4 and 6, thick ones as they are.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from medsr.acquisition.simulate import degraded_to
 from medsr.audit.conformal import Interval, fit_interval
 from medsr.audit.out_of_distribution import scan_statistics, statistics_ranges
-from medsr.config import TrainConfig
+from medsr.audit.scaled_interval import Trial, fit_scaled
+from medsr.config import CaseConfig, TrainConfig
 from medsr.errors import UsageError
 from medsr.intensity import scaling_for
-from medsr.metrics.foreground import foreground_mask
 from medsr.network.checkpoint import load_card
 from medsr.restore.enhancer import Enhancer
-from medsr.restore.intervals import mode_of
-from medsr.restore.options import DEFAULT_STEPS, Options
-from medsr.restore.pipeline import restore
-from medsr.restore.plan import Plan
+from medsr.restore.intervals import AnyInterval, mode_of
+from medsr.restore.options import DEFAULT_STEPS
 from medsr.training.cases import load_case
+from medsr.training.trials import Mode, Voxels, pairs_of, voxels_of
 from medsr.volume.atomic import write_text
 from medsr.volume.modality import Modality
-from medsr.volume.volume import Volume
 
 __all__ = ["Calibration", "calibrate", "write_calibration"]
 
 FACTORS = (2.0, 3.0, 4.0, 6.0)
 
-#: Sides of the block of a scan that calibration looks at, voxels.
-SIDES = (96, 112, 96)
+#: Modes beside the posterior mean, which take long: of so many people one trial each.
+MEAN: Mode = (1, 1)
+OTHER_MODES: tuple[Mode, ...] = ((DEFAULT_STEPS, 1), (DEFAULT_STEPS, 4))
+OTHER_PEOPLE = 4
 
-#: (steps, samples) of each mode.
-MODES = ((1, 1), (DEFAULT_STEPS, 1), (DEFAULT_STEPS, 4))
-
-#: Half-width = standard deviation: asks `restore` for the uncalibrated one.
-IDENTITY = Interval(0.9, (0.0, 10.0), (0.0, 10.0))
-
-#: Head of the table of coverage.
+#: Head of the table of coverage; the width is the mean half-width, over the intensity gain.
 TABLE_HEAD = (
-    "| mode | subject | covered | on edges | elsewhere | dark | middle | bright |",
-    "|---|---|---|---|---|---|---|---|",
+    "| mode | subject | covered | on edges | elsewhere | dark | middle | bright | half-width "
+    "| PSNR | at least |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -86,16 +82,43 @@ def calibrate(config: TrainConfig, weights: Path, note: Callable[[str], None]) -
             f"{weights.name} is a model for {enhancer.card.modality}; the configuration "
             f"{config.name} is for {config.modality}."
         )
-    if not config.data.validate_:
+    if not (config.data.calibrate or config.data.validate_):
         raise UsageError(f"{config.name}: data.validate lists no scan to calibrate on.")
-    cases = [
-        (case.person, middle(load_case(case, config.data, config.modality)))
-        for case in config.data.validate_
-    ]
+    cases = config.data.calibrate or config.data.validate_
+    people = _by_person(cases)
     for line in TABLE_HEAD:
         note(line)
-    intervals = dict(calibrate_mode(cases, enhancer, mode, note) for mode in MODES)
+    intervals, scaled = {}, bool(enhancer.card.network.get("scale_head"))
+    for mode in (MEAN, *OTHER_MODES):
+        chosen = people if mode == MEAN else dict(list(people.items())[:OTHER_PEOPLE])
+        found = {
+            person: _trials(scans, config, enhancer, mode, number)
+            for number, (person, scans) in enumerate(chosen.items())
+        }
+        intervals[mode_of(*mode)] = calibrate_mode(found, mode, note, scaled=scaled)
     return Calibration(intervals, training_statistics(config))
+
+
+def _by_person(cases: Sequence[CaseConfig]) -> dict[str, list[CaseConfig]]:
+    people: dict[str, list[CaseConfig]] = {}
+    for case in cases:
+        people.setdefault(case.person, []).append(case)
+    return people
+
+
+def _trials(
+    scans: Sequence[CaseConfig], config: TrainConfig, enhancer: Enhancer, mode: Mode, number: int
+) -> list[Voxels]:
+    """All trials of a person; of the modes that take long, one."""
+    found = []
+    for case in scans:
+        scan = load_case(case, config.data, config.modality)
+        scan = replace(scan, modality=Modality(config.modality))
+        for pairs in pairs_of(scan, number, in_plane_only=case.in_plane_only):
+            found.append(voxels_of(pairs, enhancer, mode))
+            if mode != MEAN:
+                return found
+    return found
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
@@ -112,90 +135,78 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
     write_text(json.dumps(card, indent=2) + "\n", path)
 
 
-def middle(volume: Volume) -> Volume:
-    """The central block of a scan."""
-    parts = tuple(
-        slice(max(0, (n - m) // 2), max(0, (n - m) // 2) + m)
-        for n, m in zip(volume.shape, SIDES, strict=True)
-    )
-    return replace(volume, voxels=np.ascontiguousarray(volume.voxels[parts]), slice_axis=2)
+def fitted(people: Sequence[Sequence[Voxels]], *, scaled: bool) -> AnyInterval:
+    """The interval of some people's trials, of a model with a scale head or without."""
+    if scaled:
+        return fit_scaled([[trial_of(v) for v in person] for person in people])
+    spread = [np.concatenate([v.spread for v in person]) for person in people]
+    return fit_interval(spread, [np.concatenate([v.error for v in person]) for person in people])
 
 
-@dataclass(frozen=True, eq=False)
-class Voxels:
-    """Of foreground voxels: predicted deviation and error over the gain, edge or not, and tissue.
+def trial_of(voxels: Voxels) -> Trial:
+    """What `fit_scaled` needs of a trial."""
+    ratio = (np.abs(voxels.error) / np.maximum(voxels.spread, 1e-9)).astype(np.float32)
+    return Trial(ratio, voxels.group, voxels.check, voxels.psnr, voxels.predicted)
 
-    The tissue is the tercile of the true intensity: dark, middle, bright.
+
+def widths(interval: AnyInterval, voxels: Voxels) -> NDArray[np.float32]:
+    """Half-widths of the voxels of a trial, over the gain."""
+    spread = torch.from_numpy(voxels.spread)
+    if isinstance(interval, Interval):
+        return np.asarray(interval.half_width(spread).numpy())
+    group = torch.from_numpy(voxels.group)
+    return np.asarray(interval.half_width(spread, group, voxels.check).numpy())
+
+
+def coverage(interval: AnyInterval, parts: Sequence[Voxels]) -> str:
+    """Cells of the table: shares of voxels inside, mean half-width, PSNR and its bound.
+
+    Of several trials the means; of the bound, that of the trial where it is nearest to failing.
     """
-
-    deviation: np.ndarray
-    error: np.ndarray
-    edge: np.ndarray
-    tissue: np.ndarray
-
-
-def voxels_of(fine: Volume, enhancer: Enhancer, factor: float, steps: int, samples: int) -> Voxels:
-    """Run one mode on one degraded scan."""
-    fine, low, plan = degraded_to(fine, factor)
-    options = Options(steps=steps, samples=samples, interval=True)
-    card = replace(enhancer.card, intervals={mode_of(steps, samples): asdict(IDENTITY)})
-    result = restore(Plan(low, plan, options), enhancer.denoiser, card, enhancer.running)
-    modality = Modality(card.modality)
-    gain = scaling_for(modality, np.asarray(low.voxels)).gain
-    truth = np.asarray(fine.voxels)
-    mask = foreground_mask(truth, modality=modality)
-    slope = np.sqrt(sum(np.square(g) for g in np.gradient(truth)))
-    width = np.zeros(0) if result.half_width is None else np.asarray(result.half_width.voxels)
-    return Voxels(
-        deviation=width[mask] / gain,
-        error=(np.asarray(result.volume.voxels) - truth)[mask] / gain,
-        edge=(slope > np.quantile(slope[mask], 0.8))[mask],
-        tissue=np.digitize(truth[mask], np.quantile(truth[mask], [1 / 3, 2 / 3])),
-    )
+    rows, bounds = [], []
+    for part in parts:
+        width = widths(interval, part)
+        inside = np.abs(part.error) <= width
+        groups = (part.edge, ~part.edge, *(part.tissue == k for k in range(3)))
+        rows.append([inside.mean(), *(inside[g].mean() for g in groups), width.mean()])
+        bounds.append((part.psnr, bound_of(interval, part)))
+    *shares, width = np.mean(rows, axis=0)
+    psnr, bound = min(bounds, key=lambda pair: pair[0] - (pair[1] or 0))
+    least = "" if bound is None else f"{bound:.1f}"
+    cells = [f"{share:.3f}" for share in shares]
+    return " | ".join([*cells, f"{width:.4f}", f"{psnr:.1f}", least])
 
 
-def coverage(interval: Interval, parts: list[Voxels]) -> str:
-    """Share of voxels inside: all, edge, flat, dark, middle, bright."""
-    widths = [interval.half_width(torch.from_numpy(p.deviation)).numpy() for p in parts]
-    inside = np.concatenate([np.abs(p.error) <= w for p, w in zip(parts, widths, strict=True)])
-    edge = np.concatenate([part.edge for part in parts])
-    tissue = np.concatenate([part.tissue for part in parts])
-    groups = (inside, inside[edge], inside[~edge], *(inside[tissue == k] for k in range(3)))
-    return " | ".join(f"{group.mean():.3f}" for group in groups)
+def bound_of(interval: AnyInterval, voxels: Voxels) -> float | None:
+    """The lower bound on a trial's PSNR, dB."""
+    if isinstance(interval, Interval):
+        return None
+    return interval.psnr_bound(10 ** (-voxels.predicted / 10), 1.0, voxels.check)
 
 
 def calibrate_mode(
-    cases: list[tuple[str, Volume]],
-    enhancer: Enhancer,
-    mode: tuple[int, int],
+    people: Mapping[str, Sequence[Voxels]],
+    mode: Mode,
     note: Callable[[str], None],
-) -> tuple[str, dict[str, Any]]:
-    """Fit one mode; notes the coverage on each subject of an interval fitted on the others.
+    *,
+    scaled: bool,
+) -> dict[str, Any]:
+    """Fit one mode; notes the coverage on each person of an interval fitted on the others.
 
     Args:
-        cases: name and scan of each held-out subject.
-        enhancer: the model.
+        people: the trials of each.
         mode: (steps, samples).
         note: called with each row of the table.
+        scaled: whether the model has a scale head.
 
     Returns:
-        The mode's name in a card, and its interval.
+        The interval for the card.
     """
-    people: dict[str, list[Voxels]] = {}
-    for person, fine in cases:
-        found = [voxels_of(fine, enhancer, factor, *mode) for factor in FACTORS]
-        people[person] = people.get(person, []) + found
-
-    def fitted(names: list[str]) -> Interval:
-        deviation = [np.concatenate([v.deviation for v in people[name]]) for name in names]
-        error = [np.concatenate([v.error for v in people[name]]) for name in names]
-        return fit_interval(deviation, error)
-
-    name = mode_of(*mode)
     for person in people if len(people) > 1 else []:
-        others = [other for other in people if other != person]
-        note(f"| {name} | {person} | {coverage(fitted(others), people[person])} |")
-    return name, asdict(fitted(list(people)))
+        others = [trials for other, trials in people.items() if other != person]
+        cells = coverage(fitted(others, scaled=scaled), people[person])
+        note(f"| {mode_of(*mode)} | {person} | {cells} |")
+    return asdict(fitted(list(people.values()), scaled=scaled))
 
 
 def training_statistics(config: TrainConfig) -> dict[str, tuple[float, float]]:

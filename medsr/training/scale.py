@@ -1,12 +1,13 @@
-"""A scale head: beside the posterior mean, how far it may be off at each voxel.
+"""A scale head: beside the posterior mean, how far it is off on average at each voxel.
 
 The network of the posterior mean gets a second head, which learns alone: all other weights stay,
-so the posterior mean does not change and training takes minutes. Its output is ln of a quantile of
-the absolute error, learned by the pinball loss (Koenker and Bassett 1978, Econometrica 46:33; for
-images Angelopoulos et al. 2022, im2im-uq, arXiv:2202.05265). The loss is of ln |error|, since a
-quantile goes through every rising function: so dark and bright scans, edges and flat tissue weigh
-the same. What is learned ranks voxels; its size is calibrated afterwards
-(`training.calibrate`).
+so the posterior mean does not change and training takes minutes. It learns ln of the mean absolute
+error by the negative log-likelihood of a Laplace distribution, |error| / s + ln s: a proper score
+that counts ratios, so dark and bright scans, edges and flat tissue weigh the same (Kendall and Gal
+2017, arXiv:1703.04977, eq. 5, for the normal distribution; heads that learn an error beside an
+image: Angelopoulos et al. 2022, im2im-uq, arXiv:2202.05265). A quantile by the pinball loss gave
+wider intervals (docs/development/experiments.md). What is learned ranks voxels; its size is
+calibrated afterwards (`training.calibrate`).
 """
 
 from __future__ import annotations
@@ -28,10 +29,7 @@ from medsr.network.checkpoint import load_card, load_model, parameter_count, sav
 from medsr.training.batches import Batch, Batches, Share, fine_cases
 from medsr.training.cases import load_cases
 
-__all__ = ["learn_scale", "pinball", "with_scale_head"]
-
-#: The quantile of the absolute error that is learned.
-QUANTILE = 0.9
+__all__ = ["laplace", "learn_scale", "with_scale_head"]
 
 #: Added to the absolute error, in units of the residual: errors in air are too small to learn.
 LEAST_ERROR = 0.05
@@ -43,15 +41,16 @@ MOVING = 0.05
 START = -1.0
 
 
-def pinball(log_scale: Tensor, error: Tensor) -> Tensor:
-    """The mean pinball loss of ln |error| for the quantile `QUANTILE`.
+def laplace(log_scale: Tensor, error: Tensor) -> Tensor:
+    """The mean negative log-likelihood of errors, but for a constant.
+
+    It is least where the scale is the mean absolute error (plus `LEAST_ERROR`).
 
     Args:
         log_scale: ln of the scale, any shape.
         error: like it, in units of the residual.
     """
-    beyond = (error.abs() + LEAST_ERROR).log() - log_scale
-    return torch.maximum(QUANTILE * beyond, (QUANTILE - 1) * beyond).mean()
+    return ((error.abs() + LEAST_ERROR) * (-log_scale).exp() + log_scale).mean()
 
 
 def with_scale_head(path: Path) -> tuple[Denoiser, nn.Module]:
@@ -144,7 +143,7 @@ def _train(
 
 def _loss(denoiser: Denoiser, batch: Batch, unit: float) -> Tensor:
     mean, scale = denoiser.mean_and_scale(batch["cond"], batch["features"])
-    return pinball(scale.log(), batch["residual"] / unit - mean)
+    return laplace(scale.log(), batch["residual"] / unit - mean)
 
 
 def _save(

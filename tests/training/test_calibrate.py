@@ -1,15 +1,23 @@
 """`medsr calibrate`: intervals and statistics into the card, coverage as a table."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from medsr.acquisition.conditioning import FEATURES
+from medsr.audit.scaled_interval import ScaledInterval
 from medsr.commands.calibrate import run
 from medsr.errors import InputError, UsageError
 from medsr.network.build import build_denoiser
 from medsr.network.checkpoint import ModelCard, load_card, save_model, weights_digest
+from medsr.restore.enhancer import Enhancer
 from medsr.training import calibrate as room
+from medsr.training import trials
+from medsr.volume.volume import Volume
+from tests.conftest import smooth_head
 from tests.training.pages import small_page, write_page, write_scans
 
 NETWORK = {
@@ -27,8 +35,8 @@ NETWORK = {
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "FACTORS", (3.0,))
-    monkeypatch.setattr(room, "MODES", ((1, 1), (2, 1)))
-    monkeypatch.setattr(room, "SIDES", (40, 40, 36))
+    monkeypatch.setattr(room, "OTHER_MODES", ((2, 1),))
+    monkeypatch.setattr(trials, "SIDES", (40, 40, 36))
     write_scans(tmp_path)
     page = small_page(tmp_path)
     page["data"]["train"] = [{"path": "a.nii", "person": "a"}]
@@ -69,9 +77,47 @@ def test_the_card_gets_intervals_and_statistics_and_keeps_the_rest(config, card)
     assert [row[:2] for row in table[2:]] == [
         [mode, person] for mode in ("posterior_mean", "sample") for person in "bc"
     ]
-    shares = [float(cell) for row in table[2:] for cell in row[2:]]
+    shares = [float(cell) for row in table[2:] for cell in row[2:8]]
     assert len(shares) == 4 * 6
     assert all(0 < share <= 1 for share in shares)
+    assert all(float(row[8]) > 0 and row[10] == "" for row in table[2:])  # no scale, no bound
+
+
+def test_a_model_with_a_scale_head_gets_factors_in_every_mode(config, card):
+    torch.manual_seed(0)
+    settings = {**NETWORK, "scale_head": True}
+    model = build_denoiser(settings, FEATURES)
+    for parameter in model.network.scale_head.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    scaled = dataclasses.replace(load_card(card), network=settings)
+    save_model(model, scaled, card.with_suffix(".safetensors"))
+    thick = ["data.calibrate=[{path: b.nii, person: b}, {path: c.nii, person: c}]"]
+    run(config, thick, card, print)
+    after = load_card(card)
+    for table in after.intervals.values():
+        interval = ScaledInterval.from_card(dict(table))
+        assert interval.nominal == 0.9
+        assert min(interval.factors) > 0
+    enhancer = Enhancer.from_pretrained(str(card.with_suffix(".safetensors")))
+    fine = smooth_head((40, 40, 36), 5)
+    low = Volume(fine[..., ::3].copy(), np.diag([1.0, 1.0, 3.0, 1.0]), modality="MR")
+    found = enhancer.enhance(low, interval=True, slice_thickness_mm=3.0, force=True)
+    assert found.half_width.shape == found.volume.shape
+    assert float(np.min(found.half_width.voxels)) > 0
+
+
+def test_thick_scans_are_calibrated_slice_by_slice():
+    rng = np.random.default_rng(0)
+    voxels = rng.random((40, 9, 44), dtype=np.float32)
+    scan = Volume(voxels, np.diag([1.0, 5.0, 1.0, 1.0]), modality="MR")
+    found = list(trials.pairs_of(scan, 0, in_plane_only=True))
+    assert [len(pairs) for pairs in found] == [5, 5]  # of the middle part of nine slices
+    first = found[0][0]
+    assert first.alone
+    slices = [np.moveaxis(voxels, 1, 0)[k].T for k in range(9)]  # degraded along axis 0: the last
+    assert any(np.array_equal(first.fine.voxels[0], image[:, :40]) for image in slices)
+    assert np.array_equal(first.fine.voxels[0], first.fine.voxels[4])
+    assert first.acquisition.axes[2].factor == trials.FACTORS[0]
 
 
 def test_a_model_of_another_modality_is_refused(config, card):

@@ -13,7 +13,7 @@ from medsr.network.build import build_denoiser
 from medsr.network.checkpoint import load_model, save_model, weights_digest
 from medsr.training import scale as room
 from medsr.training.initialise import begin_with
-from medsr.training.scale import LEAST_ERROR, QUANTILE, learn_scale, pinball
+from medsr.training.scale import LEAST_ERROR, laplace, learn_scale
 from medsr.training.stages import State, load_stages, run_stages, state_of
 from tests.network.test_unet_and_checkpoint import card
 from tests.training.pages import small_page, write_page, write_scans
@@ -47,13 +47,12 @@ def folder(tmp_path):
     return tmp_path / "tiny"
 
 
-def test_the_loss_is_least_at_the_quantile_of_the_error():
+def test_the_loss_is_least_at_the_mean_absolute_error():
     error = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
     grid = torch.linspace(-2, 2, 401)
-    losses = torch.stack([pinball(level.expand(error.shape), error) for level in grid])
-    best = float(grid[losses.argmin()])
-    share = float(((error.abs() + LEAST_ERROR).log() <= best).float().mean())
-    assert share == pytest.approx(QUANTILE, abs=0.005)
+    losses = torch.stack([laplace(level.expand(error.shape), error) for level in grid])
+    best = float(grid[losses.argmin()].exp())
+    assert best == pytest.approx(float(error.abs().mean()) + LEAST_ERROR, rel=0.01)
 
 
 def test_only_the_scale_is_new(folder):

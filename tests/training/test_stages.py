@@ -23,7 +23,7 @@ CARD = {"licence": "CC-BY-4.0", "attributions": ["a phantom"], "detail_tolerance
 def folder(tmp_path, monkeypatch):
     """Two trainings, a combination and a calibration on phantoms."""
     monkeypatch.setattr(calibration, "FACTORS", (3.0,))
-    monkeypatch.setattr(calibration, "MODES", ((1, 1),))
+    monkeypatch.setattr(calibration, "OTHER_MODES", ())
     write_scans(tmp_path)
     write_page(tmp_path / "base.yaml", small_page(tmp_path))
     both = {"mean_network": True}
