@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 from medsr.acquisition.shapes import Profile
+from medsr.errors import UsageError
 
-__all__ = ["Consistency", "Format", "Group", "Profile", "Setting"]
+__all__ = ["Consistency", "Format", "Group", "Profile", "Setting", "checked"]
 
 
 class Consistency(enum.StrEnum):
@@ -69,3 +72,39 @@ class Setting:
         if self.most is not None and not value <= self.most:
             return f"must be at most {self.most:g}"
         return ""
+
+
+def checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value of an option, of the right kind and in range; words become members of their enum.
+
+    Args:
+        field: of a dataclass of options; its metadata has the `Setting`.
+        value: what was given.
+
+    Raises:
+        UsageError: it is of another kind, or out of range.
+    """
+    setting: Setting = field.metadata["setting"]
+    kind = setting.choices
+    if value is None and field.default is None:
+        return None
+    if kind is not None:
+        return _member(kind, field.name, value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if setting.metavar in {"N", "K"} and not (is_number and int(value) == value):
+        raise UsageError(f"{field.name} must be a whole number, not {value!r}.")
+    if setting.metavar in {"MM", "F"} and not is_number:
+        raise UsageError(f"{field.name} must be a number, not {value!r}.")
+    if isinstance(field.default, bool) and not isinstance(value, bool):
+        raise UsageError(f"{field.name} must be true or false, not {value!r}.")
+    if is_number and setting.fault(value):
+        raise UsageError(f"{field.name} {setting.fault(value)}, not {value:g}.")
+    return value
+
+
+def _member(kind: type[enum.StrEnum], name: str, value: Any) -> enum.StrEnum:
+    for member in kind:
+        if str(value).casefold() == member.value.casefold():
+            return member
+    legal = ", ".join(member.value for member in kind)
+    raise UsageError(f"{name} must be one of {legal}, not {value!r}.")

@@ -19,7 +19,7 @@ from medsr.network.device import choose_device, half_is_fast
 from medsr.remarks import Meaning, Remark
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
-from medsr.restore.plan import Plan, make_plan
+from medsr.restore.plan import Plan, check_strict, make_plan
 from medsr.restore.profile_check import is_far_better
 from medsr.restore.record import Findings, ModelUsed, Record, record_of
 from medsr.restore.running import Running
@@ -159,19 +159,18 @@ class Enhancer:
             progress: called with the share of the work that is done, 0 to 1.
 
         Raises:
-            Refused: the scan is empty, or the model has no interval for this mode.
+            Refused: the scan is empty, the model has no interval for this mode, or the result is
+                in doubt and the options are strict.
         """
         running = replace(self.running, progress=progress)
         found = restore(plan, self.denoiser, self.card, running)
+        remarks = (*plan.remarks, *_remarks_on_result(plan, found))
+        check_strict(remarks, plan.options, plan.volume.name)
         return Enhanced(
             volume=found.volume,
             record=replace(
                 self.record(plan),
-                remarks=(
-                    *plan.remarks,
-                    *_remarks_on_profile(plan, found.used),
-                    *([] if found.unmet is None else [found.unmet]),
-                ),
+                remarks=remarks,
                 findings=_findings(found, plan.acquisition.coarse_axis),
             ),
             measured=plan.volume,
@@ -223,7 +222,15 @@ def _findings(found: Restored, coarse_axis: int) -> Findings:
         rms_residual=found.residual.rms,
         null_space_share=found.null_space.share,
         null_space_share_of_cubic=found.null_space.share_of_interpolation,
+        self_check=found.self_check,
     )
+
+
+def _remarks_on_result(plan: Plan, found: Restored) -> list[Remark]:
+    """What a finished result adds to the remarks of its plan."""
+    check = None if found.self_check is None else found.self_check.remark
+    single = [remark for remark in (found.unmet, check) if remark is not None]
+    return [*_remarks_on_profile(plan, found.used), *single]
 
 
 def _remarks_on_profile(plan: Plan, used: Acquisition) -> tuple[Remark, ...]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from medsr.errors import UsageError
-from medsr.restore.choices import Consistency, Format, Group, Profile, Setting
+from medsr.restore.choices import Consistency, Format, Group, Profile, Setting, checked
 from medsr.volume.modality import Modality
 
 __all__ = [
@@ -153,6 +152,20 @@ class Options:
             flag="--null-space",
         ),
     )
+    no_self_check: bool = _option(
+        False,
+        Setting(
+            Group.RESULT,
+            "Do not check the model on the scan's own slices; saves about a tenth of the time.",
+        ),
+    )
+    strict: bool = _option(
+        False,
+        Setting(
+            Group.RESULT,
+            "Refuse the scan instead of warning where the result is in doubt.",
+        ),
+    )
     force: bool = _option(
         False,
         Setting(
@@ -202,7 +215,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+            object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
         _check_together(self)
         drawn = self.sample or self.samples > 1 or (self.steps or 1) > 1
         object.__setattr__(self, "sample", drawn)
@@ -247,34 +260,6 @@ def takes_turns(steps: int, quick: bool) -> bool:
         quick: see `Options`.
     """
     return steps > 1 or quick
-
-
-def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    """A value of the right kind and in range; words become members of their enumeration."""
-    setting: Setting = field.metadata["setting"]
-    kind = setting.choices
-    if value is None and field.default is None:
-        return None
-    if kind is not None:
-        return _member(kind, field.name, value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if setting.metavar in {"N", "K"} and not (is_number and int(value) == value):
-        raise UsageError(f"{field.name} must be a whole number, not {value!r}.")
-    if setting.metavar in {"MM", "F"} and not is_number:
-        raise UsageError(f"{field.name} must be a number, not {value!r}.")
-    if isinstance(field.default, bool) and not isinstance(value, bool):
-        raise UsageError(f"{field.name} must be true or false, not {value!r}.")
-    if is_number and setting.fault(value):
-        raise UsageError(f"{field.name} {setting.fault(value)}, not {value:g}.")
-    return value
-
-
-def _member(kind: type[enum.StrEnum], name: str, value: Any) -> enum.StrEnum:
-    for member in kind:
-        if str(value).casefold() == member.value.casefold():
-            return member
-    legal = ", ".join(member.value for member in kind)
-    raise UsageError(f"{name} must be one of {legal}, not {value!r}.")
 
 
 def _check_together(options: Options) -> None:

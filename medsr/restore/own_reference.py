@@ -10,6 +10,7 @@ enhanced volume; what counts as reference are the measured slices alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,16 @@ from torch import Tensor
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
 
-__all__ = ["OwnPair", "fewest_voxels", "measured_planes", "own_pair", "own_volume", "sharp_axes"]
+__all__ = [
+    "OwnPair",
+    "centres",
+    "fewest_voxels",
+    "measured_planes",
+    "own_pair",
+    "own_slices",
+    "own_volume",
+    "sharp_axes",
+]
 
 #: Slices that a degraded scan has at least; with fewer there is nothing to restore from.
 FEWEST_SLICES = 4
@@ -71,9 +81,7 @@ def measured_planes(sampling: AxisSampling) -> tuple[int, ...]:
     >>> measured_planes(AxisSampling(8, 1.0, 2, 4.0))
     (1, 5)
     """
-    centres = ((k + 0.5) * sampling.factor for k in range(sampling.low_count))
-    found = (int(centre - 1e-6) for centre in centres)
-    return tuple(dict.fromkeys(min(k, sampling.fine_count - 1) for k in found))
+    return tuple(int((k + 0.5) * sampling.factor - 1e-6) for k in range(sampling.low_count))
 
 
 def own_volume(enhanced: Tensor, scan: Tensor, acquisition: Acquisition) -> Tensor:
@@ -88,14 +96,53 @@ def own_volume(enhanced: Tensor, scan: Tensor, acquisition: Acquisition) -> Tens
         [X, Y, Z'] for a coarse axis Z: fine across the slices, as measured within them.
     """
     axis = acquisition.coarse_axis
-    sampling = acquisition.axes[axis]
-    axes = list(acquisition.axes)
-    axes[axis] = _untouched(sampling.fine_count, sampling.fine_mm)
-    own = acquire(enhanced, Acquisition((axes[0], axes[1], axes[2]))).clone()
-    planes = measured_planes(sampling)
-    if len(planes) == sampling.low_count:
-        own.index_copy_(axis, torch.tensor(planes), scan.to(own.dtype))
-    return own
+    own = _as_within_slices(enhanced, acquisition).clone()
+    planes = torch.tensor(measured_planes(acquisition.axes[axis]))
+    return own.index_copy_(axis, planes, scan.to(own.dtype))
+
+
+def own_slices(
+    enhanced: Tensor,
+    scan: Tensor,
+    acquisition: Acquisition,
+    slices: Sequence[int],
+    context: int,
+) -> Tensor:
+    """Some measured slices, each between its neighbours in `own_volume`: as much as they need.
+
+    Args:
+        enhanced, scan, acquisition: as in `own_volume`.
+        slices: which measured slices, n of them.
+        context: neighbours on each side; at the border the last plane repeats.
+
+    Returns:
+        [X, Y, n (2 context + 1)] for a coarse axis Z. The measured slices are the planes
+        `centres(n, context)`.
+    """
+    axis = acquisition.coarse_axis
+    count = acquisition.axes[axis].fine_count
+    planes = torch.tensor(measured_planes(acquisition.axes[axis]))[list(slices)]
+    near = torch.arange(-context, context + 1)
+    index = (planes[:, None] + near).clamp(0, count - 1).flatten()
+    own = _as_within_slices(enhanced.index_select(axis, index), acquisition)
+    measured = scan.index_select(axis, torch.tensor(list(slices)))
+    return own.index_copy(axis, torch.tensor(centres(len(slices), context)), measured)
+
+
+def centres(count: int, context: int) -> tuple[int, ...]:
+    """The planes of `own_slices` that were measured.
+
+    >>> centres(3, 2)
+    (2, 7, 12)
+    """
+    return tuple(range(context, count * (2 * context + 1), 2 * context + 1))
+
+
+def _as_within_slices(planes: Tensor, acquisition: Acquisition) -> Tensor:
+    """Fine planes [X', Y', n] as sharp as the scanner measures within its slices: [X, Y, n]."""
+    axes, axis = list(acquisition.axes), acquisition.coarse_axis
+    axes[axis] = _untouched(planes.shape[axis], axes[axis].fine_mm)
+    return acquire(planes, Acquisition((axes[0], axes[1], axes[2])))
 
 
 def own_pair(
@@ -103,6 +150,7 @@ def own_pair(
     acquisition: Acquisition,
     axis: int,
     *,
+    planes: Sequence[int] | None = None,
     noise: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> OwnPair:
@@ -112,9 +160,10 @@ def own_pair(
     0.5 mm gives slices every 2 mm. What the last whole slice does not cover is cut off.
 
     Args:
-        own: from `own_volume`, or a part of it that is cut along the sharp axes.
+        own: from `own_volume` or `own_slices`, or a part of it that is cut along the sharp axes.
         acquisition: of the scan.
         axis: one of `sharp_axes`, with at least `fewest_voxels`.
+        planes: of `own` that were measured; by default those of `own_volume`.
         noise: standard deviation of Gaussian noise to add to the degraded scan, in the unit of
             `own`. Averaging over a slice takes noise away that a measured slice has.
         generator: of the noise.
@@ -138,8 +187,8 @@ def own_pair(
     scan = acquire(reference.float(), degraded)
     if noise > 0:
         scan = scan + noise * torch.randn(scan.shape, generator=generator)
-    planes = measured_planes(coarse)
-    return OwnPair(scan, degraded, reference, planes, acquisition.coarse_axis)
+    measured = measured_planes(coarse) if planes is None else tuple(planes)
+    return OwnPair(scan, degraded, reference, measured, acquisition.coarse_axis)
 
 
 def _untouched(count: int, mm: float) -> AxisSampling:

@@ -8,7 +8,6 @@ measured data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,13 +27,15 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
-from medsr.restore.intervals import AnyInterval, half_width_of, interval_for
+from medsr.restore.intervals import AnyInterval, half_width_of, interval_for, interval_of_mean
 from medsr.restore.options import Options, takes_turns
 from medsr.restore.plan import Plan
 from medsr.restore.profile_check import check_profile
 from medsr.restore.running import Running
+from medsr.restore.self_check import self_check
 from medsr.restore.slice_denoiser import Network, SliceDenoiser, slice_denoiser
 from medsr.restore.upsampled import STATE, Upsampled, on_fine_grid
+from medsr.restore.verdict import SelfCheck
 from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
@@ -59,6 +60,8 @@ class Restored:
         null_space: the share of the result that the scan did not measure.
         used: the acquisition of data consistency: as assumed, or with the slice thickness that
             explains the posterior mean better.
+        self_check: what the model gains on the scan's own slices; None where it was not asked for
+            or the slices show too little.
     """
 
     volume: Volume
@@ -71,6 +74,7 @@ class Restored:
     unmet: Remark | None
     null_space: NullSpace
     used: Acquisition
+    self_check: SelfCheck | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,7 @@ class _Case:
         upsampled: the scan on the fine grid.
         measured: the scan and what a result may not contradict.
         tolerance: of the strength of detail of samples; see `detail_strength`.
-        running: where the network runs.
+        network: the model and how it runs.
     """
 
     denoise: Denoise
@@ -93,7 +97,7 @@ class _Case:
     upsampled: Upsampled
     measured: DataConsistency
     tolerance: float | None
-    running: Running
+    network: Network
 
 
 @torch.inference_mode()
@@ -125,7 +129,19 @@ def restore(
     case = _case(plan, scaling, denoiser, card, running)
     chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
     mean, deviation = _mean_and_std(case, plan.options, chosen)
-    return _restored(plan, scaling, case, mean, deviation, interval)
+    check = None if plan.options.no_self_check else _check(mean, case, plan.options, card)
+    return _restored(plan, scaling, case, mean, deviation, interval, check)
+
+
+def _check(mean: Tensor, case: _Case, options: Options, card: ModelCard) -> SelfCheck | None:
+    return self_check(
+        mean,
+        case.upsampled,
+        case.measured,
+        case.network,
+        quick=options.quick,
+        interval=interval_of_mean(card) if options.steps == 1 else None,
+    )
 
 
 def _case(
@@ -138,17 +154,18 @@ def _case(
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if card.modality == "CT" or float(low.min()) >= 0 else None
     upsampled = Upsampled.of(scan, acquisition, card.residual_std)
+    network = Network(denoiser, int(card.network["context"]), running)
     denoise = slice_denoiser(
-        Network(denoiser, int(card.network["context"]), running),
+        network,
         upsampled,
         level,
-        _counted(options, running),
+        running.counted(1 + options.samples * (options.steps - 1)),
         in_turn=takes_turns(options.steps, options.quick),
     )
     first, scale = _mean_and_scale(denoise, acquisition, running, card.residual_std)
     used = check_profile(first, upsampled)
     measured = DataConsistency.of(scan, used, noise=level, floor=floor, mode=options.consistency)
-    return _Case(denoise, first, scale, upsampled, measured, card.detail_tolerance, running)
+    return _Case(denoise, first, scale, upsampled, measured, card.detail_tolerance, network)
 
 
 def _restored(
@@ -158,6 +175,7 @@ def _restored(
     mean: Tensor,
     deviation: Tensor | None,
     interval: AnyInterval | None,
+    check: SelfCheck | None,
 ) -> Restored:
     """The result in the scan's unit, its maps, and what they say of it."""
     volume, acquisition, measured = plan.volume, plan.acquisition, case.measured
@@ -184,6 +202,7 @@ def _restored(
         unmet=remark_on_residual(measured, residual),
         null_space=null_space,
         used=measured.projector.acquisition,
+        self_check=check,
     )
 
 
@@ -199,19 +218,6 @@ def _mean_and_scale(
     nothing = torch.zeros(acquisition.fine_shape, dtype=STATE, device=running.device)
     mean, scale = denoise.mean_and_scale(nothing)
     return mean.cpu(), None if scale is None else scale.mul_(unit).cpu()
-
-
-def _counted(options: Options, running: Running) -> Callable[[float], None]:
-    """Reports the share of the evaluations that are done, given that of the current one."""
-    total, done = 1 + options.samples * (options.steps - 1), 0
-
-    def count(share: float) -> None:
-        nonlocal done
-        if running.progress is not None:
-            running.progress((done + share) / total)
-        done += share == 1
-
-    return count
 
 
 def _mean_and_std(case: _Case, options: Options, sampler: Sampler) -> tuple[Tensor, Tensor | None]:
@@ -234,7 +240,7 @@ def _sample(case: _Case, options: Options, seed: int, sampler: Sampler) -> Tenso
     """One sample, or the posterior mean, consistent with the scan: [X', Y', Z'], float32."""
     if options.steps == 1:
         return _consistent(case.first, case.measured, case.upsampled)
-    device, sigmas = case.running.device, sampling_sigmas(options.steps)
+    device, sigmas = case.network.running.device, sampling_sigmas(options.steps)
     noise = _noise(case.upsampled.acquisition.fine_shape, seed).to(device)
     residual = sampler(case.denoise, case.first.to(device), noise, sigmas).cpu()
     if case.tolerance is not None:

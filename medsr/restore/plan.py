@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from medsr.audit.out_of_distribution import remarks_on_distribution, remarks_on_
 from medsr.errors import Refused
 from medsr.intensity import scaling_for
 from medsr.network.checkpoint import ModelCard
-from medsr.remarks import Remark, in_order
+from medsr.remarks import Meaning, Remark, in_order
 from medsr.restore.options import Options
 from medsr.restore.output_grid import check_memory, choose_target
 from medsr.restore.slice_profile import SliceProfile, choose_slice_profile
@@ -21,7 +22,7 @@ from medsr.volume.origin import check_origin
 from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "check_strict", "make_plan"]
 
 
 DEFAULTS = Options()
@@ -58,7 +59,8 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
         NotAnatomy: the scan shows something else, whatever is forced.
         NotOriginal: it is a reformat or a result of medsr (without `force`).
         Refused: its modality is not known, or another than the model's; it is unlike all that the
-            model has learned from (without `force`); or it is too large for this machine.
+            model has learned from (without `force`); it is too large for this machine; or there
+            is a doubt and the options are strict.
         NothingToDo: it is as fine as was asked for already.
         UsageError: options that do not make sense for this scan.
     """
@@ -83,7 +85,27 @@ def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:
     remarks += chosen.remarks + target.remarks
     remarks += remarks_on_range(acquisition, card.ranges, samples=options.steps > 1)
     remarks += _remarks_on_distribution(volume, acquisition.coarse_axis, options, card)
+    check_strict(remarks, options, volume.name)
     return Plan(volume, acquisition, options, in_order(remarks), chosen)
+
+
+def check_strict(remarks: Iterable[Remark], options: Options, name: str) -> None:
+    """Refuse a result that is in doubt, where the options are strict.
+
+    Args:
+        remarks: on the result, or on what is planned.
+        options: strict or not.
+        name: of the scan.
+
+    Raises:
+        Refused: a remark is a doubt.
+    """
+    doubts = [remark.text for remark in remarks if remark.meaning is Meaning.DOUBT]
+    if options.strict and doubts:
+        raise Refused(
+            f"{name}: the result is in doubt, and --strict is given, so nothing was written. "
+            f"{' '.join(doubts)}"
+        )
 
 
 def _remarks_on_distribution(

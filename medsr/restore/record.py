@@ -11,6 +11,7 @@ from medsr.remarks import Remark, in_order
 from medsr.restore.options import DEFAULT_SAMPLER, Options
 from medsr.restore.plan import Plan
 from medsr.restore.slice_profile import SliceProfile
+from medsr.restore.verdict import SelfCheck
 from medsr.version import __version__
 
 __all__ = ["Findings", "ModelUsed", "Record", "record_of"]
@@ -56,6 +57,7 @@ class Findings:
         null_space_share: energy of the part of the result that the scan did not measure,
             over the energy of the result about its mean.
         null_space_share_of_cubic: the same of cubic interpolation.
+        self_check: what the model gains on the scan's own slices; None where that is not known.
     """
 
     noise: float
@@ -65,6 +67,7 @@ class Findings:
     rms_residual: float
     null_space_share: float
     null_space_share_of_cubic: float
+    self_check: SelfCheck | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For the sidecar."""
@@ -76,6 +79,7 @@ class Findings:
             "RootMeanSquareResidual": round(self.rms_residual, 6),
             "NullSpaceShare": round(self.null_space_share, 5),
             "NullSpaceShareOfCubic": round(self.null_space_share_of_cubic, 5),
+            **({} if self.self_check is None else {"SelfCheck": self.self_check.to_json()}),
         }
 
 

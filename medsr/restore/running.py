@@ -32,3 +32,19 @@ class Running:
     dtype: torch.dtype = torch.bfloat16
     voxels_per_call: int = VOXELS_PER_CALL
     progress: Callable[[float], None] | None = None
+
+    def counted(self, evaluations: int) -> Callable[[float], None]:
+        """Reports the share of the work that is done, given that of the current evaluation.
+
+        Args:
+            evaluations: of the network over the volume, in all.
+        """
+        done = 0
+
+        def count(share: float) -> None:
+            nonlocal done
+            if self.progress is not None:
+                self.progress((done + share) / evaluations)
+            done += share == 1
+
+        return count

@@ -19,7 +19,7 @@ from medsr.restore.running import Running
 from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
 from medsr.restore.upsampled import Upsampled
 
-__all__ = ["Network", "SliceDenoiser", "slice_denoiser"]
+__all__ = ["Network", "SliceDenoiser", "runs_of", "slice_denoiser"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class SliceDenoiser:
             of_slices = self.network.denoiser.at(sigma, view.features, self.network.running.dtype)
             noisy = to_slices(x, view.order)
             for box in view.boxes:
-                for run in _runs(box, self.network.running.voxels_per_call):
+                for run in runs_of(box, self.network.running.voxels_per_call):
                     place = (run, box.rows, box.columns)
                     found = of_slices(noisy[place][:, None].float(), self._cond(view, box, run))
                     found = found[:, :channels]
@@ -154,7 +154,7 @@ def slice_denoiser(
     return SliceDenoiser(network, condition, phase, views, count, in_turn)
 
 
-def _runs(box: Box, voxels: int) -> Iterator[slice]:
+def runs_of(box: Box, voxels: int) -> Iterator[slice]:
     """The slices of a box, in runs of about the given number of voxels."""
     count = max(1, voxels // box.voxels)
     for start in range(box.stack.start, box.stack.stop, count):

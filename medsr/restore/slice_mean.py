@@ -1,0 +1,55 @@
+"""The posterior mean of some slices, from one orientation: a part of what a whole scan takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from medsr.acquisition.conditioning import feature_vector, phase_channels
+from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.restore.slice_denoiser import Network, runs_of
+from medsr.restore.slices import anatomy_boxes, condition_slices, to_slices
+from medsr.restore.upsampled import Upsampled
+
+__all__ = ["mean_of_slices"]
+
+
+def mean_of_slices(
+    network: Network, upsampled: Upsampled, planes: Sequence[int], stack_axis: int, noise: float
+) -> tuple[Tensor, Tensor | None]:
+    """The posterior mean of the residual at some planes, and the scale of its error.
+
+    Both are [X', Y', n] for a stack axis Z; the scale is None of a model without a scale head.
+
+    Args:
+        network: the model.
+        upsampled: the scan. Along the stack axis it is neither resampled nor blurred.
+        planes: which planes along the stack axis; the network also looks at their neighbours.
+        stack_axis: not the coarse one.
+        noise: level of the scan, over the intensity gain.
+    """
+    axis, device = upsampled.acquisition.coarse_axis, network.running.device
+    h_axis = 3 - axis - stack_axis
+    order = (stack_axis, h_axis, axis)
+    stack = to_slices(upsampled.condition.to(device), order)
+    phase = phase_channels(upsampled.acquisition.axes[axis]).to(device)
+    features = feature_vector(upsampled.acquisition, h_axis, axis, noise).to(device)
+    of_slices = network.denoiser.at(SIGMA_MAX, features, network.running.dtype)
+    index = torch.tensor(planes, device=device)
+    shape = (len(index), *stack.shape[1:])
+    maps = [torch.zeros(shape)]
+    for box in anatomy_boxes(stack[index]):
+        part = stack[..., box.rows, box.columns]
+        for run in runs_of(box, network.running.voxels_per_call):
+            condition = condition_slices(
+                part, index[run], network.context, phase[:, box.columns], network.running.dtype
+            )
+            noisy = torch.zeros_like(condition[:, :1], dtype=torch.float32)
+            found = of_slices(noisy, condition).cpu()
+            maps += [torch.zeros(shape) for _ in range(found.shape[1] - len(maps))]
+            for values, channel in zip(maps, found.unbind(1), strict=True):
+                values[run, box.rows, box.columns] = channel
+    mean, *scale = (values.permute([order.index(k) for k in range(3)]) for values in maps)
+    return mean, scale[0] if scale else None
