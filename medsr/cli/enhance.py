@@ -65,6 +65,14 @@ Examples:
     metavar="PAGE",
     help="Also write an HTML page that shows the scan before and after.",
 )
+@group(
+    Group.OUTPUT,
+    "--save-model",
+    type=PATH,
+    metavar="FILE",
+    help="With --adapt: keep the adapted network as a model, FILE.safetensors and its card, for "
+    "--model. Nothing is written where the adaptation did not help.",
+)
 @group(Group.OUTPUT, "--overwrite", is_flag=True, help="Replace existing output.")
 @group(RUNNING, "--device", default="auto", show_default=True, help=DEVICE_HELP)
 @group(
@@ -93,6 +101,7 @@ def enhance(
     series: str | None,
     template: Path | None,
     report: Path | None,
+    save_model: Path | None,
     **words: Any,
 ) -> None:
     """Enhance one scan.
@@ -111,6 +120,7 @@ def enhance(
         series=series,
         template=template,
         report=report,
+        save_model=save_model,
         device=words["device"],
         threads=words["threads"],
         dry_run=words["dry_run"],
@@ -128,10 +138,12 @@ def enhance(
     if words["as_json"] or words["verbose"]:
         say_json(done.facts)
     elif not quiet:
-        click.echo("\n".join(_last_lines(done.facts, output, report)))
+        click.echo("\n".join(_last_lines(done.facts, output, report, save_model)))
 
 
-def _last_lines(facts: Mapping[str, Any], output: Path, report: Path | None) -> list[str]:
+def _last_lines(
+    facts: Mapping[str, Any], output: Path, report: Path | None, save_model: Path | None
+) -> list[str]:
     """What was done, where it is, what to look at next; of a plan, what would be done."""
     before, after = (
         " x ".join(f"{mm:.3g}" for mm in facts[key]) for key in ("InputSpacing", "OutputSpacing")
@@ -143,4 +155,7 @@ def _last_lines(facts: Mapping[str, Any], output: Path, report: Path | None) -> 
     if "Seconds" not in facts:
         return [f"would enhance {what}", f"would write {output}"]
     see = f"look at {report}" if report else "see before and after: add --report PAGE.html"
-    return [f"enhanced {what}, {duration_words(facts['Seconds'])}", f"written: {output}", see]
+    kept = save_model is not None and facts["AdaptationKept"]
+    model = [f"model: {save_model}"] if kept else []
+    done = f"enhanced {what}, {duration_words(facts['Seconds'])}"
+    return [done, f"written: {output}", *model, see]

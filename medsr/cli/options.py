@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from medsr.restore.choices import Group, Setting
+from medsr.restore.choices import NUMBERS, Group, Setting
 from medsr.restore.options import Options, options_from, settings_of
 
 __all__ = [
@@ -130,5 +130,5 @@ def _kind(name: str, default: Any, setting: Setting) -> dict[str, Any]:
             "default": default,
             "metavar": setting.metavar,
         }
-    plain = float if setting.metavar in {"MM", "F"} else str
+    plain = float if setting.metavar in NUMBERS else str
     return {"type": plain, "metavar": setting.metavar}

@@ -10,9 +10,12 @@ from typing import Any
 
 import torch
 
+from medsr.errors import OutputError, UsageError
+from medsr.network.checkpoint import card_path
 from medsr.remarks import Remark
 from medsr.restore.enhancer import Models
 from medsr.restore.options import Options
+from medsr.restore.running import halves
 from medsr.results.target import (
     Target,
     check_free,
@@ -40,6 +43,8 @@ class Request:
         series: which DICOM series of the source, by UID, number or description.
         template: a DICOM series whose patient and study a NIfTI scan takes over.
         report: HTML page to write.
+        save_model: where the adapted model is written, `NAME.safetensors`; nothing is where the
+            adaptation was not kept.
         device: auto, cpu, cuda[:N] or mps.
         threads: CPU threads; 0 for all.
         dry_run: decide and write nothing.
@@ -52,10 +57,27 @@ class Request:
     series: str | None = None
     template: Path | None = None
     report: Path | None = None
+    save_model: Path | None = None
     device: str = "auto"
     threads: int = 0
     dry_run: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.save_model is None:
+            return
+        if self.options.adapt_s is None:
+            raise UsageError("--save-model keeps an adapted model: give --adapt SECONDS as well.")
+        if self.save_model.suffix != ".safetensors":
+            raise UsageError(
+                f"{self.save_model.name}: a model is a .safetensors file. Give --save-model "
+                f"{self.save_model.stem}.safetensors."
+            )
+        there = [p for p in (self.save_model, card_path(self.save_model)) if p.exists()]
+        if there and not (self.overwrite or self.dry_run):
+            raise OutputError(
+                f"{there[0].name}: exists already. Use --overwrite to replace it, or another name."
+            )
 
 
 @dataclass(frozen=True)
@@ -109,8 +131,13 @@ def run(
         plan = enhancer.plan(volume, options)
         if request.dry_run:
             return Done(enhancer.record(plan).to_json(), plan.remarks)
+        if options.adapt_s is not None:
+            first, progress = halves(progress)
+            enhancer = enhancer.adapted([plan], options.adapt_s, first)
         enhanced = enhancer.run(plan, progress)
         write(target, enhanced)
+        if request.save_model is not None and enhanced.record.is_adapted:
+            enhancer.save(request.save_model)
     seconds = round(time.monotonic() - began, 2)
     return Done({**sidecar(target, enhanced), "Seconds": seconds}, enhanced.remarks)
 

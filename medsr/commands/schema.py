@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medsr.errors import UsageError
-from medsr.restore.choices import Setting
+from medsr.restore.choices import NUMBERS, Setting
 from medsr.restore.options import settings_of
 
 __all__ = ["names", "run"]
@@ -80,9 +80,8 @@ def _option(setting: Setting, default: Any) -> dict[str, Any]:
         return {**words, "enum": [*legal, None] if default is None else legal}
     if isinstance(default, bool):
         return {**words, "type": "boolean"}
-    kind = {"N": "integer", "K": "integer", "MM": "number", "F": "number"}.get(
-        setting.metavar, "string"
-    )
+    kinds = {"N": "integer", "K": "integer", **dict.fromkeys(NUMBERS, "number")}
+    kind = kinds.get(setting.metavar, "string")
     limits = {
         "minimum": setting.least,
         "exclusiveMinimum": setting.above,

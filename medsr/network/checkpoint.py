@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import InputError, OutputError, UsageError
@@ -29,6 +29,7 @@ __all__ = [
     "load_card",
     "load_model",
     "save_model",
+    "weights_bytes",
     "weights_digest",
 ]
 
@@ -201,16 +202,22 @@ def save_model(denoiser: Denoiser, card: ModelCard, path: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    tensors = {key: value.contiguous() for key, value in denoiser.state_dict().items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        save_file(tensors, partial)
+        partial.write_bytes(weights_bytes(denoiser))
         partial.replace(path)
         partial.write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
         partial.replace(path.with_suffix(".json"))
     except OSError as fault:
         raise OutputError(f"{path.name}: cannot be written ({fault.strerror}).") from None
+
+
+def weights_bytes(denoiser: Denoiser) -> bytes:
+    """The weights file of a model, as `save_model` writes it."""
+    tensors = {key: value.cpu().contiguous() for key, value in denoiser.state_dict().items()}
+    content: bytes = save(tensors)
+    return content
 
 
 def weights_digest(path: Path) -> str:

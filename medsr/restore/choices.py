@@ -10,7 +10,10 @@ from typing import Any
 from medsr.acquisition.shapes import Profile
 from medsr.errors import UsageError
 
-__all__ = ["Consistency", "Format", "Group", "Profile", "Setting", "checked"]
+__all__ = ["NUMBERS", "Consistency", "Format", "Group", "Profile", "Setting", "checked"]
+
+#: The placeholders of options that are numbers, not necessarily whole ones.
+NUMBERS = frozenset({"MM", "F", "SECONDS"})
 
 
 class Consistency(enum.StrEnum):
@@ -93,7 +96,7 @@ def checked(field: dataclasses.Field[Any], value: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if setting.metavar in {"N", "K"} and not (is_number and int(value) == value):
         raise UsageError(f"{field.name} must be a whole number, not {value!r}.")
-    if setting.metavar in {"MM", "F"} and not is_number:
+    if setting.metavar in NUMBERS and not is_number:
         raise UsageError(f"{field.name} must be a number, not {value!r}.")
     if isinstance(field.default, bool) and not isinstance(value, bool):
         raise UsageError(f"{field.name} must be true or false, not {value!r}.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,29 @@ from medsr.acquisition.acquisition import Acquisition
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import MedsrWarning
 from medsr.network.bundled import model_for, model_path
-from medsr.network.checkpoint import ModelCard, load_model, weights_digest
+from medsr.network.checkpoint import (
+    ModelCard,
+    load_model,
+    save_model,
+    weights_bytes,
+    weights_digest,
+)
 from medsr.network.device import choose_device, half_is_fast
 from medsr.remarks import Meaning, Remark
+from medsr.restore.adapt import Budget, adapt
+from medsr.restore.adaptation import Adaptation, adapted_card
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
 from medsr.restore.plan import Plan, check_strict, make_plan
 from medsr.restore.profile_check import is_far_better
 from medsr.restore.record import Findings, ModelUsed, Record, record_of
-from medsr.restore.running import Running
+from medsr.restore.running import Progress, Running, halves
 from medsr.volume.convert import as_volume
 from medsr.volume.modality import Modality
 from medsr.volume.recognise import with_modality
 from medsr.volume.volume import Volume
 
 __all__ = ["Enhanced", "Enhancer", "Models"]
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +75,7 @@ class Enhancer:
         denoiser: its network, in evaluation mode.
         device: where it runs.
         digest: SHA-256 of its weights; "" for a model made in memory.
+        adaptation: how it was adapted to the scan that it is for; None where it was not.
 
     Example:
         >>> enhancer = Enhancer.from_pretrained("mr-head")  # doctest: +SKIP
@@ -75,9 +83,15 @@ class Enhancer:
     """
 
     def __init__(
-        self, denoiser: Denoiser, card: ModelCard, device: torch.device, digest: str = ""
+        self,
+        denoiser: Denoiser,
+        card: ModelCard,
+        device: torch.device,
+        digest: str = "",
+        adaptation: Adaptation | None = None,
     ) -> None:
         self.card, self.device, self.digest = card, device, digest
+        self.adaptation = adaptation
         self.denoiser = denoiser.to(device).to(  # type: ignore[call-overload]
             memory_format=torch.channels_last
         )
@@ -149,10 +163,44 @@ class Enhancer:
     def record(self, plan: Plan) -> Record:
         """The record of a plan, as far as it is known before anything is done."""
         precision = "bfloat16" if self.running.dtype == torch.bfloat16 else "float32"
-        return record_of(plan, ModelUsed.of(self.card, self.digest, str(self.device), precision))
+        model = ModelUsed.of(self.card, self.digest, str(self.device), precision)
+        return replace(record_of(plan, model), adaptation=self.adaptation)
+
+    def adapted(
+        self, plans: Sequence[Plan], seconds: float, progress: Progress | None = None
+    ) -> Enhancer:
+        """This model after its posterior-mean network was adapted to scans; itself stays as it is.
+
+        Args:
+            plans: of one scan, or of a few of one protocol.
+            seconds: that it may take.
+            progress: called with the share of them that is used, 0 to 1.
+
+        Returns:
+            The adapted model; with the weights of this one where slices that were kept aside did
+            not gain. Its `adaptation` says which.
+        """
+        budget = Budget(seconds)
+        running = replace(self.running, progress=progress)
+        tuned = adapt(plans, self.denoiser, self.card, running, budget)
+        model, made = (self.card.name, self.digest), (tuned.steps, tuned.gain_db, tuned.kept)
+        found = Adaptation(*model, budget.used, *made)
+        if not tuned.kept:
+            return Enhancer(self.denoiser, self.card, self.device, self.digest, found)
+        digest = hashlib.sha256(weights_bytes(tuned.denoiser)).hexdigest()
+        card = adapted_card(self.card, found)
+        return Enhancer(tuned.denoiser, card, self.device, digest, found)
+
+    def save(self, path: Path) -> None:
+        """Write the model, called as the file is: `NAME.safetensors` and its card `NAME.json`.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        save_model(self.denoiser, replace(self.card, name=path.stem), path)
 
     def run(self, plan: Plan, progress: Progress | None = None) -> Enhanced:
-        """Carry out a plan.
+        """Carry out a plan; where it asks for that, a model is adapted first, once.
 
         Args:
             plan: from `plan`.
@@ -162,9 +210,13 @@ class Enhancer:
             Refused: the scan is empty, the model has no interval for this mode, or the result is
                 in doubt and the options are strict.
         """
+        if plan.options.adapt_s is not None and self.adaptation is None:
+            first, then = halves(progress)
+            return self.adapted([plan], plan.options.adapt_s, first).run(plan, then)
         running = replace(self.running, progress=progress)
         found = restore(plan, self.denoiser, self.card, running)
-        remarks = (*plan.remarks, *_remarks_on_result(plan, found))
+        adapted = [] if self.adaptation is None else [self.adaptation.remark]
+        remarks = (*plan.remarks, *adapted, *_remarks_on_result(plan, found))
         check_strict(remarks, plan.options, plan.volume.name)
         return Enhanced(
             volume=found.volume,

@@ -136,6 +136,18 @@ class Options:
             choices=Consistency,
         ),
     )
+    adapt_s: float | None = _option(
+        None,
+        Setting(
+            Group.RESULT,
+            "Adapt the posterior-mean network to the scan itself for at most SECONDS before it is "
+            "enhanced; the adapted network is used only if slices that were kept aside gain.",
+            metavar="SECONDS",
+            above=0,
+            most=86_400,
+            flag="--adapt",
+        ),
+    )
     interval: bool = _option(
         False,
         Setting(

@@ -8,6 +8,7 @@ from typing import Any
 from medsr.acquisition.acquisition import AxisSampling
 from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark, in_order
+from medsr.restore.adaptation import Adaptation
 from medsr.restore.options import DEFAULT_SAMPLER, Options
 from medsr.restore.plan import Plan
 from medsr.restore.slice_profile import SliceProfile
@@ -97,6 +98,7 @@ class Record:
         remarks: for the reader; in order.
         findings: of the result; None of a plan.
         slice_profile: how the slice profile was chosen; None where the plan was given one.
+        adaptation: how the model was adapted to the scan; None where nobody asked for it.
         version: of medsr.
     """
 
@@ -109,10 +111,16 @@ class Record:
     remarks: tuple[Remark, ...] = ()
     findings: Findings | None = None
     slice_profile: SliceProfile | None = None
+    adaptation: Adaptation | None = None
     version: str = __version__
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "remarks", in_order(self.remarks))
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether an adapted network made the result."""
+        return self.adaptation is not None and self.adaptation.kept
 
     @property
     def input_spacing_mm(self) -> tuple[float, ...]:
@@ -133,6 +141,7 @@ class Record:
             "Model": self.model.name,
             "ModelSHA256": self.model.digest,
             "ModelSettingsSHA256": self.model.settings_digest,
+            **({} if self.adaptation is None else self.adaptation.to_json()),
             "MedsrVersion": self.version,
             **({"InputSHA256": self.input_digest} if self.input_digest else {}),
             "InputSpacing": list(self.input_spacing_mm),

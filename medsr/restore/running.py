@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["VOXELS_PER_CALL", "Running"]
+__all__ = ["VOXELS_PER_CALL", "Progress", "Running", "halves"]
+
+#: Called with the share of the work that is done, 0 to 1.
+Progress = Callable[[float], None]
 
 CPU = torch.device("cpu")
 
@@ -48,3 +51,10 @@ class Running:
             done += share == 1
 
         return count
+
+
+def halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
+    """The progress of an adaptation and that of the enhancement after it."""
+    if progress is None:
+        return None, None
+    return lambda share: progress(share / 2), lambda share: progress(0.5 + share / 2)
