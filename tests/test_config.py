@@ -7,7 +7,7 @@ from medsr.config import load_config
 from medsr.errors import InputError, UsageError
 from medsr.node.rules import load_settings
 from medsr.pages import load_page
-from medsr.training.run import check_split
+from medsr.training.split import check_split
 from tests.training.pages import small_page, write_page
 
 

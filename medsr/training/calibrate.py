@@ -30,6 +30,7 @@ from medsr.restore.enhancer import Enhancer
 from medsr.restore.intervals import AnyInterval, mode_of
 from medsr.restore.options import DEFAULT_STEPS
 from medsr.training.cases import load_case
+from medsr.training.split import check_split
 from medsr.training.trials import Mode, Voxels, pairs_of, voxels_of
 from medsr.volume.atomic import write_text
 from medsr.volume.modality import Modality
@@ -74,7 +75,8 @@ def calibrate(config: TrainConfig, weights: Path, note: Callable[[str], None]) -
 
     Raises:
         InputError: the model or a scan is missing or damaged.
-        UsageError: the configuration has no held-out subjects or is of another modality.
+        UsageError: the configuration has no held-out subjects or is of another modality, or one
+            of them trained the model.
     """
     enhancer = Enhancer.from_pretrained(str(weights))
     if enhancer.card.modality != config.modality:
@@ -84,6 +86,7 @@ def calibrate(config: TrainConfig, weights: Path, note: Callable[[str], None]) -
         )
     if not (config.data.calibrate or config.data.validate_):
         raise UsageError(f"{config.name}: data.validate lists no scan to calibrate on.")
+    check_split(config)
     cases = config.data.calibrate or config.data.validate_
     people = _by_person(cases)
     for line in TABLE_HEAD:

@@ -13,27 +13,16 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from medsr.config import TrainConfig, TrainerConfig
-from medsr.errors import InputError, UsageError
+from medsr.errors import InputError
 from medsr.network.checkpoint import save_model
 from medsr.network.device import half_is_fast
 from medsr.training.batches import fine_cases
 from medsr.training.card import averaged, model_card
 from medsr.training.cases import load_cases
 from medsr.training.module import RestorationModule
+from medsr.training.split import check_split
 
-__all__ = ["check_split", "chosen_precision", "learn", "train"]
-
-
-def check_split(config: TrainConfig) -> None:
-    """Check that no subject is in both training and validation.
-
-    Raises:
-        UsageError: a subject is in both.
-    """
-    both = {c.person for c in config.data.train} & {c.person for c in config.data.validate_}
-    if both:
-        names = ", ".join(sorted(both))
-        raise UsageError(f"{config.name}: subject {names} is in both train and validate.")
+__all__ = ["chosen_precision", "learn", "train"]
 
 
 def learn(config: TrainConfig, *, resume: bool) -> Path:

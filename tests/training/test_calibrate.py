@@ -125,6 +125,8 @@ def test_a_model_of_another_modality_is_refused(config, card):
         run(config, ["modality=CT"], card, print)
     with pytest.raises(UsageError, match="lists no scan to calibrate on"):
         run(config, ["data.validate=[]"], card, print)
+    with pytest.raises(UsageError, match="subject a is in both train and calibrate"):
+        run(config, ["data.calibrate=[{path: a.nii, person: a}]"], card, print)
     with pytest.raises(UsageError, match=r"expected the \.json file"):
         run(config, (), card.with_suffix(".safetensors"), print)
 

@@ -9,7 +9,8 @@ from medsr.commands.train import run
 from medsr.config import load_config
 from medsr.errors import UsageError
 from medsr.network.checkpoint import load_model
-from medsr.training.run import check_split, chosen_precision
+from medsr.training.run import chosen_precision
+from medsr.training.split import check_split
 from tests.training.pages import small_page, write_page, write_scans
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning and torch warn of each other
