@@ -94,15 +94,15 @@ def groups_of(image: Tensor, steepness: Tensor, foreground: Tensor) -> Groups:
 class ScaledInterval:
     """Half-width of a nominal interval as a multiple of the scale.
 
-    What a self-check finds is given as the multiple of the scale that covers the nominal share on
-    the scan's own slices.
+    What a self-check finds is given as the factor by which `overall` would have to be multiplied
+    to cover the nominal share on the scan's own slices.
 
     Attributes:
         nominal: share of voxels that the interval is to cover.
         overall: multiple of the scale, for all voxels alike.
         factors: of each group, in the order of `Groups.index`, where there is no self-check.
         checked: the same where there is one.
-        usual: what the self-check usually finds.
+        usual: the multiple of the scale that usually covers the scan's own slices.
         power: how strongly its finding counts.
         psnr_offset: dB to add to the predicted PSNR for a lower bound, without self-check and
             with; None where too few people were measured.
@@ -137,7 +137,7 @@ class ScaledInterval:
 
     def of_scan(self, check: float | None) -> float:
         """The factor of a scan, given what its self-check found; 1 without one."""
-        return 1.0 if check is None else _of_scan(check, self.usual, self.power)
+        return 1.0 if check is None else _of_scan(check * self.overall, self.usual, self.power)
 
     def half_width(self, scale: Tensor, group: Tensor, check: float | None) -> Tensor:
         """Half-widths, any shape, in the unit of the scale.

@@ -275,6 +275,7 @@ def _findings(found: Restored, coarse_axis: int) -> Findings:
         null_space_share=found.null_space.share,
         null_space_share_of_cubic=found.null_space.share_of_interpolation,
         self_check=found.self_check,
+        psnr_bound=found.psnr_bound,
     )
 
 

@@ -27,13 +27,19 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
-from medsr.restore.intervals import AnyInterval, half_width_of, interval_for, interval_of_mean
+from medsr.restore.intervals import (
+    AnyInterval,
+    half_width_of,
+    interval_for,
+    interval_of_mean,
+    psnr_bound,
+)
 from medsr.restore.options import Options, takes_turns
 from medsr.restore.plan import Plan
 from medsr.restore.profile_check import check_profile
 from medsr.restore.running import Running
 from medsr.restore.self_check import self_check
-from medsr.restore.slice_denoiser import Network, SliceDenoiser, slice_denoiser
+from medsr.restore.slice_denoiser import Network, slice_denoiser
 from medsr.restore.upsampled import STATE, Upsampled, on_fine_grid
 from medsr.restore.verdict import SelfCheck
 from medsr.volume.modality import Modality
@@ -62,6 +68,8 @@ class Restored:
             explains the posterior mean better.
         self_check: what the model gains on the scan's own slices; None where it was not asked for
             or the slices show too little.
+        psnr_bound: a PSNR, dB, that a posterior mean reaches at least; None where the model
+            promises none.
     """
 
     volume: Volume
@@ -75,6 +83,7 @@ class Restored:
     null_space: NullSpace
     used: Acquisition
     self_check: SelfCheck | None
+    psnr_bound: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +139,11 @@ def restore(
     chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
     mean, deviation = _mean_and_std(case, plan.options, chosen)
     check = None if plan.options.no_self_check else _check(mean, case, plan.options, card)
-    return _restored(plan, scaling, case, mean, deviation, interval, check)
+    own = None if check is None else check.interval_scale
+    of_mean = interval_of_mean(card) if plan.options.steps == 1 else None
+    bound = psnr_bound(mean, case.scale, of_mean, own)
+    found = _restored(plan, scaling, case, mean, deviation, interval, check)
+    return replace(found, psnr_bound=bound)
 
 
 def _check(mean: Tensor, case: _Case, options: Options, card: ModelCard) -> SelfCheck | None:
@@ -162,7 +175,8 @@ def _case(
         running.counted(1 + options.samples * (options.steps - 1)),
         in_turn=takes_turns(options.steps, options.quick),
     )
-    first, scale = _mean_and_scale(denoise, acquisition, running, card.residual_std)
+    mean, scale = denoise.mean_and_scale()
+    first, scale = mean.cpu(), None if scale is None else scale.mul_(card.residual_std).cpu()
     used = check_profile(first, upsampled)
     measured = DataConsistency.of(scan, used, noise=level, floor=floor, mode=options.consistency)
     return _Case(denoise, first, scale, upsampled, measured, card.detail_tolerance, network)
@@ -179,7 +193,8 @@ def _restored(
 ) -> Restored:
     """The result in the scan's unit, its maps, and what they say of it."""
     volume, acquisition, measured = plan.volume, plan.acquisition, case.measured
-    half_width = half_width_of(mean, deviation, measured, interval, scale=case.scale)
+    own = None if check is None else check.interval_scale
+    half_width = half_width_of(mean, deviation, measured, interval, scale=case.scale, check=own)
     null_space, inconsistency = _audit(mean, measured, case.upsampled)
     residual = measured.residual(mean, case.upsampled.chunks)
     wanted = plan.options.null_space_map
@@ -209,15 +224,6 @@ def _restored(
 def _noise_level(low: NDArray[np.float32], acquisition: Acquisition, scaling: Scaling) -> float:
     above = scaling.offset + FOREGROUND * scaling.gain
     return estimate_noise(low, acquisition.coarse_axis, above=above) / scaling.gain
-
-
-def _mean_and_scale(
-    denoise: SliceDenoiser, acquisition: Acquisition, running: Running, unit: float
-) -> tuple[Tensor, Tensor | None]:
-    """The posterior mean of the residual, and the scale of its error over the gain; on the CPU."""
-    nothing = torch.zeros(acquisition.fine_shape, dtype=STATE, device=running.device)
-    mean, scale = denoise.mean_and_scale(nothing)
-    return mean.cpu(), None if scale is None else scale.mul_(unit).cpu()
 
 
 def _mean_and_std(case: _Case, options: Options, sampler: Sampler) -> tuple[Tensor, Tensor | None]:

@@ -59,6 +59,8 @@ class Findings:
             over the energy of the result about its mean.
         null_space_share_of_cubic: the same of cubic interpolation.
         self_check: what the model gains on the scan's own slices; None where that is not known.
+        psnr_bound: a PSNR, dB, that the result reaches at least, in nine people of ten; None where
+            the model promises none.
     """
 
     noise: float
@@ -69,6 +71,7 @@ class Findings:
     null_space_share: float
     null_space_share_of_cubic: float
     self_check: SelfCheck | None = None
+    psnr_bound: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For the sidecar."""
@@ -81,6 +84,7 @@ class Findings:
             "NullSpaceShare": round(self.null_space_share, 5),
             "NullSpaceShareOfCubic": round(self.null_space_share_of_cubic, 5),
             **({} if self.self_check is None else {"SelfCheck": self.self_check.to_json()}),
+            **({} if self.psnr_bound is None else {"PSNRLowerBound": round(self.psnr_bound, 2)}),
         }
 
 

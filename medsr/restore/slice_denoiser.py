@@ -74,15 +74,13 @@ class SliceDenoiser:
         """The denoised residual, [X', Y', Z'], in the k-th evaluation; a `samplers.Denoise`."""
         return self._evaluate(x, sigma, k, channels=1)[0]
 
-    def mean_and_scale(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The posterior mean, [X', Y', Z'], and the scale of its error, like it.
+    def mean_and_scale(self) -> tuple[Tensor, Tensor | None]:
+        """The posterior mean of the residual, [X', Y', Z'], and the scale of its error, like it.
 
-        The scale is None of a model without a scale head.
-
-        Args:
-            x: any values of the volume's shape and data type: at SIGMA_MAX they do not matter.
+        Both are on the device; the scale is None of a model without a scale head.
         """
-        mean, *scale = self._evaluate(x, SIGMA_MAX, 0, channels=2)
+        nothing = torch.zeros_like(self.condition)  # the noisy image, which does not matter here
+        mean, *scale = self._evaluate(nothing, SIGMA_MAX, 0, channels=2)
         return mean, scale[0] if scale else None
 
     def _evaluate(self, x: Tensor, sigma: float, k: int, *, channels: int) -> list[Tensor]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from medsr.acquisition.simulate import degraded_to
 from medsr.audit.conformal import Interval, fit_interval
 from medsr.audit.out_of_distribution import scan_statistics, statistics_ranges
-from medsr.audit.scaled_interval import Trial, fit_scaled
+from medsr.audit.scaled_interval import ScaledInterval, Trial, fit_scaled
 from medsr.config import CaseConfig, TrainConfig
 from medsr.errors import UsageError
 from medsr.intensity import scaling_for
@@ -158,7 +158,12 @@ def widths(interval: AnyInterval, voxels: Voxels) -> NDArray[np.float32]:
     if isinstance(interval, Interval):
         return np.asarray(interval.half_width(spread).numpy())
     group = torch.from_numpy(voxels.group)
-    return np.asarray(interval.half_width(spread, group, voxels.check).numpy())
+    return np.asarray(interval.half_width(spread, group, _check(interval, voxels)).numpy())
+
+
+def _check(interval: ScaledInterval, voxels: Voxels) -> float | None:
+    """What the self-check of a trial would have found with a calibrated interval."""
+    return None if voxels.check is None else voxels.check / interval.overall
 
 
 def coverage(interval: AnyInterval, parts: Sequence[Voxels]) -> str:
@@ -184,7 +189,7 @@ def bound_of(interval: AnyInterval, voxels: Voxels) -> float | None:
     """The lower bound on a trial's PSNR, dB."""
     if isinstance(interval, Interval):
         return None
-    return interval.psnr_bound(10 ** (-voxels.predicted / 10), 1.0, voxels.check)
+    return interval.psnr_bound(10 ** (-voxels.predicted / 10), 1.0, _check(interval, voxels))
 
 
 def calibrate_mode(

@@ -150,7 +150,7 @@ def _compared(pair: Pair, enhancer: Enhancer, mode: Mode) -> Voxels:
         samples=mode[1],
         interval=True,
         quick=pair.alone and name == "posterior_mean",  # the other orientation sees only copies
-        no_self_check=True,
+        no_self_check=pair.alone or name != "posterior_mean",
     )
     asked = replace(card, intervals={name: identity, "posterior_mean": identity})
     plan = Plan(pair.low, pair.acquisition, options)
@@ -160,7 +160,8 @@ def _compared(pair: Pair, enhancer: Enhancer, mode: Mode) -> Voxels:
     width = np.zeros_like(result)
     if found.half_width is not None:
         width = np.asarray(found.half_width.voxels)[keep]
-    return _voxels(result, truth, width, pair.low, None)
+    check = None if found.self_check is None else found.self_check.interval_scale
+    return _voxels(result, truth, width, pair.low, check)
 
 
 def _voxels(

@@ -32,7 +32,8 @@ def trial(seed: int, off: float = 1.0, check: float | None = None) -> Trial:
 
 def covered(interval: ScaledInterval, case: Trial) -> np.ndarray:
     ones = torch.ones(case.ratio.shape)
-    width = interval.half_width(ones, torch.from_numpy(case.group), case.check).numpy()
+    check = None if case.check is None else case.check / interval.overall
+    width = interval.half_width(ones, torch.from_numpy(case.group), check).numpy()
     return case.ratio <= width
 
 

@@ -84,7 +84,7 @@ def test_the_scale_is_that_of_both_orientations_averaged():
     upsampled = Upsampled.of(torch.ones(X, Y, Z // 4), ACQUISITION, 1.0)
     network = Network(Scaled(), 1, Running(dtype=torch.float32, voxels_per_call=10**6))
     denoise = slice_denoiser(network, upsampled, 0.0, lambda share: None, in_turn=False)
-    mean, scale = denoise.mean_and_scale(torch.zeros(X, Y, Z))
+    mean, scale = denoise.mean_and_scale()
     assert mean.unique().tolist() == [1.0]
     assert scale.unique().tolist() == [(X + Y) / 2]
     assert denoise(torch.zeros(X, Y, Z), 1.0, 1).shape == (X, Y, Z)

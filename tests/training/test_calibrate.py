@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -104,6 +105,27 @@ def test_a_model_with_a_scale_head_gets_factors_in_every_mode(config, card):
     found = enhancer.enhance(low, interval=True, slice_thickness_mm=3.0, force=True)
     assert found.half_width.shape == found.volume.shape
     assert float(np.min(found.half_width.voxels)) > 0
+    assert found.record.findings.psnr_bound is None  # of two people
+
+
+def test_the_bound_on_psnr_goes_into_the_record(card):
+    settings = {**NETWORK, "scale_head": True}
+    model = build_denoiser(settings, FEATURES)
+    interval = ScaledInterval(0.9, 2.0, (2.0,) * 4, (2.0,) * 4, 2.0, 0.5, (-1.0, -1.5))
+    scaled = dataclasses.replace(
+        load_card(card), network=settings, intervals={"posterior_mean": asdict(interval)}
+    )
+    enhancer = Enhancer(model.eval(), scaled, torch.device("cpu"))
+    fine = smooth_head((40, 40, 36), 5)
+    low = Volume(fine[..., ::3].copy(), np.diag([1.0, 1.0, 3.0, 1.0]), modality="MR")
+    plain = {"slice_thickness_mm": 3.0, "force": True, "interval": True, "no_self_check": True}
+    found = enhancer.enhance(low, **plain)
+    width = float(np.median(found.half_width.voxels))  # the new head gives 1: the residual's unit
+    top = np.percentile(found.volume.voxels, 99.9)
+    expected = 20 * np.log10(top / (width / 2)) - 1.0
+    assert found.record.to_json()["PSNRLowerBound"] == pytest.approx(expected, abs=0.02)
+    sample = enhancer.enhance(low, **{**plain, "interval": False}, sample=True)
+    assert "PSNRLowerBound" not in sample.record.to_json()
 
 
 def test_thick_scans_are_calibrated_slice_by_slice():
