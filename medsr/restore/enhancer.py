@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from medsr.acquisition.acquisition import Acquisition
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import MedsrWarning
 from medsr.network.bundled import model_for, model_path
@@ -23,13 +22,13 @@ from medsr.network.checkpoint import (
     weights_digest,
 )
 from medsr.network.device import choose_device, half_is_fast
-from medsr.remarks import Meaning, Remark
+from medsr.remarks import Remark
 from medsr.restore.adapt import Budget, adapt
 from medsr.restore.adaptation import Adaptation, adapted_card
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
 from medsr.restore.plan import Plan, check_strict, make_plan
-from medsr.restore.profile_check import is_far_better
+from medsr.restore.profile_check import remarks_on_profile
 from medsr.restore.record import Findings, ModelUsed, Record, record_of
 from medsr.restore.running import Progress, Running, halves
 from medsr.volume.convert import as_volume
@@ -183,8 +182,8 @@ class Enhancer:
         budget = Budget(seconds)
         running = replace(self.running, progress=progress)
         tuned = adapt(plans, self.denoiser, self.card, running, budget)
-        model, made = (self.card.name, self.digest), (tuned.steps, tuned.gain_db, tuned.kept)
-        found = Adaptation(*model, budget.used, *made)
+        base, used = self.card.name, budget.used
+        found = Adaptation(base, self.digest, used, tuned.steps, tuned.gain_db, tuned.kept)
         if not tuned.kept:
             return Enhancer(self.denoiser, self.card, self.device, self.digest, found)
         digest = hashlib.sha256(weights_bytes(tuned.denoiser)).hexdigest()
@@ -283,19 +282,4 @@ def _remarks_on_result(plan: Plan, found: Restored) -> list[Remark]:
     """What a finished result adds to the remarks of its plan."""
     check = None if found.self_check is None else found.self_check.remark
     single = [remark for remark in (found.unmet, check) if remark is not None]
-    return [*_remarks_on_profile(plan, found.used), *single]
-
-
-def _remarks_on_profile(plan: Plan, used: Acquisition) -> tuple[Remark, ...]:
-    """A remark where a much narrower profile than the assumed one explains the result."""
-    axis = plan.acquisition.coarse_axis
-    assumed, fitting = plan.acquisition.axes[axis], used.axes[axis]
-    if not is_far_better(fitting, assumed):
-        return ()
-    words = (
-        f"The slices are sharper than a {assumed.profile} profile of {assumed.width_mm:.3g} mm "
-        f"makes them; the result explains the scan much better with {fitting.width_mm:.3g} mm, "
-        "which data consistency used. The network had the wider profile, so the result may be "
-        "too sharp across the slices."
-    )
-    return (Remark(Meaning.DOUBT, words),)
+    return [*remarks_on_profile(plan.acquisition, found.used), *single]

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
+from medsr.remarks import Meaning, Remark
 from medsr.restore.chunks import chunks_of
 from medsr.restore.upsampled import Upsampled
 
-__all__ = ["check_profile", "is_far_better", "refitted"]
+__all__ = ["check_profile", "is_far_better", "refitted", "remarks_on_profile"]
 
 #: One of so many planes is used.
 EVERY = 4
@@ -82,3 +83,18 @@ def _with_width(acquisition: Acquisition, width_mm: float) -> Acquisition:
     axes = list(acquisition.axes)
     axes[acquisition.coarse_axis] = replace(axes[acquisition.coarse_axis], width_mm=width_mm)
     return Acquisition((axes[0], axes[1], axes[2]))
+
+
+def remarks_on_profile(acquisition: Acquisition, used: Acquisition) -> tuple[Remark, ...]:
+    """A remark where a much narrower profile than the assumed one explains the result."""
+    axis = acquisition.coarse_axis
+    assumed, fitting = acquisition.axes[axis], used.axes[axis]
+    if not is_far_better(fitting, assumed):
+        return ()
+    words = (
+        f"The slices are sharper than a {assumed.profile} profile of {assumed.width_mm:.3g} mm "
+        f"makes them; the result explains the scan much better with {fitting.width_mm:.3g} mm, "
+        "which data consistency used. The network had the wider profile, so the result may be "
+        "too sharp across the slices."
+    )
+    return (Remark(Meaning.DOUBT, words),)
