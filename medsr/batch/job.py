@@ -11,7 +11,7 @@ import enum
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,7 @@ class Item:
         fine_shape: of the output.
         integers: whether CT would be written as int16.
         format: of the output: a NIfTI file or a DICOM folder.
+        protocol: 12 hex digits, the same for scans that share an adaptation; "" without one.
     """
 
     key: str
@@ -106,6 +107,7 @@ class Item:
     fine_shape: Triple | None = None
     integers: bool = False
     format: Format = Format.NIFTI
+    protocol: str = ""
 
     def paths(self, root: Path) -> list[Path]:
         """The files, in the order of their names."""
@@ -180,6 +182,8 @@ class Job:
         options: of every enhancement; `modality` is for scans that do not state theirs.
         means: how the work is done.
         run: names this run in its claims.
+        groups: protocol -> the scans that a model is adapted to; empty without `--adapt`.
+        item: the scan that is being enhanced; only where `restore` is called.
     """
 
     root: Path
@@ -189,6 +193,8 @@ class Job:
     options: Options = DEFAULTS
     means: Means = ORDINARY
     run: str = ""
+    groups: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    item: Item | None = None
 
     def most_bytes(self, item: Item) -> int:
         """What all outputs of an item can take on the disk at most."""

@@ -12,6 +12,7 @@ from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
 from medsr.batch.labels import Labels, labels_in
 from medsr.batch.naming import is_bids
 from medsr.batch.parts import dealt
+from medsr.batch.protocols import groups_of, with_protocol
 from medsr.batch.resume import state_of
 from medsr.batch.survey import judged, paths_of
 from medsr.batch.triage import Wishes
@@ -108,7 +109,10 @@ def make_plan(
     job = _job(Path(folder), Path(out), options, selection, means)
     wishes = Wishes(options, selection.modality, job.models, job.bids)
     labels = labels_in(job.root, selection.participants, selection.sessions)
-    found = judged(_headers(job, selection, labels, means.readers), wishes)
+    found = list(judged(_headers(job, selection, labels, means.readers), wishes))
+    if options.adapt_s is not None:
+        found = [with_protocol(one, bids=job.bids) for one in found]
+        job = replace(job, groups=groups_of(one.item for one in found))
     items = _without_clashes([one.item for one in found])
     items = dealt(items, selection.parts, selection.part)
     done: set[str] = set()

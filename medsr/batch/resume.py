@@ -120,7 +120,8 @@ def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     if facts.get("OutputBytes") != size:
         return "the output is incomplete"
     model = job.models.get(str(facts.get("Modality")))
-    before = facts.get("ModelSHA256"), facts.get("ModelSettingsSHA256")
+    weights = facts.get("BaseModelSHA256", facts.get("ModelSHA256"))
+    before = weights, facts.get("ModelSettingsSHA256")
     if model is None or before != (model.digest, model.settings_digest):
         return "the model changed"
     now, then, default = settings(job.options), facts["Settings"], settings(Options())

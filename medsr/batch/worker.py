@@ -6,11 +6,13 @@ import time
 import traceback
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from medsr.batch.adapting import adapted_to_protocol
 from medsr.batch.claim import Claim, acquire, beating, claimed_keys, is_mine, release
 from medsr.batch.commit import check_room, clear_partials, hidden_folder, write_output
 from medsr.batch.job import End, Item, Job, Outcome, Restore
@@ -108,7 +110,7 @@ def _claimed(
         listing = listing_digest(item, job)
         with open_scan(item.paths(job.root), name=item.label) as scan:
             check_is_anatomy(scan.volume.kind, item.label)
-            enhanced = restore(scan.volume, job)
+            enhanced = restore(scan.volume, replace(job, item=item))
             if item.modality and enhanced.record.modality != item.modality:
                 raise InputError("the input changed during processing; run the command again.")
             target = with_context(_target(item, job, enhanced), scan)
@@ -195,6 +197,8 @@ def restore_scan(volume: Volume, job: Job) -> Enhanced:
             raise Refused(
                 f"{volume.name}: is {enhancer.card.modality}, and the model is for {have}."
             )
+        if job.item is not None:
+            enhancer = adapted_to_protocol(enhancer, job.item, job)
         return enhancer.enhance(volume, job.options)
 
 

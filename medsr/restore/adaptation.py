@@ -28,6 +28,7 @@ class Adaptation:
         steps: of the optimiser.
         gain_db: on the slices that were kept aside, over the network before; 0 without a check.
         kept: whether the adapted network is used; otherwise the model is what it was.
+        scans: that it was adapted to.
     """
 
     base: str
@@ -36,6 +37,7 @@ class Adaptation:
     steps: int
     gain_db: float
     kept: bool
+    scans: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """For the sidecar."""
@@ -46,14 +48,16 @@ class Adaptation:
             "AdaptationSteps": self.steps,
             "AdaptationGain": round(self.gain_db, 3),
             "AdaptationKept": self.kept,
+            "AdaptationScans": self.scans,
         }
 
     @property
     def remark(self) -> Remark:
         """One sentence for the reader."""
+        whom = "the scan" if self.scans == 1 else f"{self.scans} scans of its protocol"
         if self.kept:
             words = (
-                f"The network was adapted to the scan ({self.seconds:.0f} s, {self.steps} steps): "
+                f"The network was adapted to {whom} ({self.seconds:.0f} s, {self.steps} steps): "
                 f"slices that were kept aside gained {self.gain_db:.2f} dB."
             )
         elif self.steps == 0:
@@ -64,7 +68,7 @@ class Adaptation:
             )
         else:
             words = (
-                f"The network was adapted to the scan ({self.seconds:.0f} s, {self.steps} steps), "
+                f"The network was adapted to {whom} ({self.seconds:.0f} s, {self.steps} steps), "
                 f"but slices that were kept aside gained too little ({self.gain_db:+.2f} dB). The "
                 "result is that of the model as it is."
             )

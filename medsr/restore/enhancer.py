@@ -182,8 +182,8 @@ class Enhancer:
         budget = Budget(seconds)
         running = replace(self.running, progress=progress)
         tuned = adapt(plans, self.denoiser, self.card, running, budget)
-        base, used = self.card.name, budget.used
-        found = Adaptation(base, self.digest, used, tuned.steps, tuned.gain_db, tuned.kept)
+        made = (budget.used, tuned.steps, tuned.gain_db, tuned.kept, len(plans))
+        found = Adaptation(self.card.name, self.digest, *made)
         if not tuned.kept:
             return Enhancer(self.denoiser, self.card, self.device, self.digest, found)
         digest = hashlib.sha256(weights_bytes(tuned.denoiser)).hexdigest()

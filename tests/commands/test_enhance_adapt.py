@@ -26,6 +26,13 @@ def scan(tmp_path):
     return path
 
 
+@pytest.fixture(autouse=True)
+def twelve_steps(monkeypatch):
+    """Steps instead of seconds: a busy machine must not change what is tested."""
+    short = adapting.Budget(600.0, steps=12)
+    monkeypatch.setattr("medsr.restore.enhancer.Budget", lambda seconds: replace(short))
+
+
 def request(scan, tmp_path, **changes):
     options = Options(model=small_model(tmp_path / "model"), adapt_s=3.0)
     made = Request(scan, tmp_path / "out.nii.gz", options, device="cpu")
