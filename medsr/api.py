@@ -13,6 +13,7 @@ from medsr.errors import MedsrWarning, UsageError
 from medsr.evaluation.case import Loaded, evaluate_loaded, with_interpolation
 from medsr.evaluation.evaluation import Evaluation
 from medsr.network.checkpoint import ModelCard
+from medsr.regions.reader import read_segmenter
 from medsr.volume.convert import as_volume
 from medsr.volume.volume import Volume
 
@@ -52,6 +53,7 @@ def evaluate(
     low: Any = None,
     mask: Any = None,
     labels: Any = None,
+    segmenter: str | Path | None = None,
 ) -> Evaluation:
     """Compare enhanced scans with their reference.
 
@@ -62,6 +64,7 @@ def evaluate(
             consistency.
         mask: voxels to compare; the reference's foreground when None.
         labels: label map of the reference: adds tissue overlap and volumes.
+        segmenter: folder of a segmentation network: adds volumes and overlap of its regions.
 
     Returns:
         The metrics with their definitions; print them with `evaluation.to_text()`.
@@ -80,7 +83,8 @@ def evaluate(
         mask=None if mask is None else as_volume(mask),
         labels=None if labels is None else as_volume(labels),
     )
-    return evaluate_loaded(with_interpolation(loaded))
+    network = None if segmenter is None else read_segmenter(segmenter)
+    return evaluate_loaded(with_interpolation(loaded), network)
 
 
 def models(folder: str | Path | None = None) -> list[ModelCard]:

@@ -56,6 +56,12 @@ class ManyWords(click.Command):
     type=PATH,
     help="Label map of the reference: adds tissue overlap and volumes.",
 )
+@click.option(
+    "--segmenter",
+    type=PATH,
+    help="Folder of a segmentation network (brainchop's MeshNet; T1w whole heads): adds volumes "
+    "and overlap of regions, against those of the reference.",
+)
 @click.option("-o", "--output", type=PATH, help="Write the results to this JSON file.")
 @click.option("--csv", type=PATH, help="Write the metrics of every case to this CSV file.")
 @click.option(
@@ -92,6 +98,7 @@ def evaluate(
     low: Path | None,
     mask: Path | None,
     labels: Path | None,
+    segmenter: Path | None,
     output: Path | None,
     csv: Path | None,
     table: Path | None,
@@ -126,6 +133,7 @@ def evaluate(
             low=low,
             mask=mask,
             labels=labels,
+            segmenter=segmenter,
             pairs=pairs,
             output=output,
             csv=csv,

@@ -22,6 +22,7 @@ from medsr.evaluation.pairing import (
     read_pairs,
     unique,
 )
+from medsr.regions.reader import read_segmenter
 from medsr.report.case_page import case_page, case_page_path, group_report
 from medsr.report.picture import compare_figure, save_picture
 from medsr.volume.atomic import write_text
@@ -48,6 +49,7 @@ class Request:
         picture: PNG of one pair.
         report: HTML page; for a group, pages of its cases go into a folder beside it.
         every: all metrics in the table too; the other files always hold all.
+        segmenter: folder of a segmentation network, for the regions.
     """
 
     reference: Path | None
@@ -62,6 +64,7 @@ class Request:
     picture: Path | None = None
     report: Path | None = None
     every: bool = False
+    segmenter: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +145,12 @@ def run(request: Request) -> Outcome:
     cases, left_out, is_pair = _cases(request)
     if request.picture is not None and not is_pair:
         raise UsageError("--picture draws one pair; use --report for several cases.")
+    segmenter = None if request.segmenter is None else read_segmenter(request.segmenter)
     done, pages, page_failures = list[Case](), list[str](), list[str]()
     for case in cases:
         try:
             loaded = load(case)
-            evaluation = evaluate_loaded(loaded)
+            evaluation = evaluate_loaded(loaded, segmenter)
         except MedsrError as fault:
             if is_pair:
                 raise

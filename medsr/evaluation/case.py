@@ -10,6 +10,7 @@ from medsr.errors import Refused, UsageError
 from medsr.evaluation.compare import Measured, evaluate_pair
 from medsr.evaluation.evaluation import BASELINES, Evaluation
 from medsr.evaluation.pairing import CaseFiles
+from medsr.regions.segmenter import Segmenter
 from medsr.restore.options import Options
 from medsr.restore.slice_profile import choose_slice_profile
 from medsr.volume import formats
@@ -76,8 +77,8 @@ def with_interpolation(loaded: Loaded) -> Loaded:
     return replace(loaded, estimates={**loaded.estimates, **plain})
 
 
-def evaluate_loaded(loaded: Loaded) -> Evaluation:
-    """The numbers of one case."""
+def evaluate_loaded(loaded: Loaded, segmenter: Segmenter | None = None) -> Evaluation:
+    """The numbers of one case; with a segmenter, of its regions too."""
     return evaluate_pair(
         loaded.reference,
         loaded.estimates,
@@ -87,6 +88,7 @@ def evaluate_loaded(loaded: Loaded) -> Evaluation:
         else measured_by(loaded.low, loaded.reference.modality),
         labels=loaded.labels,
         baselines=() if loaded.low is None else BASELINES,
+        segmenter=segmenter,
     )
 
 

@@ -11,7 +11,6 @@ changes by that.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from medsr.errors import Refused, UsageError
 from medsr.evaluation.evaluation import Evaluation
+from medsr.evaluation.parts import parts_of
 from medsr.evaluation.ruler import Ruler, ruler_of
 from medsr.evaluation.scores import Row, Score, warnings_of
 from medsr.evaluation.sentences import FOREGROUND
@@ -28,7 +28,7 @@ from medsr.metrics import consistency, foreground
 from medsr.metrics.fidelity import ssim_voxels
 from medsr.metrics.registry import ALL_METRICS, METRICS, OTHER_NUMBERS
 from medsr.metrics.shift import find_shift
-from medsr.metrics.tissue import Tissue, compare_tissues
+from medsr.regions.segmenter import Segmenter
 from medsr.volume.modality import Modality
 from medsr.volume.placement import Box, Placed, common_box, place, words
 from medsr.volume.volume import Volume
@@ -63,6 +63,7 @@ def evaluate_pair(
     measured: Measured | None = None,
     labels: Volume | None = None,
     baselines: Collection[str] = (),
+    segmenter: Segmenter | None = None,
 ) -> Evaluation:
     """Compare estimates with their reference; a metric without a value here says why.
 
@@ -75,6 +76,7 @@ def evaluate_pair(
         measured: the low scan, for the consistency with it.
         labels: a label map on the reference's grid, for the tissue numbers.
         baselines: the estimates that are plain interpolation.
+        segmenter: for volumes and overlap of regions, against those of the reference.
 
     Raises:
         UsageError: no estimate, or a range that is not positive.
@@ -93,10 +95,10 @@ def evaluate_pair(
     case = _Case(reference, ruler, box, chosen, measured, frozenset(baselines))
     x = _counted(_whole(reference), box, ruler)
     images = {label: _counted(placed[label], box, ruler) for label in estimates}
-    tissues = _tissues(x, images, placed_labels, box, reference.spacing_mm)
-    own = case.scores(x, x, reference, tissues.get("reference"))
+    parts = parts_of(x, images, reference, box, placed_labels, segmenter)
+    own = case.scores(x, x, reference, parts.scores())
     rows = [
-        case.row(x, images[label], label, volume, placed[label], tissues.get(label))
+        case.row(x, images[label], label, volume, placed[label], parts.scores(label))
         for label, volume in estimates.items()
     ]
     return Evaluation(
@@ -112,7 +114,9 @@ def evaluate_pair(
         ssim_slice_voxels=ssim_voxels(x.shape, chosen, axis=ruler.slice_axis),
         rows=tuple(rows),
         reference_scores=tuple(s for s in own if _is_own(s.metric)),
-        tissues=tissues,
+        tissues=parts.tissues,
+        regions=parts.regions,
+        segmenter="" if segmenter is None else segmenter.name,
     )
 
 
@@ -132,13 +136,13 @@ class _Case:
         x: NDArray[np.float64],
         y: NDArray[np.float64],
         volume: Volume,
-        tissues: tuple[Tissue, ...] | None,
+        of_parts: tuple[Score, ...],
     ) -> tuple[Score, ...]:
         """All numbers of an image y but its shift."""
         return (
             *_scores(x, y, self.ruler, self.mask, self.reference.spacing_mm),
             *_consistency(volume, self.measured, self.ruler),
-            *_tissue_scores(tissues),
+            *of_parts,
         )
 
     def row(
@@ -148,12 +152,12 @@ class _Case:
         label: str,
         volume: Volume,
         part: Placed,
-        tissues: tuple[Tissue, ...] | None,
+        of_parts: tuple[Score, ...],
     ) -> Row:
         """One estimate: its numbers, where it lies, and what to warn of."""
         spacing = self.reference.spacing_mm
         shift = find_shift(x, y, spacing_mm=spacing, mask=self.mask)
-        scores = (*self.scores(x, y, volume, tissues), Score("shift_mm", shift.mm))
+        scores = (*self.scores(x, y, volume, of_parts), Score("shift_mm", shift.mm))
         warnings = warnings_of(scores, shift, self.ruler.data_range)
         notes = _notes(part, self.reference)
         plain = label in self.baselines
@@ -212,28 +216,6 @@ def _consistency(volume: Volume, measured: Measured | None, ruler: Ruler) -> tup
         )
     except Refused as why:
         return Score("consistency", None, str(why)), Score("consistency_worst", None, str(why))
-
-
-def _tissues(
-    x: NDArray[np.float64],
-    images: Mapping[str, NDArray[np.float64]],
-    labels: Placed | None,
-    box: Box,
-    spacing_mm: tuple[float, float, float],
-) -> dict[str, tuple[Tissue, ...]]:
-    if labels is None:
-        return {}
-    found = np.rint(labels.cut(box)).astype(np.int64)
-    return compare_tissues(x, images, found, math.prod(spacing_mm) / 1000)
-
-
-def _tissue_scores(tissues: tuple[Tissue, ...] | None) -> tuple[Score, ...]:
-    if tissues is None:
-        return ()
-    return (
-        Score("tissue_dice", float(np.mean([t.dice for t in tissues]))),
-        Score("tissue_volume", float(np.mean([abs(t.change_percent) for t in tissues]))),
-    )
 
 
 def _placed(volume: Volume, reference: Volume) -> Placed:

@@ -23,6 +23,7 @@ from medsr.evaluation.sentences import (
 )
 from medsr.metrics.registry import ALL_METRICS, FIRST, IMAGE_UNIT
 from medsr.metrics.tissue import Tissue
+from medsr.regions.compare import Region
 from medsr.volume.placement import Box, words
 
 __all__ = ["BASELINES", "Evaluation", "cell"]
@@ -47,6 +48,8 @@ class Evaluation:
         rows: one for each estimate.
         reference_scores: numbers that the reference has by itself: rise, consistency, tissue.
         tissues: "reference" and each label -> its tissues, where a label map was given.
+        regions: "reference" and each label -> its regions, where a segmenter was given.
+        segmenter: its name; empty for none.
     """
 
     reference: str
@@ -62,6 +65,8 @@ class Evaluation:
     rows: tuple[Row, ...]
     reference_scores: tuple[Score, ...] = ()
     tissues: Mapping[str, tuple[Tissue, ...]] = field(default_factory=dict)
+    regions: Mapping[str, tuple[Region, ...]] = field(default_factory=dict)
+    segmenter: str = ""
 
     @property
     def box_shape(self) -> tuple[int, int, int]:
@@ -135,6 +140,8 @@ class Evaluation:
             },
             "reference_scores": {s.metric: s.value for s in self.reference_scores},
             "tissues": {name: [asdict(t) for t in each] for name, each in self.tissues.items()},
+            "segmenter": self.segmenter or None,
+            "regions": {name: [asdict(r) for r in each] for name, each in self.regions.items()},
             "estimates": {row.label: _row_json(row) for row in self.rows},
         }
 
@@ -210,6 +217,12 @@ class Evaluation:
         if self.ruler.intensity_floor:
             facts.append(
                 f"Intensities are measured from {self.ruler.intensity_floor:g} {self.unit}."
+            )
+        own = self.regions.get("reference")
+        if own:
+            facts.append(
+                f"Regions: {len(own)} by the segmenter {self.segmenter}, together "
+                f"{sum(r.volume_ml for r in own):.0f} ml in the reference."
             )
         facts += [f"{row.label}: {note}." for row in self.rows for note in row.notes]
         return facts + self._missing(self.metrics, self.rows)

@@ -287,10 +287,33 @@ OTHER_NUMBERS: dict[str, Metric] = {
         definition="Absolute volume change of each label in that segmentation against the same "
         "segmentation of the reference, mean over labels.",
     ),
+    "region_dice": Metric(
+        function=None,
+        needs=(),
+        title="Region Dice",
+        unit="",
+        better="higher",
+        digits=4,
+        definition="Dice overlap of the regions that the segmenter finds in this image with those "
+        "that it finds in the reference, mean over regions.",
+    ),
+    "region_volume": Metric(
+        function=None,
+        needs=(),
+        title="Region volume error",
+        unit="%",
+        better="lower",
+        digits=2,
+        definition="Absolute volume change of each region that the segmenter finds, against its "
+        "volume in the reference by the same segmenter, mean over regions.",
+    ),
 }
 
 #: All numbers of an evaluation, in the order shown.
 ALL_METRICS: dict[str, Metric] = METRICS | OTHER_NUMBERS
 
-#: What is shown first; the last needs a label map.
-FIRST = ("psnr", "ssim_3d", "rise_slices", "consistency", "tissue_dice")
+#: What is shown first; the tissues need a label map, the regions a segmenter.
+FIRST = (
+    *("psnr", "ssim_3d", "rise_slices", "consistency"),
+    *("tissue_dice", "region_volume", "region_dice"),
+)

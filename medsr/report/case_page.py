@@ -16,7 +16,7 @@ from medsr.remarks import Remark
 from medsr.report.enhanced_page import versions
 from medsr.report.group_page import group_page
 from medsr.report.methods import enhancement_words, evaluation_words, provenance_of
-from medsr.report.numbers import score_table, tissue_table
+from medsr.report.numbers import region_table, score_table, tissue_table
 from medsr.report.page import PageText, scan_page
 from medsr.report.scans import ScanImages
 from medsr.volume import formats
@@ -49,12 +49,13 @@ def case_page(case: CaseFiles, loaded: Loaded, evaluation: Evaluation) -> str:
     digests = {"reference": loaded.reference} | {k: loaded.estimates[k] for k in case.estimates}
     provenance = [*provenance_of(sidecar), *versions()]
     provenance += [(f"SHA-256 of {role}", volume.digest) for role, volume in digests.items()]
+    tables = (score_table(evaluation), region_table(evaluation), tissue_table(evaluation))
     return scan_page(
         scans,
         PageText(
             title=f"Evaluation of {case.name}",
             warnings=[*_remarks(sidecar), *evaluation.warnings],
-            tables=[t for t in (score_table(evaluation), tissue_table(evaluation)) if t],
+            tables=[t for t in tables if t],
             facts=evaluation.facts(),
             provenance=provenance,
             methods=_methods(sidecar, evaluation),

@@ -12,7 +12,7 @@ from medsr.evaluation.sentences import NO_LOW
 from medsr.evaluation.tables import border_words, caption, left_out_words, summary_cell
 from medsr.metrics.registry import ALL_METRICS, BETTER_WORDS
 
-__all__ = ["Line", "Table", "group_table", "score_table", "tissue_table"]
+__all__ = ["Line", "Table", "group_table", "region_table", "score_table", "tissue_table"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,26 @@ def tissue_table(evaluation: Evaluation) -> Table | None:
             )
         )
     return Table("Tissue segmentation", columns, tuple(lines))
+
+
+def region_table(evaluation: Evaluation) -> Table | None:
+    """Volume and overlap of each region, where a segmenter was given."""
+    if not evaluation.regions:
+        return None
+    columns = tuple(evaluation.regions)
+    lines = [
+        Line(
+            f"{region.name} [ml]",
+            BETTER_WORDS["reference"],
+            "Volume in the segmentation of this image, its change against the reference's, Dice.",
+            tuple(
+                f"{r.volume_ml:.1f} ({r.change_percent:+.1f} %, {r.dice:.3f})"
+                for r in (evaluation.regions[name][i] for name in columns)
+            ),
+        )
+        for i, region in enumerate(evaluation.regions["reference"])
+    ]
+    return Table("Regions: volume (change, Dice)", columns, tuple(lines))
 
 
 def group_table(group: Group) -> Table:

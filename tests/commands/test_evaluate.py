@@ -16,6 +16,7 @@ from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.command_line import call
 from tests.conftest import smooth_head
+from tests.regions.conftest import thresholds, write
 
 
 @pytest.fixture
@@ -250,3 +251,55 @@ def keep(folders, *people):
         for path in (folders / role).glob("sub-*"):
             if int(path.name[4:6]) not in people:
                 path.unlink()
+
+
+def balls(radius):
+    """A bright ball in a grey one; 16 and 2 ml or so."""
+    axes = np.meshgrid(*[np.arange(40) - 19.5] * 3, indexing="ij")
+    distance = np.sqrt(sum(g**2 for g in axes))
+    return Volume(
+        (500.0 * (distance < 17) + 500.0 * (distance < radius)).astype(np.float32),
+        np.eye(4),
+        modality="MR",
+    )
+
+
+def test_regions_of_a_segmenter_are_compared(tmp_path, capsys):
+    for name, radius in {"ref": 8, "close": 8.3, "far": 10}.items():
+        write_nifti(balls(radius), tmp_path / f"{name}.nii.gz", {"Modality": "MR"})
+    network = write(tmp_path / "tiny", *thresholds(), ["nothing", "middle", "bright"])
+    words = ["--reference", tmp_path / "ref.nii.gz", "--segmenter", network, "--names", "a", "b"]
+    words += ["--estimates", tmp_path / "close.nii.gz", tmp_path / "far.nii.gz"]
+    assert call("evaluate", *words, "--report", tmp_path / "page.html", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["segmenter"] == "tiny"
+    scores = {name: said["estimates"][name]["scores"] for name in ("a", "b")}
+    assert scores["a"]["region_volume"] < scores["b"]["region_volume"]
+    assert scores["a"]["region_dice"] > scores["b"]["region_dice"]
+    changes = [abs(r["change_percent"]) for r in said["regions"]["b"]]
+    assert scores["b"]["region_volume"] == pytest.approx(np.mean(changes))
+    assert [r["name"] for r in said["regions"]["reference"]] == ["middle", "bright"]
+    page = (tmp_path / "page.html").read_text()
+    assert "bright [ml]" in page
+    assert call("evaluate", *words) == 0
+    assert "Region volume error [%]" in capsys.readouterr().out
+
+
+def test_a_segmenter_that_finds_nothing_leaves_the_other_numbers(folders, capsys):
+    name = "sub-01_T1w.nii.gz"
+    dark = [np.zeros((3, 3, 3, 1, 2)), np.zeros(2), np.zeros((1, 1, 1, 2, 3)), np.zeros(3)]
+    layers, weights = thresholds()
+    named = [(key, array) for (key, _), array in zip(weights, dark, strict=True)]
+    network = write(folders / "blind", layers, named, [])
+    words = ["--reference", folders / "ref" / name, "--estimate", folders / "good" / name]
+    assert call("evaluate", *words, "--segmenter", network, "--json") == 0
+    row = json.loads(capsys.readouterr().out)["estimates"]["estimate"]
+    assert row["scores"]["psnr"] > 0
+    assert "finds no region in the reference" in row["missing"]["region_dice"]
+
+
+def test_a_damaged_segmenter_ends_before_any_scan_is_read(folders, capsys):
+    (folders / "good" / "sub-00_T1w.nii.gz").write_bytes(b"no scan")
+    words = ["--reference", folders / "ref", "--estimate", folders / "good"]
+    assert call("evaluate", *words, "--segmenter", folders / "ref") == 3
+    assert "model.json is missing" in capsys.readouterr().err
