@@ -87,19 +87,18 @@ def evaluate_pair(
         raise UsageError("Give at least one estimate to compare with the reference.")
     ruler = ruler_of(reference, data_range)
     placed = {label: _placed(volume, reference) for label, volume in estimates.items()}
-    placed_labels = None if labels is None else place(labels, reference)
+    placed_labels = [] if labels is None else [place(labels, reference)]
     placed_mask, mask_how = _placed_mask(mask, reference, ruler.modality)
-    more = [placed_mask] if placed_labels is None else [placed_mask, placed_labels]
-    box = common_box(reference.shape, [*placed.values(), *more])
+    box = common_box(reference.shape, [*placed.values(), placed_mask, *placed_labels])
     chosen = _chosen(placed_mask, mask_how, box)
     case = _Case(reference, ruler, box, chosen, measured, frozenset(baselines))
     x = _counted(_whole(reference), box, ruler)
     images = {label: _counted(placed[label], box, ruler) for label in estimates}
-    parts = parts_of(x, images, reference, box, placed_labels, segmenter)
+    parts = parts_of(x, images, reference, box, next(iter(placed_labels), None), segmenter)
     own = case.scores(x, x, reference, parts.scores())
     rows = [
-        case.row(x, images[label], label, volume, placed[label], parts.scores(label))
-        for label, volume in estimates.items()
+        case.row(x, images[k], k, volume, placed[k], parts.scores(k))
+        for k, volume in estimates.items()
     ]
     return Evaluation(
         reference=reference.name,
@@ -116,7 +115,7 @@ def evaluate_pair(
         reference_scores=tuple(s for s in own if _is_own(s.metric)),
         tissues=parts.tissues,
         regions=parts.regions,
-        segmenter="" if segmenter is None else segmenter.name,
+        segmenter=parts.segmenter,
     )
 
 

@@ -30,11 +30,13 @@ class Parts:
     Attributes:
         tissues: "reference" and each label -> its tissues; empty without a label map.
         regions: the same for regions; empty without a segmenter.
-        why_none: why a segmenter gave no regions.
+        segmenter: its name; empty for none.
+        why_none: why it gave no regions.
     """
 
     tissues: Mapping[str, tuple[Tissue, ...]]
     regions: Mapping[str, tuple[Region, ...]]
+    segmenter: str = ""
     why_none: str = ""
 
     def scores(self, label: str = REFERENCE) -> tuple[Score, ...]:
@@ -91,6 +93,7 @@ def parts_of(
     affine = reference.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ [start for start, _ in box]
     try:
-        return Parts(tissues, compare_regions(segmenter, x, images, affine))
+        regions = compare_regions(segmenter, x, images, affine)
+        return Parts(tissues, regions, segmenter.name)
     except Refused as why:
-        return Parts(tissues, {}, str(why))
+        return Parts(tissues, {}, segmenter.name, str(why))
