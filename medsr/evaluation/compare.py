@@ -69,14 +69,13 @@ def evaluate_pair(
 
     Args:
         reference: what the estimates should look like.
-        estimates: label -> volume. Axes in another order or direction, and whole-voxel crops, are
-            resolved exactly; nothing is interpolated.
+        estimates: label -> volume; other axes and whole-voxel crops are resolved exactly.
         mask: its non-zero voxels are compared; the reference's foreground when None.
         data_range: R > 0 in the reference's unit; `foreground.robust_range` when None.
         measured: the low scan, for the consistency with it.
         labels: a label map on the reference's grid, for the tissue numbers.
         baselines: the estimates that are plain interpolation.
-        segmenter: for volumes and overlap of regions, against those of the reference.
+        segmenter: for the numbers of regions.
 
     Raises:
         UsageError: no estimate, or a range that is not positive.
@@ -94,12 +93,7 @@ def evaluate_pair(
     case = _Case(reference, ruler, box, chosen, measured, frozenset(baselines))
     x = _counted(_whole(reference), box, ruler)
     images = {label: _counted(placed[label], box, ruler) for label in estimates}
-    parts = parts_of(x, images, reference, box, next(iter(placed_labels), None), segmenter)
-    own = case.scores(x, x, reference, parts.scores())
-    rows = [
-        case.row(x, images[k], k, volume, placed[k], parts.scores(k))
-        for k, volume in estimates.items()
-    ]
+    parts = parts_of(x, images, reference, box, (*placed_labels, None)[0], segmenter)
     return Evaluation(
         reference=reference.name,
         reference_shape=reference.shape,
@@ -111,8 +105,11 @@ def evaluate_pair(
         mask_voxels=int(np.count_nonzero(chosen)),
         ssim_3d_voxels=ssim_voxels(x.shape, chosen),
         ssim_slice_voxels=ssim_voxels(x.shape, chosen, axis=ruler.slice_axis),
-        rows=tuple(rows),
-        reference_scores=tuple(s for s in own if _is_own(s.metric)),
+        rows=tuple(
+            case.row(x, images[k], k, volume, placed[k], parts.scores(k))
+            for k, volume in estimates.items()
+        ),
+        reference_scores=case.own(x, parts.scores()),
         tissues=parts.tissues,
         regions=parts.regions,
         segmenter=parts.segmenter,
@@ -143,6 +140,11 @@ class _Case:
             *_consistency(volume, self.measured, self.ruler),
             *of_parts,
         )
+
+    def own(self, x: NDArray[np.float64], of_parts: tuple[Score, ...]) -> tuple[Score, ...]:
+        """What the reference has by itself."""
+        scores = self.scores(x, x, self.reference, of_parts)
+        return tuple(s for s in scores if _is_own(s.metric))
 
     def row(
         self,
