@@ -44,6 +44,9 @@ MEAN: Mode = (1, 1)
 OTHER_MODES: tuple[Mode, ...] = ((DEFAULT_STEPS, 1), (DEFAULT_STEPS, 4))
 OTHER_PEOPLE = 4
 
+#: Slices of a thick scan in those modes.
+FEW = 2
+
 #: Head of the table of coverage; the width is the mean half-width, over the intensity gain.
 TABLE_HEAD = (
     "| mode | subject | covered | on edges | elsewhere | dark | middle | bright | half-width "
@@ -112,15 +115,15 @@ def _by_person(cases: Sequence[CaseConfig]) -> dict[str, list[CaseConfig]]:
 def _trials(
     scans: Sequence[CaseConfig], config: TrainConfig, enhancer: Enhancer, mode: Mode, number: int
 ) -> list[Voxels]:
-    """All trials of a person; of the modes that take long, one."""
+    """All trials of a person; of the modes that take long, one, of few slices."""
     found = []
     for case in scans:
         scan = load_case(case, config.data, config.modality)
         scan = replace(scan, modality=Modality(config.modality))
         for pairs in pairs_of(scan, number, in_plane_only=case.in_plane_only):
-            found.append(voxels_of(pairs, enhancer, mode))
             if mode != MEAN:
-                return found
+                return [voxels_of(pairs[:FEW], enhancer, mode)]
+            found.append(voxels_of(pairs, enhancer, mode))
     return found
 
 

@@ -7,7 +7,7 @@ by one, each its own neighbour, as in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -37,8 +37,8 @@ FACTORS = (4.0, 2.0, 6.0, 3.0)
 #: Sides of the block of a fine scan, voxels, the coarse axis last.
 SIDES = (64, 144, 144)
 
-#: Slices of a thick scan, from the middle part of it.
-SLICES = 6
+#: Slices of a thick scan, from the middle part of it, and how much of each, voxels.
+SLICES, SLICE_SIDES = 6, (256, 256)
 
 #: Copies of such a slice that stand for its neighbours: as many as the local energy looks at.
 COPIES = 5
@@ -105,12 +105,13 @@ def pairs_of(scan: Volume, number: int, *, in_plane_only: bool) -> Iterator[list
         for k, axis in enumerate(a for a in range(3) if a != stack):
             turned = np.moveaxis(np.moveaxis(voxels, axis, 2), stack - (axis < stack), 0)
             chosen = np.linspace(0.3, 0.7, SLICES) * (len(turned) - 1)
-            images = turned[np.unique(chosen.round().astype(int))]
+            images = _middle(turned[np.unique(chosen.round().astype(int))], (SLICES, *SLICE_SIDES))
             factor = FACTORS[(number + k) % len(FACTORS)]
             yield [_pair(np.stack([image] * COPIES), scan, factor, alone=True) for image in images]
         return
     for k, axis in enumerate((2, 1, 0)):
-        yield [_pair(_middle(np.moveaxis(voxels, axis, 2)), scan, FACTORS[(number + k) % 4])]
+        block = _middle(np.moveaxis(voxels, axis, 2), SIDES)
+        yield [_pair(block, scan, FACTORS[(number + k) % len(FACTORS)])]
 
 
 def _pair(
@@ -121,9 +122,9 @@ def _pair(
     return Pair(*degraded_to(whole, factor), alone=alone)
 
 
-def _middle(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
-    starts = [max(0, (n - m) // 2) for n, m in zip(voxels.shape, SIDES, strict=True)]
-    return voxels[tuple(slice(a, a + m) for a, m in zip(starts, SIDES, strict=True))]
+def _middle(voxels: NDArray[np.float32], sides: Sequence[int]) -> NDArray[np.float32]:
+    starts = [max(0, (n - m) // 2) for n, m in zip(voxels.shape, sides, strict=True)]
+    return voxels[tuple(slice(a, a + m) for a, m in zip(starts, sides, strict=True))]
 
 
 def voxels_of(pairs: list[Pair], enhancer: Enhancer, mode: Mode) -> Voxels:
