@@ -55,6 +55,9 @@ GROUP = 8
 #: A slice with less tissue than this, over the slice with most of it, is not used.
 LEAST_TISSUE = 0.3
 
+#: A larger gain or loss, dB, says only that there was nothing to restore.
+MOST = 20.0
+
 #: SSIM and intervals are slow: they are taken of one of so many slices.
 EVERY = 4
 
@@ -141,11 +144,12 @@ def self_check(
     pairs = [(sums.cubic.of_thin_slices, sums.restored.of_thin_slices) for sums in found]
     if min(min(pair) for pair in pairs) <= 0:
         return None
+    gains = np.clip([10 * math.log10(cubic / restored) for cubic, restored in pairs], -MOST, MOST)
     ssim = [gain for sums in found for gain in sums.ssim_gains]
     ratios = np.concatenate([sums.ratios for sums in found])
     nominal = interval.nominal if interval is not None and ratios.size else None
     return SelfCheck(
-        gain=float(np.mean([10 * math.log10(cubic / restored) for cubic, restored in pairs])),
+        gain=float(np.mean(gains)),
         ssim_gain=float(np.mean(ssim)) if ssim else None,
         coverage=None if nominal is None else float((ratios <= 1).mean()),
         interval_scale=None if nominal is None else float(np.quantile(ratios, nominal)),
