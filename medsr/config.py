@@ -37,8 +37,10 @@ class CaseConfig(Page):
     person: str  # cases of one person stay on one side of the split
     modality: Modality | None = None  # where it is not the configuration's
     in_plane_only: bool = False  # thick clinical scan: only its slices are sharp
-    average: tuple[int, int, int] = (1, 1, 1)  # blocks to average (undoes scanner interpolation)
+    average: tuple[float, float, float] = (1, 1, 1)  # voxels that are averaged to one (undoes
+    # scanner interpolation); need not be whole numbers
     keep: tuple[float, float] = (0.0, 1.0)  # range of slices, as fractions
+    defaced: bool = False  # the face was set to 0: its cut is smoothed, so that nobody learns it
     floor: float | None = None  # raise voxels to at least this
     weight: float = Field(1.0, gt=0)  # relative chance to be drawn
 
@@ -76,6 +78,7 @@ class DrawConfig(Page):
     log_gamma: float = 0.5
     bias: float = 0.3
     invert_chance: float = 0.1
+    remap_chance: float = 0.0  # brightness through a random curve, also one that turns round
 
 
 class NetworkConfig(Page):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tarfile
 import tempfile
@@ -16,6 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
@@ -29,7 +32,10 @@ from medsr.volume.volume import Volume
 __all__ = ["cache_key", "load_case", "load_cases", "tree_digest", "unpack_tar"]
 
 #: Version of the preparation: raise it when a scan is read or prepared otherwise than before.
-PREPARATION = 1
+PREPARATION = 2
+
+#: Standard deviation of the blur that a removed face fades out by, voxels.
+FADE_VOXELS = 5.0
 
 #: An archive of one series is far smaller than this when unpacked.
 MAX_UNPACKED_BYTES = 4 * 1024**3
@@ -76,7 +82,7 @@ def cache_key(source: Path, case: CaseConfig, modality: Modality) -> str:
     Raises:
         InputError: a file cannot be read.
     """
-    prepared = case.model_dump(mode="json", include={"average", "keep", "floor"})
+    prepared = case.model_dump(mode="json", include={"average", "keep", "floor", "defaced"})
     facts = [PREPARATION, modality, prepared, tree_digest(source)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -99,20 +105,22 @@ def tree_digest(source: Path) -> str:
 
 
 def prepare(volume: Volume, case: CaseConfig) -> Volume:
-    """Keep slices, average blocks, raise to the floor, in this order."""
+    """Smooth a removed face, keep slices, average, raise to the floor, in this order."""
     voxels, affine = np.asarray(volume.voxels), volume.affine.copy()
+    if case.defaced:
+        voxels = without_cut(voxels)
     first, last = (round(part * voxels.shape[2]) for part in case.keep)
     voxels = voxels[:, :, first:last]
     affine[:3, 3] += affine[:3, 2] * first
     blocks = np.asarray(case.average)
     if (blocks > 1).any():
-        shape = np.asarray(voxels.shape) // blocks
+        shape = np.floor(np.asarray(voxels.shape) / blocks + 1e-9)
         axes = [
-            AxisSampling(int(n * b), 1.0, int(n), float(b), float(b), "box")
+            AxisSampling(math.ceil(n * b - 1e-9), 1.0, int(n), float(b), float(b), "box")
             for n, b in zip(shape, blocks, strict=True)
         ]
-        a, b, c = (int(n) for n in shape * blocks)
-        fine = torch.from_numpy(np.ascontiguousarray(voxels[:a, :b, :c]))
+        a, b, c = (axis.fine_count for axis in axes)
+        fine = torch.from_numpy(np.array(voxels[:a, :b, :c]))
         voxels = acquire(fine, Acquisition((axes[0], axes[1], axes[2]))).numpy()
         affine[:3, 3] += affine[:3, :3] @ ((blocks - 1) / 2)
         affine[:3, :3] *= blocks
@@ -121,6 +129,26 @@ def prepare(volume: Volume, case: CaseConfig) -> Volume:
     return Volume(
         voxels=voxels, affine=affine, modality=volume.modality, unit=volume.unit, name=volume.name
     )
+
+
+def without_cut(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A defaced scan whose removed part fades out instead of ending at a cut.
+
+    The part is the largest connected region of exact zeros. It gets the average of the voxels
+    around it, which falls to zero with the distance: without edges, it teaches none.
+
+    Args:
+        voxels: [X, Y, Z].
+    """
+    regions, _ = ndimage.label(voxels == 0)
+    sizes = np.bincount(regions.ravel())
+    sizes[0] = 0
+    removed = regions == sizes.argmax()
+    if not sizes.any():
+        return voxels
+    kept = ndimage.gaussian_filter((~removed).astype(np.float32), FADE_VOXELS)
+    blurred = ndimage.gaussian_filter(np.where(removed, 0, voxels), FADE_VOXELS)
+    return np.where(removed, blurred / np.maximum(kept, 0.5), voxels).astype(np.float32)
 
 
 def _read_source(source: Path) -> Volume:

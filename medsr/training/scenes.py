@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling, in_plane_profile
@@ -26,6 +27,9 @@ __all__ = ["Fine", "Scene", "draw_scene", "scene_from"]
 
 #: Voxels cut from both ends of the coarse axis, where the crop's border spoils the profile.
 MARGIN = 12
+
+#: Where a random curve of brightness is drawn anew, over the brightest tissue.
+CURVE_KNOTS = (0.0, 0.35, 0.7, 1.25)
 
 #: ln of how much the level of the grain changes over a block, at most, each way.
 GRAIN_CHANGE = 0.5
@@ -213,9 +217,22 @@ def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tens
     if rng.random() < draw.invert_chance:
         tissue = (x / 0.1).clamp(0, 1)  # air stays dark
         x = tissue * (1.1 - x).clamp(min=0.02)
+    if draw.remap_chance and rng.random() < draw.remap_chance:
+        x = _remapped(x, rng)
     if rng.random() < draw.contrast_chance:
         x = x * _smooth_field(x.shape, draw.bias, rng).exp()
     return x * top
+
+
+def _remapped(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Brightness [..] in about [0, 1] through a random curve; air stays dark.
+
+    Real contrasts differ by more than a gamma: from T1w to T2w the order of the tissues changes.
+    """
+    heights = np.concatenate([[0.0], rng.uniform(0.1, 1.0, len(CURVE_KNOTS) - 1)])
+    curve = PchipInterpolator(CURVE_KNOTS, heights)
+    bounded = x.clamp(0, CURVE_KNOTS[-1]).numpy()
+    return torch.from_numpy(curve(bounded).astype(np.float32))
 
 
 def _smooth_field(shape: Sequence[int], height: float, rng: np.random.Generator) -> Tensor:

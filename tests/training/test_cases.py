@@ -12,7 +12,7 @@ from medsr.config import TrainConfig
 from medsr.errors import InputError
 from medsr.training import cases
 from medsr.training.batches import fine_cases
-from medsr.training.cases import cache_key, load_case, load_cases, unpack_tar
+from medsr.training.cases import cache_key, load_case, load_cases, prepare, unpack_tar
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
@@ -100,11 +100,16 @@ def test_the_same_scan_elsewhere_is_not_prepared_again(config, tmp_path):
 def test_what_changes_a_prepared_scan_changes_its_key(config, tmp_path, monkeypatch):
     case, source = config.data.train[0], tmp_path / "ct.nii"
     keys = {cache_key(source, case, "CT"), cache_key(source, case, "MR")}
-    for change in ({"floor": 0.0}, {"average": (2, 2, 1)}, {"keep": (0.0, 0.5)}):
+    for change in (
+        {"floor": 0.0},
+        {"average": (2, 2, 1)},
+        {"keep": (0.0, 0.5)},
+        {"defaced": True},
+    ):
         keys.add(cache_key(source, case.model_copy(update=change), "CT"))
     monkeypatch.setattr(cases, "PREPARATION", cases.PREPARATION + 1)
     keys.add(cache_key(source, case, "CT"))
-    assert len(keys) == 6
+    assert len(keys) == 7
 
 
 def test_the_key_of_a_folder_follows_names_and_contents(config, tmp_path):
@@ -116,3 +121,34 @@ def test_the_key_of_a_folder_follows_names_and_contents(config, tmp_path):
         (folder / "in" / name).write_bytes(content)
         keys.add(cache_key(folder, case, "CT"))
     assert len(keys) == 3
+
+
+def test_voxels_are_averaged_by_parts_of_a_voxel(config):
+    """A grid 1.4 times finer than the resolution: the mean stays, so does the outer corner."""
+    case = config.data.train[1].model_copy(update={"average": (1.4, 1.4, 2.0)})
+    volume = Volume(voxels=smooth_head((42, 35, 38), 1), affine=np.diag([0.9, 0.9, 1.0, 1.0]))
+    coarse = prepare(volume, case)
+    assert coarse.shape == (30, 25, 19)
+    np.testing.assert_allclose(coarse.spacing_mm, (1.26, 1.26, 2.0), rtol=1e-5)
+    corner = coarse.affine @ (-0.5, -0.5, -0.5, 1)
+    np.testing.assert_allclose(corner, volume.affine @ (-0.5, -0.5, -0.5, 1), atol=1e-6)
+    assert coarse.voxels.mean() == pytest.approx(volume.voxels.mean(), rel=0.01)
+
+
+def test_the_cut_of_a_removed_face_fades_out(config):
+    head = 100 + 20 * np.random.default_rng(0).random((40, 40, 40)).astype(np.float32)
+    defaced = head.copy()
+    defaced[:, 24:, :20] = 0
+    case = config.data.train[1].model_copy(update={"defaced": True})
+    faded = np.asarray(prepare(Volume(voxels=defaced, affine=np.eye(4)), case).voxels)
+    kept = defaced != 0
+    np.testing.assert_array_equal(faded[kept], defaced[kept])
+    assert np.abs(np.diff(defaced[20, :, 10])).max() > 90  # a cliff
+    assert np.abs(np.diff(faded[20, :, 10])).max() < 30  # no more than the head's own texture
+    assert faded[20, -1, 0] < 5  # and nothing far from the head
+
+
+def test_a_scan_without_zeros_has_no_removed_face(config):
+    case = config.data.train[1].model_copy(update={"defaced": True})
+    whole = np.full((8, 8, 8), 7, np.float32)
+    np.testing.assert_array_equal(prepare(Volume(whole, np.eye(4)), case).voxels, whole)
