@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medsr.api import degrade, evaluate, models
     from medsr.report import compare
     from medsr.restore.enhancer import Enhanced, Enhancer
+    from medsr.restore.joined import joined
     from medsr.restore.options import Options
     from medsr.volume.formats import read
     from medsr.volume.volume import Volume
@@ -30,6 +31,7 @@ __all__ = [
     "compare",
     "degrade",
     "evaluate",
+    "joined",
     "models",
     "read",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "compare": "medsr.report",
     "degrade": "medsr.api",
     "evaluate": "medsr.api",
+    "joined": "medsr.restore.joined",
     "models": "medsr.api",
     "read": "medsr.volume.formats",
 }

@@ -52,6 +52,22 @@ Examples:
     help="Which DICOM series: its number, its UID, or a pattern of its description ('*T2*').",
 )
 @group(
+    Group.SCAN,
+    "--stack",
+    "stacks",
+    type=PATH,
+    multiple=True,
+    metavar="SCAN",
+    help="Another thick scan of the same person and contrast, for example sagittal where INPUT is "
+    "axial: one image explains all. May be repeated.",
+)
+@group(
+    Group.SCAN,
+    "--registered",
+    is_flag=True,
+    help="Believe the headers' positions of --stack; do not register.",
+)
+@group(
     Group.OUTPUT,
     "--template",
     type=PATH,
@@ -99,6 +115,7 @@ def enhance(
     source: Path,
     output: Path,
     series: str | None,
+    stacks: tuple[Path, ...],
     template: Path | None,
     report: Path | None,
     save_model: Path | None,
@@ -117,6 +134,8 @@ def enhance(
         source=source,
         output=output,
         options=given_options(words),
+        stacks=stacks,
+        registered=words["registered"],
         series=series,
         template=template,
         report=report,

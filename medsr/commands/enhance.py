@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 
-from medsr.errors import OutputError, UsageError
+from medsr.errors import OutputError, Refused, UsageError
 from medsr.network.checkpoint import card_path
 from medsr.remarks import Remark
-from medsr.restore.enhancer import Models
+from medsr.restore.enhancer import Enhancer, Models
+from medsr.restore.joined import check_can_join, run_joined
 from medsr.restore.options import Options
+from medsr.restore.plan import Plan
 from medsr.restore.running import halves
 from medsr.results.target import (
     Target,
@@ -25,6 +27,8 @@ from medsr.results.target import (
 )
 from medsr.results.write import sidecar, write
 from medsr.volume.anatomy import check_is_anatomy
+from medsr.volume.dicom.read.series import DicomSeries
+from medsr.volume.dicom.values import text
 from medsr.volume.dicom.write.derive import check_belongs
 from medsr.volume.formats import Scan, open_scan
 from medsr.volume.recognise import with_modality
@@ -40,6 +44,8 @@ class Request:
         source: a scan.
         output: a NIfTI file, or a folder for a DICOM series.
         options: what to do.
+        stacks: further thick scans of the same person and contrast, to be joined.
+        registered: the stacks lie as their headers say.
         series: which DICOM series of the source, by UID, number or description.
         template: a DICOM series whose patient and study a NIfTI scan takes over.
         report: HTML page to write.
@@ -54,6 +60,8 @@ class Request:
     source: Path
     output: Path
     options: Options
+    stacks: tuple[Path, ...] = ()
+    registered: bool = False
     series: str | None = None
     template: Path | None = None
     report: Path | None = None
@@ -110,6 +118,7 @@ def run(
     """
     began, options = time.monotonic(), request.options
     check_not_the_scan(request.source, request.output)
+    check_can_join(options, len(request.stacks))
     target = Target(
         request.output,
         format_of(request.output, options),
@@ -129,17 +138,40 @@ def run(
         if target.source is not None:
             check_belongs(volume, target.source)
         plan = enhancer.plan(volume, options)
+        stacks = [_plan_of_stack(path, scan, enhancer, options) for path in request.stacks]
         if request.dry_run:
             return Done(enhancer.record(plan).to_json(), plan.remarks)
         if options.adapt_s is not None:
             first, progress = halves(progress)
-            enhancer = enhancer.adapted([plan], options.adapt_s, first)
-        enhanced = enhancer.run(plan, progress)
+            enhancer = enhancer.adapted([plan, *stacks], options.adapt_s, first)
+        enhanced = run_joined(enhancer, [plan, *stacks], progress, registered=request.registered)
         write(target, enhanced)
         if request.save_model is not None and enhanced.record.is_adapted:
             enhancer.save(request.save_model)
     seconds = round(time.monotonic() - began, 2)
     return Done({**sidecar(target, enhanced), "Seconds": seconds}, enhanced.remarks)
+
+
+def check_same_patient(series: DicomSeries, first: DicomSeries) -> None:
+    """Refuse to join scans whose headers name two patients; the names themselves are not said.
+
+    Raises:
+        Refused: they do.
+    """
+    one, other = (text(s.files[0], "PatientID") for s in (series, first))
+    if one and other and one != other:
+        raise Refused(
+            f"{series.name} and {first.name} are of different patients by their headers, so they "
+            "are not joined. Leave out --stack, or correct the headers."
+        )
+
+
+def _plan_of_stack(path: Path, first: Scan, enhancer: Enhancer, options: Options) -> Plan:
+    """A further scan of the same person, read and decided on as the first one."""
+    with open_scan(path) as scan:
+        if first.series is not None and scan.series is not None:
+            check_same_patient(scan.series, first.series)
+        return enhancer.plan(with_modality(scan.volume, options.modality), options)
 
 
 def _of_the_templates_modality(scan: Scan, target: Target) -> Scan:

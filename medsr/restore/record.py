@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from medsr.restore.slice_profile import SliceProfile
 from medsr.restore.verdict import SelfCheck
 from medsr.version import __version__
 
-__all__ = ["Findings", "ModelUsed", "Record", "record_of"]
+__all__ = ["Findings", "ModelUsed", "Record", "StackUsed", "record_of"]
 
 DESCRIPTION = "Enhanced by medsr. Research use only, not for diagnosis."
 
@@ -89,6 +90,47 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class StackUsed:
+    """What became of one scan that was joined; for the sidecar.
+
+    Attributes:
+        digest: SHA-256 of its files; "" for a volume made in memory.
+        spacing_mm, thickness_mm: of the scan, and the slice thickness that was assumed.
+        angle_deg, shift_mm: how it had moved against the first scan, at the middle of that.
+        before, after: correlation with the first scan by the headers, and after registration.
+        overlap: share of the first scan's foreground that it covers.
+        scale: its intensities were multiplied by this.
+        residual: root mean square of A x - y, over the intensity gain of the first scan.
+    """
+
+    digest: str
+    spacing_mm: tuple[float, ...]
+    thickness_mm: float
+    angle_deg: float
+    shift_mm: float
+    before: float
+    after: float
+    overlap: float
+    scale: float
+    residual: float = math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys as BIDS writes them."""
+        return {
+            **({"InputSHA256": self.digest} if self.digest else {}),
+            "InputSpacing": list(self.spacing_mm),
+            "AssumedSliceThickness": round(self.thickness_mm, 4),
+            "RotationDegrees": round(self.angle_deg, 3),
+            "ShiftMillimetres": round(self.shift_mm, 3),
+            "CorrelationBefore": round(self.before, 4),
+            "CorrelationAfter": round(self.after, 4),
+            "Overlap": round(self.overlap, 4),
+            "IntensityScale": round(self.scale, 5),
+            "RootMeanSquareResidual": round(self.residual, 6),
+        }
+
+
+@dataclass(frozen=True)
 class Record:
     """The record of an enhancement: content of the sidecar and source of derived UIDs.
 
@@ -103,6 +145,7 @@ class Record:
         findings: of the result; None of a plan.
         slice_profile: how the slice profile was chosen; None where the plan was given one.
         adaptation: how the model was adapted to the scan; None where nobody asked for it.
+        stacks: the scans that were joined, the first one first; none where it is one scan.
         version: of medsr.
     """
 
@@ -116,6 +159,7 @@ class Record:
     findings: Findings | None = None
     slice_profile: SliceProfile | None = None
     adaptation: Adaptation | None = None
+    stacks: tuple[StackUsed, ...] = ()
     version: str = __version__
 
     def __post_init__(self) -> None:
@@ -164,6 +208,7 @@ class Record:
             "Forced": self.options.force,
             "Device": self.model.device,
             "Precision": self.model.precision,
+            **({"Stacks": [part.to_json() for part in self.stacks]} if self.stacks else {}),
             "Remarks": [remark.to_json() for remark in self.remarks],
             **({} if self.findings is None else self.findings.to_json()),
         }

@@ -81,4 +81,6 @@ def _identity(scan: Volume, source: DicomSeries, facts: dict[str, object]) -> st
     for header in source.files:
         total.update(text(header, "SOPInstanceUID").encode())
     total.update(json.dumps([facts[key] for key in RECIPE]).encode())
+    if "Stacks" in facts:
+        total.update(json.dumps(facts["Stacks"]).encode())
     return total.hexdigest()

@@ -1,0 +1,154 @@
+"""Rigid registration of two scans of one person, with SimpleITK.
+
+The frame of reference of the headers is the start; rotation and translation are refined on three
+resolutions. The measure is the correlation for scans of one contrast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr.errors import Refused
+from medsr.extras import need
+from medsr.volume.geometry import Affine
+from medsr.volume.volume import Volume
+
+__all__ = ["Motion", "register"]
+
+#: Voxels are averaged to these sizes, mm, one resolution after the other.
+SHRINK, SMOOTH_MM = (4, 2, 1), (4.0, 2.0, 0.0)
+
+#: Share of the voxels that the measure looks at, and the seed by which they are chosen.
+SAMPLED, SEED = 0.1, 1
+
+#: Longest step, shortest step, steps of one resolution.
+LONGEST, SHORTEST, STEPS = 1.0, 1e-4, 100
+
+#: RAS+ to LPS+ and back.
+FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A rigid motion between two scans.
+
+    Attributes:
+        matrix: [4, 4], RAS+ mm of the fixed scan -> RAS+ mm of the moving one.
+        before, after: correlation of the two where both are, by the headers alone and with the
+            motion.
+        overlap: share of the fixed scan's foreground that the moving one covers.
+    """
+
+    matrix: Affine
+    before: float
+    after: float
+    overlap: float
+
+    @property
+    def angle_deg(self) -> float:
+        """Of the whole rotation, degrees."""
+        cosine = (np.trace(self.matrix[:3, :3]) - 1) / 2
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+    def shift_mm(self, at: NDArray[np.float64]) -> float:
+        """How far a point (RAS+ mm of the fixed scan) moves, mm."""
+        return float(np.linalg.norm(self.matrix[:3, :3] @ at + self.matrix[:3, 3] - at))
+
+
+def register(moving: Volume, fixed: Volume, *, refine: bool = True) -> Motion:
+    """How one scan of a person has moved against another of the same contrast.
+
+    Args:
+        moving: any grid.
+        fixed: any grid.
+        refine: else the headers' frame of reference is believed, and only compared.
+
+    Raises:
+        Refused: by the headers the two do not overlap.
+        UsageError: SimpleITK is not installed.
+    """
+    need("SimpleITK", "itk", "Registering scans")
+    import SimpleITK
+
+    images = _image(fixed, SimpleITK), _image(moving, SimpleITK)
+    start = SimpleITK.Euler3DTransform()
+    start.SetCenter(_centre(fixed))
+    before, overlap = _agreement(*images, start, SimpleITK)
+    if overlap == 0:
+        raise Refused(
+            f"{moving.name} lies beside {fixed.name} by their headers: no voxel of one is within "
+            "the other. Are they of one examination?"
+        )
+    if not refine:
+        return Motion(np.eye(4), before, before, overlap)
+    found = _refined(*images, start, SimpleITK)
+    after, overlap = _agreement(*images, found, SimpleITK)
+    if after < before:  # the start was better
+        return Motion(np.eye(4), before, before, overlap)
+    return Motion(_matrix(found), before, after, overlap)
+
+
+def _refined(fixed: Any, moving: Any, start: Any, itk: Any) -> Any:
+    method = itk.ImageRegistrationMethod()
+    method.SetMetricAsCorrelation()
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentage(SAMPLED, SEED)
+    method.SetInterpolator(itk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(LONGEST, SHORTEST, STEPS)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetShrinkFactorsPerLevel(SHRINK)
+    method.SetSmoothingSigmasPerLevel(SMOOTH_MM)
+    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    method.SetInitialTransform(start, inPlace=False)
+    try:
+        found = method.Execute(fixed, moving)
+    except RuntimeError:  # the scans drifted apart
+        return start
+    return itk.Euler3DTransform(found.GetNthTransform(0)) if _is_composite(found) else found
+
+
+def _is_composite(transform: Any) -> bool:
+    return hasattr(transform, "GetNthTransform")
+
+
+def _agreement(fixed: Any, moving: Any, transform: Any, itk: Any) -> tuple[float, float]:
+    """Correlation over the foreground where both are, and the share of it that is covered."""
+    laid = itk.Resample(moving, fixed, transform, itk.sitkLinear, np.nan, itk.sitkFloat32)
+    a, b = itk.GetArrayViewFromImage(fixed), itk.GetArrayViewFromImage(laid)
+    body = a > a.mean()
+    both = body & np.isfinite(b)
+    if both.sum() < 2:
+        return 0.0, 0.0
+    x, y = a[both] - a[both].mean(), b[both] - b[both].mean()
+    scale = float(np.sqrt((x * x).sum(dtype=np.float64) * (y * y).sum(dtype=np.float64)))
+    correlation = float((x * y).sum(dtype=np.float64)) / scale if scale > 0 else 0.0
+    return correlation, float(both.sum() / body.sum())
+
+
+def _image(volume: Volume, itk: Any) -> Any:
+    image = itk.GetImageFromArray(np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)))
+    lps = FLIP @ volume.affine
+    spacing = volume.spacing_mm
+    image.SetSpacing(spacing)
+    image.SetOrigin([float(v) for v in lps[:3, 3]])
+    image.SetDirection([float(v) for v in (lps[:3, :3] / np.asarray(spacing)).ravel()])
+    return image
+
+
+def _centre(volume: Volume) -> list[float]:
+    middle = (np.asarray(volume.shape) - 1) / 2
+    return [float(v) for v in (FLIP @ volume.affine @ (*middle, 1.0))[:3]]
+
+
+def _matrix(transform: Any) -> Affine:
+    """[4, 4] in RAS+ mm of a transform x -> R (x - c) + c + t in LPS+."""
+    turn = np.asarray(transform.GetMatrix()).reshape(3, 3)
+    centre = np.asarray(transform.GetCenter())
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn
+    matrix[:3, 3] = centre + np.asarray(transform.GetTranslation()) - turn @ centre
+    return np.asarray(FLIP @ matrix @ FLIP)
