@@ -26,6 +26,7 @@ NAMES = {
     "compare",
     "degrade",
     "evaluate",
+    "joined",
     "models",
     "read",
 }

@@ -57,10 +57,11 @@ def derivation_of(kind: Kind, scan: Volume, source: DicomSeries, record: Record)
     facts = record.to_json()
     mm = " x ".join(f"{v:.3g}" for v in record.output_spacing_mm)
     old = " x ".join(f"{v:.3g}" for v in record.input_spacing_mm)
+    joined = f", joined from {len(record.stacks)} scans," if record.stacks else ""
     what = "Restored" if kind == Kind.ENHANCED else MAPS[kind].words
     words = (
-        f"{what} from {old} mm to {mm} mm by the conditional diffusion model {facts['Model']} "
-        f"(medsr {facts['MedsrVersion']}, sampler {facts['Sampler']}, steps {facts['Steps']}, "
+        f"{what}{joined} from {old} mm to {mm} mm by the conditional diffusion model "
+        f"{facts['Model']} (medsr {facts['MedsrVersion']}, sampler {facts['Sampler']}, steps {facts['Steps']}, "
         f"samples {facts['Samples']}, seed {facts['Seed']}, assumed slice profile "
         f"{facts['AssumedSliceProfile']} of {facts['AssumedSliceThickness']:.3g} mm, weights "
         f"SHA-256 {facts['ModelSHA256']}). Research use only, not for diagnosis."
