@@ -62,8 +62,8 @@ def derivation_of(kind: Kind, scan: Volume, source: DicomSeries, record: Record)
     words = (
         f"{what}{joined} from {old} mm to {mm} mm by the conditional diffusion model "
         f"{facts['Model']} (medsr {facts['MedsrVersion']}, sampler {facts['Sampler']}, "
-        f"steps {facts['Steps']}, samples {facts['Samples']}, seed {facts['Seed']}, assumed "
-        f"slice profile {facts['AssumedSliceProfile']} of {facts['AssumedSliceThickness']:.3g} mm, "
+        f"steps {facts['Steps']}, samples {facts['Samples']}, seed {facts['Seed']}, assumed slice "
+        f"profile {facts['AssumedSliceProfile']} of {facts['AssumedSliceThickness']:.3g} mm, "
         f"weights SHA-256 {facts['ModelSHA256']}). Research use only, not for diagnosis."
     )
     return Derivation(
