@@ -57,6 +57,9 @@ SIZES = ((5, 13), (14, 50), (51, 200), (201, 1000))
 OF_EACH = 6
 
 CONTRAST = 0.4
+
+#: Of a sample.
+STEPS = 6
 SIDES = (112, 128, 96)
 APART = 22
 DEEP_MM = 14
@@ -151,7 +154,7 @@ def put_in(
 
 
 def restored(
-    fine: Volume, mm: float, enhancer: Enhancer, steps: list[int | None]
+    fine: Volume, mm: float, enhancer: Enhancer, steps: list[int]
 ) -> dict[str, np.ndarray]:
     """Method -> result on the fine grid, cut to what the thick slices cover."""
     fine, low, plan = degraded_to(fine, mm / float(fine.spacing_mm[2]))
@@ -160,8 +163,8 @@ def restored(
         "cubic": np.asarray(interpolated(low, fine, 3).voxels),
     }
     for count in steps:
-        options = Options() if count is None else Options(steps=count)
-        name = "medsr, sample" if count is None else "medsr, posterior mean"
+        options = Options(steps=count)
+        name = "medsr, posterior mean" if count == 1 else f"medsr, sample of {count} steps"
         found[name] = np.asarray(enhancer.run(Plan(low, plan, options)).volume.voxels)
     return found
 
@@ -222,7 +225,7 @@ def measure(
     added = np.zeros(block.shape, np.float32)
     for lesion in lesions:
         added[lesion.box] += amplitude * lesion.soft
-    steps: list[int | None] = [1, None] if mm in words.sample_mm else [1]
+    steps: list[int] = [1, STEPS] if mm in words.sample_mm else [1]
     plain = restored(block, mm, enhancer, steps)
     ill = restored(replace(block, voxels=np.maximum(block.voxels + added, 0)), mm, enhancer, steps)
     spacing = tuple(float(s) for s in block.spacing_mm)

@@ -46,7 +46,10 @@ from medsr.volume.volume import Volume
 
 PAGE = DOCS / "explanation" / "next-step.md"
 ROWS = Path("runs/segmentation.jsonl")
-CUBIC, MEAN, SAMPLE = "cubic", "medsr, posterior mean", "medsr, sample"
+
+#: Of a sample.
+STEPS = 6
+CUBIC, MEAN, SAMPLE = "cubic", "medsr, posterior mean", f"medsr, sample of {STEPS} steps"
 
 Method = Callable[[Trial], np.ndarray]
 
@@ -95,7 +98,7 @@ def methods(enhancer: Enhancer, eclare: Eclare | None) -> dict[str, tuple[str, M
     found: dict[str, tuple[str, Method]] = {
         CUBIC: ("", lambda t: np.asarray(interpolated(t.low, t.fine, 3).voxels)),
         MEAN: (enhancer.digest, enhanced(Options(steps=1))),
-        SAMPLE: (enhancer.digest, enhanced(Options())),
+        SAMPLE: (enhancer.digest, enhanced(Options(steps=STEPS))),
     }
     if eclare is not None:
         found[f"ECLARE, {eclare.patches} patches"] = ("", lambda t: eclare(t)[0])
