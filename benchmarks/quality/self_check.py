@@ -1,7 +1,7 @@
 """Does the self-check predict the true gain? Two Markdown tables.
 
     OMP_NUM_THREADS=1 python -m benchmarks quality.self_check benchmarks/self_check.yaml DATA
-        [--mm 4 6] [--strangers] [--rows ROWS.jsonl] [--write]
+        [--mm 3 4 6] [--strangers] [--rows ROWS.jsonl] [--write]
 
 The middle block of each fine scan of the configuration is made thick and enhanced with the bundled
 model of its modality, with the default options. The self-check sees the thick scan alone. The
@@ -192,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The self-check against the truth.")
     parser.add_argument("config", type=Path)
     parser.add_argument("data", type=Path, help="folder of the scans")
-    parser.add_argument("--mm", type=float, nargs="+", default=[4.0, 6.0])
+    parser.add_argument("--mm", type=float, nargs="+", default=[3.0, 4.0, 6.0])
     parser.add_argument("--strangers", action="store_true")
     parser.add_argument("--rows", type=Path, default=Path("self-check.jsonl"))
     parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
