@@ -107,6 +107,8 @@ def check_series(found: Opinions, volume: Volume) -> None:
     datasets = [dataset for dataset in found.values() if dataset is not None]
     if len(found) < 2 or len(datasets) < len(found) or any("PixelData" not in d for d in datasets):
         return  # an enhanced file, or no second opinion
+    if any("PerFrameFunctionalGroupsSequence" in dataset for dataset in datasets):
+        return  # enhanced files, one of them twice: their frames say how they are scaled
     if len({_words(dataset, "SeriesInstanceUID") for dataset in datasets}) > 1:
         return  # files of other series lie beside
     if len({_words(dataset, "FrameOfReferenceUID") for dataset in datasets} - {""}) > 1:

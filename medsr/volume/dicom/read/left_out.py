@@ -8,10 +8,13 @@ without it is not the whole one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from medsr.errors import Refused
 from medsr.volume.dicom.read.header import IMAGE, FileHeader
+from medsr.volume.dicom.read.kinds import MODALITIES
 from medsr.volume.dicom.read.slice_checks import (
     PIXEL_TOLERANCE,
     POSITION_TOLERANCE_MM,
@@ -23,7 +26,7 @@ from medsr.volume.dicom.values import numbers
 from medsr.volume.geometry import AXIS_TOLERANCE
 from medsr.volume.volume import FARTHEST_MM
 
-__all__ = ["Place", "check_left_out", "images_and_others", "place_of"]
+__all__ = ["Place", "check_left_out", "check_modalities", "images_and_others", "place_of"]
 
 #: A direction cosine of few digits is no larger.
 LARGEST_COSINE = 1.1
@@ -42,6 +45,33 @@ def place_of(file: FileHeader) -> Place | None:
     if max(map(abs, position)) > FARTHEST_MM or max(map(abs, orientation)) > LARGEST_COSINE:
         return None
     return position, orientation, spacing, file.shape
+
+
+def check_modalities(files: Sequence[FileHeader], beside: Sequence[FileHeader], name: str) -> None:
+    """Refuse a picture of the slices' size whose modality, of all the series', is another.
+
+    A series has one modality (PS3.3 C.7.3.1). Where such a picture does not say its place either,
+    nothing tells it from a slice that is marked wrongly.
+
+    Args:
+        files: of the volume.
+        beside: the other files of the same series.
+        name: the series' file or folder, for messages.
+
+    Raises:
+        Refused: there is one.
+    """
+    shapes = {file.shape for file in files}
+    for file in beside:
+        alike = file.shape in shapes and file.modality not in MODALITIES
+        if alike and place_of(file) is None:
+            what = file.modality or "no modality"
+            raise Refused(
+                f"{name}: {file.path.name} belongs to this {files[0].modality} series, but its "
+                f"header says {what} and not where it lies, so that it may be a slice or "
+                "something else. Correct that header, or remove the file if it does not belong "
+                "to the volume."
+            )
 
 
 def images_and_others(slices: Slices) -> tuple[Indices, Indices]:

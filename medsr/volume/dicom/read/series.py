@@ -41,6 +41,7 @@ from medsr.volume.dicom.read.discover import headers_at, opened
 from medsr.volume.dicom.read.frames import Frame, frame_beside, frames_of
 from medsr.volume.dicom.read.groups import Group, group_headers
 from medsr.volume.dicom.read.header import FileHeader
+from medsr.volume.dicom.read.left_out import check_modalities
 from medsr.volume.dicom.read.remarks import remarks_on, thickness_of
 from medsr.volume.dicom.read.slice_checks import Slices
 from medsr.volume.dicom.read.stack import Stack, stack_slices
@@ -210,6 +211,7 @@ def read_files(paths: Sequence[Path], name: str) -> Volume:
 def series_of(group: Group, name: str) -> DicomSeries:
     """The series that a group of headers is; raises as `open_series`."""
     files = without_copies(group.headers)
+    check_modalities(files, group.beside, name)
     frames, stack = _stacked(files, group.beside, name)
     return DicomSeries(
         modality=Modality(group.modality),

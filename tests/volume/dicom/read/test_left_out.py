@@ -58,6 +58,23 @@ def test_a_slice_at_an_end_that_is_marked_as_something_else_is_missed(
     assert "where no other slice lies" in image.reason
 
 
+@pytest.mark.parametrize("modality", ["SEG", "OT", "PT"])
+def test_a_picture_of_another_modality_that_does_not_say_its_place_is_missed(tmp_path, modality):
+    files = dicom_series(tmp_path / "scan", uid="1.2.3")
+    edit(files[0], Modality=modality, ImagePositionPatient=None)
+    sentence = rf"IMG0000\.dcm belongs to this MR series, but its header says {modality} and not"
+    for source in (tmp_path / "scan", files):
+        with pytest.raises(Refused, match=sentence), open_series(source):
+            pass
+
+
+def test_a_small_picture_of_another_modality_without_a_place_is_left_out(tmp_path):
+    dicom_series(tmp_path / "scan", uid="1.2.3")
+    report = dicom_series(tmp_path / "scan", uid="1.2.3", prefix="R", shape=(4, 4), slices=1)
+    edit(report[0], Modality="OT", ImagePositionPatient=None)
+    assert (read_series(tmp_path / "scan").voxels == stored_values().transpose(2, 1, 0)).all()
+
+
 def test_pictures_at_the_slices_or_of_another_size_are_left_out(tmp_path):
     def phase(_, dataset):
         dataset.ImageType = [*ORIGINAL, "P"]
