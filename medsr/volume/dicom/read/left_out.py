@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medsr.errors import Refused
+from medsr.volume.anatomy import Kind
 from medsr.volume.dicom.read.header import IMAGE, FileHeader
 from medsr.volume.dicom.read.kinds import MODALITIES
 from medsr.volume.dicom.read.slice_checks import (
@@ -48,7 +49,7 @@ def place_of(file: FileHeader) -> Place | None:
 
 
 def check_modalities(files: Sequence[FileHeader], beside: Sequence[FileHeader], name: str) -> None:
-    """Refuse a picture of the slices' size whose modality, of all the series', is another.
+    """Refuse a picture of the slices' size that is of another modality, or a mask, at no place.
 
     A series has one modality (PS3.3 C.7.3.1). Where such a picture does not say its place either,
     nothing tells it from a slice that is marked wrongly.
@@ -63,9 +64,10 @@ def check_modalities(files: Sequence[FileHeader], beside: Sequence[FileHeader], 
     """
     shapes = {file.shape for file in files}
     for file in beside:
-        alike = file.shape in shapes and file.modality not in MODALITIES
-        if alike and place_of(file) is None:
-            what = file.modality or "no modality"
+        is_mask = file.kind == Kind.MASK.value
+        other = is_mask or file.modality not in MODALITIES
+        if other and file.shape in shapes and place_of(file) is None:
+            what = "mask" if is_mask else file.modality or "no modality"
             raise Refused(
                 f"{name}: {file.path.name} belongs to this {files[0].modality} series, but its "
                 f"header says {what} and not where it lies, so that it may be a slice or "

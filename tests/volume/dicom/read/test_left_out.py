@@ -68,6 +68,14 @@ def test_a_picture_of_another_modality_that_does_not_say_its_place_is_missed(tmp
             pass
 
 
+def test_a_mask_of_the_slices_size_that_does_not_say_its_place_is_missed(tmp_path):
+    files = dicom_series(tmp_path / "scan", uid="1.2.3")
+    edit(files[4], BitsAllocated=1, ImageOrientationPatient=None)
+    sentence = r"IMG0004\.dcm belongs to this MR series, but its header says mask and not where"
+    with pytest.raises(Refused, match=sentence), open_series(tmp_path / "scan"):
+        pass
+
+
 def test_a_small_picture_of_another_modality_without_a_place_is_left_out(tmp_path):
     dicom_series(tmp_path / "scan", uid="1.2.3")
     report = dicom_series(tmp_path / "scan", uid="1.2.3", prefix="R", shape=(4, 4), slices=1)
