@@ -18,13 +18,15 @@ def contents(out):
     """Relative path -> bytes of every output.
 
     Left out are the summary, which holds seconds, and `*.input`, which spares a later run a look
-    at the content: a run that is killed just after it has put an image in place leaves none.
+    at the content: a run that is killed just after it has put an image in place leaves none, and
+    one that is killed while it writes it leaves a hidden partial file, which nobody reads.
     """
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in out.rglob("*")
         if path.is_file()
         and path.suffix != ".input"
+        and not (path.name.startswith(".medsr-") and path.parent.name == "summary_files")
         and path.name.partition(".")[0] not in {"summary", "where"}
     }
 
