@@ -30,7 +30,8 @@ __all__ = ["Stack", "explain_all", "moved_to", "predicted", "stack_of"]
 #: Voxels of the own grid of a stack that are sampled at once.
 AT_ONCE = 2_000_000
 
-#: Rounds of conjugate gradients: later ones change less than 0.01 dB (docs/development/stacks.md).
+#: Rounds of conjugate gradients. All numbers of docs/development/stacks.md were made with so many;
+#: fewer or more were not tried.
 ROUNDS = 20
 
 #: Share of a measured voxel that the grid of the result must cover, so that the voxel counts.
@@ -63,16 +64,15 @@ def stack_of(
     acquisition: Acquisition,
     index: Index,
     shape: Sequence[int],
-    weight: float = 1.0,
 ) -> Stack:
     """A stack, with the voxels that a result of a shape (X', Y', Z') covers.
 
     Args:
-        scan, acquisition, index, weight: as in `Stack`.
+        scan, acquisition, index: as in `Stack`.
         shape: of the result.
     """
     seen = acquire(_sampled(torch.ones(*shape), acquisition.fine_shape, index), acquisition)
-    return Stack(scan, acquisition, index, (seen > COVERED).float(), weight)
+    return Stack(scan, acquisition, index, (seen > COVERED).float())
 
 
 def predicted(x: Tensor, stack: Stack) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,27 +41,21 @@ class Parts:
 
     def scores(self, label: str = REFERENCE) -> tuple[Score, ...]:
         """The mean numbers of one image."""
-        return (*self._tissue_scores(label), *self._region_scores(label))
-
-    def _tissue_scores(self, label: str) -> tuple[Score, ...]:
-        found = self.tissues.get(label)
-        if not found:
-            return ()
-        return (
-            Score("tissue_dice", float(np.mean([t.dice for t in found]))),
-            Score("tissue_volume", float(np.mean([abs(t.change_percent) for t in found]))),
-        )
-
-    def _region_scores(self, label: str) -> tuple[Score, ...]:
+        tissues = _means("tissue", self.tissues.get(label, ()))
         if self.why_none:
-            return tuple(Score(n, None, self.why_none) for n in ("region_dice", "region_volume"))
-        found = self.regions.get(label)
-        if not found:
-            return ()
-        return (
-            Score("region_dice", float(np.mean([r.dice for r in found]))),
-            Score("region_volume", float(np.mean([abs(r.change_percent) for r in found]))),
-        )
+            why = self.why_none
+            return (*tissues, Score("region_dice", None, why), Score("region_volume", None, why))
+        return (*tissues, *_means("region", self.regions.get(label, ())))
+
+
+def _means(kind: str, found: Sequence[Tissue | Region]) -> tuple[Score, ...]:
+    """Mean overlap and absolute change of volume of the parts of one image; none without parts."""
+    if not found:
+        return ()
+    return (
+        Score(f"{kind}_dice", float(np.mean([part.dice for part in found]))),
+        Score(f"{kind}_volume", float(np.mean([abs(part.change_percent) for part in found]))),
+    )
 
 
 def parts_of(
