@@ -7,6 +7,18 @@ from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 
+#: Of a model card.
+SMALL_NETWORK = {
+    "kind": "unet",
+    "mean_network": False,
+    "context": 2,
+    "widths": [8, 8],
+    "blocks": [1, 1],
+    "strides": [[2, 2]],
+    "fold": [1, 4],
+    "embedding": 8,
+}
+
 
 def write_scans(folder):
     for name, seed in (("a", 1), ("b", 2), ("c", 3)):

@@ -19,18 +19,7 @@ from medsr.training import calibrate as room
 from medsr.training import trials
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
-from tests.training.pages import small_page, write_page, write_scans
-
-NETWORK = {
-    "kind": "unet",
-    "mean_network": False,
-    "context": 2,
-    "widths": [8, 8],
-    "blocks": [1, 1],
-    "strides": [[2, 2]],
-    "fold": [1, 4],
-    "embedding": 8,
-}
+from tests.training.pages import SMALL_NETWORK, small_page, write_page, write_scans
 
 
 @pytest.fixture
@@ -51,7 +40,7 @@ def card(tmp_path):
         name="stub",
         description="for tests",
         modality="MR",
-        network=NETWORK,
+        network=SMALL_NETWORK,
         features=FEATURES,
         residual_std=0.05,
         ranges={"factor": [2, 6]},
@@ -61,7 +50,7 @@ def card(tmp_path):
         results={},
         limits=("a limit",),
     )
-    save_model(build_denoiser(NETWORK, FEATURES), card, tmp_path / "stub.safetensors")
+    save_model(build_denoiser(SMALL_NETWORK, FEATURES), card, tmp_path / "stub.safetensors")
     return tmp_path / "stub.json"
 
 
@@ -86,7 +75,7 @@ def test_the_card_gets_intervals_and_statistics_and_keeps_the_rest(config, card)
 
 def test_a_model_with_a_scale_head_gets_factors_in_every_mode(config, card):
     torch.manual_seed(0)
-    settings = {**NETWORK, "scale_head": True}
+    settings = {**SMALL_NETWORK, "scale_head": True}
     model = build_denoiser(settings, FEATURES)
     for parameter in model.network.scale_head.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -109,7 +98,7 @@ def test_a_model_with_a_scale_head_gets_factors_in_every_mode(config, card):
 
 
 def test_the_bound_on_psnr_goes_into_the_record(card):
-    settings = {**NETWORK, "scale_head": True}
+    settings = {**SMALL_NETWORK, "scale_head": True}
     model = build_denoiser(settings, FEATURES)
     interval = ScaledInterval(0.9, 2.0, (2.0,) * 4, (2.0,) * 4, 2.0, 0.5, (-1.0, -1.5))
     scaled = dataclasses.replace(

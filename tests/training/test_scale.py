@@ -16,18 +16,9 @@ from medsr.training.initialise import begin_with
 from medsr.training.scale import LEAST_ERROR, laplace, learn_scale
 from medsr.training.stages import State, load_stages, run_stages, state_of
 from tests.network.test_unet_and_checkpoint import card
-from tests.training.pages import small_page, write_page, write_scans
+from tests.training.pages import SMALL_NETWORK, small_page, write_page, write_scans
 
-NETWORK = {
-    "kind": "unet",
-    "mean_network": True,
-    "context": 2,
-    "widths": [8, 8],
-    "blocks": [1, 1],
-    "strides": [[2, 2]],
-    "fold": [1, 4],
-    "embedding": 8,
-}
+NETWORK = {**SMALL_NETWORK, "mean_network": True}
 
 
 @pytest.fixture
