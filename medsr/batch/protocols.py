@@ -1,8 +1,8 @@
 """Which scans of a batch share one adaptation: those of one protocol.
 
-A protocol is told by modality, spacing, and what the scan is called: the SeriesDescription of a
-DICOM series, the name of a BIDS file without subject, session and run, the name of another file
-without its numbers. Only a digest of it leaves this module.
+Scans are of one protocol if modality, spacing and name agree. The name is the SeriesDescription
+of a DICOM series, the name of a BIDS file without subject, session and run, the name of another
+file without its numbers. Only a digest of it leaves this module.
 """
 
 from __future__ import annotations
