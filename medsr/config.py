@@ -53,6 +53,7 @@ class DataConfig(Page):
     train: tuple[CaseConfig, ...]
     validate_: tuple[CaseConfig, ...] = Field(alias="validate")
     calibrate: tuple[CaseConfig, ...] = ()  # for intervals; where empty, those of validate
+    clean_targets: bool = False  # learn the scans without their noise, from slices that have it
 
 
 class DrawConfig(Page):

@@ -31,15 +31,18 @@ class Share:
     world: int = 1
 
 
-def fine_cases(volumes: Sequence[Volume], cases: Sequence[CaseConfig]) -> list[Fine]:
-    """Scans ready to draw from."""
+def fine_cases(
+    volumes: Sequence[Volume], cases: Sequence[CaseConfig], clean: Sequence[Volume] = ()
+) -> list[Fine]:
+    """Scans ready to draw from; `clean` are the same scans without noise, if that is the target."""
     return [
         Fine(
             torch.from_numpy(np.array(volume.voxels)),
             case.in_plane_only,
             volume.modality or Modality.MR,
+            torch.from_numpy(np.array(clean[k].voxels)) if clean else None,
         )
-        for volume, case in zip(volumes, cases, strict=True)
+        for k, (volume, case) in enumerate(zip(volumes, cases, strict=True))
     ]
 
 
@@ -140,5 +143,5 @@ def validation_batch(fine: Fine, factor: float, crop: int, count: int, context: 
     a, b = (AxisSampling(n, 1.0, n, 1.0) for n in block.shape[:2])
     trim = (block.shape[2] - crop) // 2 if block.shape[2] > crop else 0
     window = (trim, min(crop, block.shape[2] - trim))
-    scene = scene_from(block, Acquisition((a, b, w)), fine.modality, 0.0, window, False)
+    scene = scene_from(block[None], Acquisition((a, b, w)), fine.modality, 0.0, window, False)
     return take_slices(scene, count, context, np.random.default_rng(0))

@@ -13,6 +13,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -24,12 +25,13 @@ from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
 from medsr.config import CaseConfig, DataConfig
 from medsr.errors import InputError
+from medsr.training.clean import DENOISING, denoised
 from medsr.volume.formats import read
 from medsr.volume.modality import Modality
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 
-__all__ = ["cache_key", "load_case", "load_cases", "tree_digest", "unpack_tar"]
+__all__ = ["cache_key", "load_case", "load_cases", "load_clean", "tree_digest", "unpack_tar"]
 
 #: Version of the preparation: raise it when a scan is read or prepared otherwise than before.
 PREPARATION = 2
@@ -65,6 +67,21 @@ def load_case(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
     cached = Path(data.cache) / f"{cache_key(source, case, kind)}.nii"
     if not cached.exists():
         write_nifti(prepare(_read_source(source), case), cached, {"Modality": kind})
+    return read(cached)
+
+
+def load_clean(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume:
+    """The scan of `load_case` without its noise, cached beside it; see `clean.denoised`.
+
+    Raises:
+        InputError: as `load_case`.
+    """
+    source = Path(data.root) / case.path
+    noisy = load_case(case, data, modality)
+    kind: Modality = case.modality or modality
+    cached = Path(data.cache) / f"{cache_key(source, case, kind)}-clean{DENOISING}.nii"
+    if not cached.exists():
+        write_nifti(replace(noisy, voxels=denoised(noisy)), cached, {"Modality": kind})
     return read(cached)
 
 

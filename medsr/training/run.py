@@ -18,7 +18,7 @@ from medsr.network.checkpoint import save_model
 from medsr.network.device import half_is_fast
 from medsr.training.batches import fine_cases
 from medsr.training.card import averaged, model_card
-from medsr.training.cases import load_cases
+from medsr.training.cases import load_cases, load_clean
 from medsr.training.module import RestorationModule
 from medsr.training.split import check_split
 
@@ -61,11 +61,12 @@ def train(config: TrainConfig, *, resume: bool) -> tuple[RestorationModule, Path
         raise InputError(f"{config.name}: there is no last.ckpt in its run folder to resume from.")
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    data = config.data
+    data, kind = config.data, config.modality
+    clean = [load_clean(case, data, kind) for case in data.train if data.clean_targets]
     module = RestorationModule(
         config,
-        fine_cases(load_cases(data.train, data, config.modality), data.train),
-        fine_cases(load_cases(data.validate_, data, config.modality), data.validate_),
+        fine_cases(load_cases(data.train, data, kind), data.train, clean),
+        fine_cases(load_cases(data.validate_, data, kind), data.validate_),
     )
     with warnings.catch_warnings():
         # Lightning advises loader workers and shuffling; batches here are functions of the step.

@@ -37,11 +37,15 @@ GRAIN_CHANGE = 0.5
 
 @dataclass(frozen=True)
 class Fine:
-    """A scan to draw from: voxels [X, Y, Z] float32 and whether all three axes are sharp."""
+    """A scan to draw from: voxels [X, Y, Z] float32 and whether all three axes are sharp.
+
+    `clean` are the same voxels without their noise, where that is what a model shall give.
+    """
 
     voxels: Tensor
     in_plane_only: bool
     modality: Modality
+    clean: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ def draw_scene(
 ) -> Scene:
     """A random crop of a scan with a random acquisition.
 
+    Of a scan with a clean version, the thick slices are made of the noisy one, as a scanner makes
+    them, and the clean one is the target.
+
     Args:
         fine: the scan.
         crop: height and width of the block in voxels.
@@ -79,13 +86,15 @@ def draw_scene(
     others = [k for k in (2, 1, 0) if k != w_axis]
     if not fine.in_plane_only and rng.random() < 0.5:
         others.reverse()
-    voxels = fine.voxels.permute(others[0], others[1], w_axis)
-    block = _crop(voxels, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
-    block = torch.flip(block, [k for k in range(3) if rng.random() < 0.5])
+    versions = [v for v in (fine.voxels, fine.clean) if v is not None]
+    turned = [v.permute(others[0], others[1], w_axis) for v in versions]
+    block = _crop(turned, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
+    block = torch.flip(block, [k for k in (1, 2, 3) if rng.random() < 0.5])
     block = _contrast(block, draw, rng) if fine.modality == "MR" else block
-    block = _grain(block, fine.modality, draw, rng)
+    grainy = _grain(block[0], fine.modality, draw, rng)
+    block = torch.cat([grainy[None], block[1:]])
     block = _soften(block, fine, draw, rng)
-    acquisition = draw_acquisition(block.shape, draw, rng, fine.modality)
+    acquisition = draw_acquisition(block.shape[1:], draw, rng, fine.modality)
     level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
     trim = MARGIN + int(rng.integers(-4, 5))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -103,13 +112,14 @@ def scene_from(
     single: bool,
     generator: torch.Generator | None = None,
 ) -> Scene:
-    """Degrade a block [A, B, W'] and cut the window (start, length) out of its last axis.
+    """Degrade a block [1 or 2, A, B, W'] and cut the window (start, length) out of its last axis.
 
-    `noise` is a standard deviation over the intensity gain.
+    The first version of the block is measured, the last one is the target. `noise` is a standard
+    deviation over the intensity gain.
     """
     a, b, w = acquisition.fine_shape
-    clean = block[:a, :b, :w]
-    low = acquire(clean, acquisition)
+    block = block[:, :a, :b, :w]
+    low = acquire(block[0], acquisition)
     scaling = scaling_for(modality, low.numpy())
     sigma = noise * scaling.gain
     if sigma > 0 and modality == "MR":
@@ -120,7 +130,7 @@ def scene_from(
     upsampled = (upsample(low, acquisition) - scaling.offset) / scaling.gain
     part = slice(window[0], window[0] + window[1])
     upsampled = upsampled[..., part].contiguous()
-    target = ((clean - scaling.offset) / scaling.gain)[..., part]
+    target = ((block[-1] - scaling.offset) / scaling.gain)[..., part]
     return Scene(
         residual=target - upsampled,
         upsampled=upsampled,
@@ -160,13 +170,17 @@ def _in_plane_axis(count: int, factor: float, profile: str) -> AxisSampling:
 
 
 def _crop(
-    voxels: Tensor,
+    versions: Sequence[Tensor],
     wanted: tuple[int, int, int],
     fine: Fine,
     draw: DrawConfig,
     rng: np.random.Generator,
 ) -> Tensor:
-    """A block of the wanted shape around a voxel of the body, perhaps on coarser voxels."""
+    """The same block of each version of a scan, around a voxel of the body: [versions, ...].
+
+    It has the wanted shape, perhaps on coarser voxels.
+    """
+    voxels = versions[0]
     if fine.in_plane_only:
         wanted = (min(wanted[0], voxels.shape[0]), *wanted[1:])
     zoom = float(rng.uniform(draw.zoom, 1.0)) if rng.random() < draw.zoom_chance else 1.0
@@ -182,18 +196,19 @@ def _crop(
         for c, n, size in zip(centre, taken, voxels.shape, strict=True)
     ]
     parts = tuple(slice(s, s + n) for s, n in zip(starts, taken, strict=True))
-    block = voxels[parts].contiguous()
-    short = [n - m for n, m in zip(taken, block.shape, strict=True)]
+    block = torch.stack([version[parts] for version in versions])
+    short = [n - m for n, m in zip(taken, block.shape[1:], strict=True)]
     if any(short):
         pads = [p for n in reversed(short) for p in (n // 2, n - n // 2)]
-        block = torch.nn.functional.pad(block[None, None], pads, mode="replicate")[0, 0]
+        block = torch.nn.functional.pad(block[:, None], pads, mode="replicate")[:, 0]
     if zoom == 1.0:
         return block
     axes = [
         AxisSampling(have, 1.0, n, have / n, 0.0 if z == 1.0 else have / n)
         for have, n, z in zip(taken, wanted, zooms, strict=True)
     ]
-    return acquire(block, Acquisition((axes[0], axes[1], axes[2])))
+    coarser = Acquisition((axes[0], axes[1], axes[2]))
+    return torch.stack([acquire(version, coarser) for version in block])
 
 
 def _foreground_voxel(
@@ -207,8 +222,12 @@ def _foreground_voxel(
 
 
 def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
-    """New contrasts from a real one: gamma, inversion of the tissue, a smooth bias field."""
-    top = float(torch.quantile(block.ravel()[:: max(1, block.numel() // 100_000)], 0.995))
+    """New contrasts from a real one: gamma, inversion of the tissue, a smooth bias field.
+
+    All versions of the block [versions, A, B, W] get the same one.
+    """
+    noisy = block[0].ravel()
+    top = float(torch.quantile(noisy[:: max(1, len(noisy) // 100_000)], 0.995))
     if top <= 0:
         return block
     x = block / top
@@ -220,7 +239,7 @@ def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tens
     if draw.remap_chance and rng.random() < draw.remap_chance:
         x = _remapped(x, rng)
     if rng.random() < draw.contrast_chance:
-        x = x * _smooth_field(x.shape, draw.bias, rng).exp()
+        x = x * _smooth_field(x.shape[1:], draw.bias, rng).exp()
     return x * top
 
 
@@ -262,7 +281,7 @@ def _grain(
 
 
 def _soften(block: Tensor, fine: Fine, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
-    """The scan on voxels finer than its resolution, noise and all.
+    """All versions of the block on voxels finer than its resolution, noise and all.
 
     Soft CT kernels and zero-filled MR store such scans; without them a model learns that fine
     detail reaches to the last frequency of every grid, and samples show it where there is none.
@@ -273,6 +292,8 @@ def _soften(block: Tensor, fine: Fine, draw: DrawConfig, rng: np.random.Generato
     profile = in_plane_profile(fine.modality)
     widths = [0.0 if fine.in_plane_only else width, width, width]
     axes = [
-        AxisSampling(n, 1.0, n, 1.0, w, profile) for n, w in zip(block.shape, widths, strict=True)
+        AxisSampling(n, 1.0, n, 1.0, w, profile)
+        for n, w in zip(block.shape[1:], widths, strict=True)
     ]
-    return acquire(block, Acquisition((axes[0], axes[1], axes[2])))
+    softer = Acquisition((axes[0], axes[1], axes[2]))
+    return torch.stack([acquire(version, softer) for version in block])

@@ -50,3 +50,18 @@ def test_curves_begin_at_zero_and_some_turn_round():
     assert all(float(curve.min()) >= 0 and float(curve.max()) <= 1 for curve in curves)
     falling = [bool((curve.diff() < 0).any()) for curve in curves]
     assert 10 < sum(falling) < 40
+
+
+def test_the_clean_version_is_the_target_and_the_noisy_one_is_measured():
+    clean = torch.from_numpy(smooth_head((80, 80, 80), 1))
+    noisy = clean + 3 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    scenes = [
+        draw_scene(Fine(v, False, "MR", c), 40, 16, DrawConfig(), np.random.default_rng(5))
+        for v, c in ((noisy, None), (noisy, clean))
+    ]
+    plain, aimed = scenes
+    assert torch.equal(plain.upsampled, aimed.upsampled)
+    levels = [
+        estimate_noise((s.upsampled + s.residual).numpy(), 2, above=0.1) for s in (plain, aimed)
+    ]
+    assert levels[0] > 5 * levels[1]
