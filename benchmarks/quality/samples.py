@@ -10,7 +10,7 @@ sample of seed 0. Over the foreground of the reference:
 - PSNR over cubic interpolation, dB, against the reference as it is, and against the reference
   without its noise (`training.clean.denoised`);
 - edges: 97th percentile of the slope along the slice axis after smoothing, over the reference's;
-- grain: in flat tissue, over the reference's (`metrics.sharpness`).
+- grain: in flat tissue, over the reference's (`metrics.edges`).
 
 MODEL is a bundled model or a .safetensors file; `--tolerance` replaces `detail_tolerance` of its
 card (inf: the detail stays as the model draws it).
@@ -29,9 +29,9 @@ from benchmarks.quality.common import middle
 from medsr.acquisition.resample import upsample
 from medsr.acquisition.simulate import degraded_to
 from medsr.config import load_config
+from medsr.metrics.edges import edge_sharpness, flat_tissue, grain_ratio
 from medsr.metrics.fidelity import psnr
 from medsr.metrics.foreground import foreground_mask, robust_range
-from medsr.metrics.sharpness import edge_sharpness, flat_tissue, grain_ratio
 from medsr.restore.enhancer import Enhancer
 from medsr.restore.options import Options
 from medsr.restore.plan import Plan

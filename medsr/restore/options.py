@@ -86,7 +86,7 @@ class Options:
         False,
         Setting(
             Group.RESULT,
-            "Draw a sample: as sharp and grainy as a scan, less accurate. By default the "
+            "Draw a sample: as sharp as a scan, less accurate. By default the "
             "result is the posterior mean: smallest expected error, smooth.",
         ),
     )
@@ -107,6 +107,10 @@ class Options:
             "The posterior mean from one slice orientation: about a third faster, "
             "about 0.1 dB less PSNR.",
         ),
+    )
+    grain: bool = _option(
+        False,
+        Setting(Group.RESULT, "Put noise of the scan's own level into a sample; less accurate."),
     )
     samples: int = _option(
         1,
@@ -258,9 +262,9 @@ def options_from(values: Mapping[str, Any], base: Options | None = None) -> Opti
     if base is None:
         return Options(**values)
     if not DRAWN.isdisjoint(values):
-        ends = values.get("quick") or values.get("sample") is False
+        ends = values.get("quick") or values.get("sample") is False or values.get("steps") == 1
         kept = base.steps if base.sample and not ends else None
-        values = {"sample": False, "steps": kept, **values}
+        values = {"sample": False, "steps": kept, "grain": base.grain and not ends, **values}
     return dataclasses.replace(base, **values)
 
 
@@ -283,7 +287,13 @@ def _check_together(options: Options) -> None:
             f"--steps ({DEFAULT_STEPS} by default) or use more; for the posterior mean leave out "
             "--sample and --samples."
         )
-    if options.quick and (options.sample or options.samples > 1 or (options.steps or 1) > 1):
+    drawn = options.sample or options.samples > 1 or (options.steps or 1) > 1
+    if options.grain and (not drawn or options.samples > 1 or options.interval):
+        raise UsageError(
+            "--grain applies to one sample without an interval: add --sample, and leave out "
+            "--samples and --interval; or leave out --grain."
+        )
+    if options.quick and drawn:
         raise UsageError(
             "--quick applies to the posterior mean only: a sample uses one slice orientation "
             "per step already. Leave out --quick, or leave out --sample, --samples and --steps."

@@ -27,6 +27,7 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
+from medsr.restore.grain import add_grain
 from medsr.restore.intervals import (
     AnyInterval,
     half_width_of,
@@ -40,7 +41,7 @@ from medsr.restore.profile_check import check_profile
 from medsr.restore.running import Running
 from medsr.restore.self_check import self_check
 from medsr.restore.slice_denoiser import Network, slice_denoiser
-from medsr.restore.upsampled import STATE, Upsampled, on_fine_grid
+from medsr.restore.upsampled import Upsampled, noise_field, on_fine_grid
 from medsr.restore.verdict import SelfCheck
 from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
@@ -98,6 +99,7 @@ class _Case:
         measured: the scan and what a result may not contradict.
         tolerance: of the strength of detail of samples; see `detail_strength`.
         network: the model and how it runs.
+        modality: whose noise grain is like.
     """
 
     denoise: Denoise
@@ -107,6 +109,7 @@ class _Case:
     measured: DataConsistency
     tolerance: float | None
     network: Network
+    modality: Modality
 
 
 @torch.inference_mode()
@@ -179,7 +182,8 @@ def _case(
     first, scale = mean.cpu(), None if scale is None else scale.mul_(card.residual_std).cpu()
     used = check_profile(first, upsampled)
     measured = DataConsistency.of(scan, used, noise=level, floor=floor, mode=options.consistency)
-    return _Case(denoise, first, scale, upsampled, measured, card.detail_tolerance, network)
+    kind, tolerance = Modality(card.modality), card.detail_tolerance
+    return _Case(denoise, first, scale, upsampled, measured, tolerance, network, kind)
 
 
 def _restored(
@@ -247,22 +251,16 @@ def _sample(case: _Case, options: Options, seed: int, sampler: Sampler) -> Tenso
     if options.steps == 1:
         return _consistent(case.first, case.measured, case.upsampled)
     device, sigmas = case.network.running.device, sampling_sigmas(options.steps)
-    noise = _noise(case.upsampled.acquisition.fine_shape, seed).to(device)
+    noise = noise_field(case.upsampled.acquisition.fine_shape, seed).to(device)
     residual = sampler(case.denoise, case.first.to(device), noise, sigmas).cpu()
     if case.tolerance is not None:
         residual = match_detail_strength(
             residual, case.first, case.upsampled, case.measured, case.tolerance
         )
-    return _consistent(residual, case.measured, case.upsampled)
-
-
-def _noise(shape: tuple[int, int, int], seed: int) -> Tensor:
-    """Standard normal noise [X', Y', Z']."""
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.empty(shape, dtype=STATE)
-    for plane in noise:
-        plane.copy_(torch.randn(shape[1:], generator=generator))
-    return noise
+    image = _consistent(residual, case.measured, case.upsampled)
+    if options.grain:
+        add_grain(image, case.measured, case.upsampled.chunks, case.modality, seed)
+    return image
 
 
 def _consistent(residual: Tensor, measured: DataConsistency, upsampled: Upsampled) -> Tensor:

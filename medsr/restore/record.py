@@ -203,6 +203,7 @@ class Record:
             "Steps": self.options.steps,
             "Samples": self.options.samples,
             "Quick": self.options.quick,
+            "Grain": self.options.grain,
             "Seed": self.options.seed,
             "Consistency": self.options.consistency.value,
             "Forced": self.options.force,

@@ -13,7 +13,7 @@ from medsr.restore.chunks import Chunk, chunks_of
 from medsr.volume import geometry
 from medsr.volume.volume import Volume
 
-__all__ = ["STATE", "Upsampled", "on_fine_grid"]
+__all__ = ["STATE", "Upsampled", "noise_field", "on_fine_grid"]
 
 #: What whole volumes on the fine grid are kept in while the sampler walks: half of the memory.
 #: The image itself is put together in single precision.
@@ -52,6 +52,15 @@ class Upsampled:
         return upsample(self.scan[chunk], self.acquisition).add_(
             residual[chunk].float(), alpha=self.unit
         )
+
+
+def noise_field(shape: tuple[int, int, int], seed: int) -> Tensor:
+    """Standard normal noise [X', Y', Z'] of dtype `STATE`, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.empty(shape, dtype=STATE)
+    for plane in noise:
+        plane.copy_(torch.randn(shape[1:], generator=generator))
+    return noise
 
 
 def on_fine_grid(volume: Volume, acquisition: Acquisition, values: Tensor) -> Volume:

@@ -27,6 +27,7 @@ RECIPE = (
     "Steps",
     "Samples",
     "Quick",
+    "Grain",
     "Seed",
     "Consistency",
     "Device",

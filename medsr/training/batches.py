@@ -34,7 +34,7 @@ class Share:
 def fine_cases(
     volumes: Sequence[Volume], cases: Sequence[CaseConfig], clean: Sequence[Volume] = ()
 ) -> list[Fine]:
-    """Scans ready to draw from; `clean` are the same scans without noise, if that is the target."""
+    """Scans ready to draw from; `clean` are the same without noise, if that is the target."""
     return [
         Fine(
             torch.from_numpy(np.array(volume.voxels)),

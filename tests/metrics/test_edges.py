@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from medsr.errors import Refused
-from medsr.metrics.sharpness import edge_sharpness, flat_tissue, grain_ratio
+from medsr.metrics.edges import edge_sharpness, flat_tissue, grain_ratio
 from tests.conftest import smooth_head
 
 SHAPE = (48, 48, 48)
