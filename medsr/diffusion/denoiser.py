@@ -23,6 +23,10 @@ __all__ = ["Denoiser", "Teacher", "denoising_loss"]
 
 Teacher = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
+#: ln of the scales of error that are believed, in units of the residual: from nothing to more than
+#: the whole range of a scan. A network that meets pure noise extrapolates beyond every number.
+LOG_SCALE = (-10.0, 4.0)
+
 
 class Denoiser(nn.Module):
     """A network with its preconditioning.
@@ -111,7 +115,9 @@ def _denoised(
     # Conditioning by channel concatenation.
     raw = network(torch.cat([(c_in * noisy).to(cond.dtype), cond], dim=1)).float()
     denoised = c_skip * noisy + c_out * raw[:, :1]
-    return denoised if raw.shape[1] == 1 else torch.cat([denoised, c_out * raw[:, 1:].exp()], 1)
+    if raw.shape[1] == 1:
+        return denoised
+    return torch.cat([denoised, c_out * raw[:, 1:].clamp(*LOG_SCALE).exp()], 1)
 
 
 def denoising_loss(

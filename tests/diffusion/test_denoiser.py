@@ -36,3 +36,17 @@ def test_one_noise_level_goes_to_the_same_network_as_many():
         found = both.at(level, features, torch.float32)(noisy, cond)
         wanted = both(noisy, torch.full((2,), level), cond, features.expand(2, -1))
         torch.testing.assert_close(found, wanted)
+
+
+def test_no_scale_of_an_error_goes_beyond_all_numbers():
+    # A bundled model that met pure noise gave ln 300: infinite, and so was the interval.
+    def network(image, c_noise, features):
+        return torch.cat(
+            [torch.zeros_like(image[:, :1]), 300 * features[:, :1, None, None] + image[:, :1]], 1
+        )
+
+    denoiser = Denoiser(network)
+    features = torch.tensor([[1.0, 0], [-1.0, 0], [0.0, 0]])
+    _, scale = denoiser.mean_and_scale(torch.rand(3, 5, 4, 4), features)
+    assert bool(scale.isfinite().all()) and bool((scale > 0).all())
+    assert float(scale[0].min()) > 50 * float(scale[2].mean()) > 50 * float(scale[1].max())
