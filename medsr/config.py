@@ -24,6 +24,7 @@ __all__ = [
     "DrawConfig",
     "NetworkConfig",
     "OptimizerConfig",
+    "SyntheticConfig",
     "TrainConfig",
     "TrainerConfig",
     "load_config",
@@ -45,6 +46,13 @@ class CaseConfig(Page):
     weight: float = Field(1.0, gt=0)  # relative chance to be drawn
 
 
+class SyntheticConfig(Page):
+    """Heads painted on label maps; see `training.synthetic_heads`."""
+
+    folder: str  # below data.root: NIfTI files of FreeSurfer's labels, 1 mm
+    share: float = Field(gt=0, lt=1)  # of the scenes
+
+
 class DataConfig(Page):
     """Where the scans are."""
 
@@ -53,6 +61,7 @@ class DataConfig(Page):
     train: tuple[CaseConfig, ...]
     validate_: tuple[CaseConfig, ...] = Field(alias="validate")
     calibrate: tuple[CaseConfig, ...] = ()  # for intervals; where empty, those of validate
+    synthetic: SyntheticConfig | None = None
     clean_targets: bool = False  # learn the scans without their noise, from slices that have it
 
 

@@ -14,7 +14,14 @@ from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.config import CaseConfig, TrainConfig
 from medsr.diffusion.schedule import training_sigmas
 from medsr.restore.slices import condition_slices
-from medsr.training.scenes import MARGIN, Fine, Scene, draw_scene, scene_from
+from medsr.training.scenes import (
+    MARGIN,
+    Fine,
+    Scene,
+    draw_scene,
+    draw_synthetic,
+    scene_from,
+)
 from medsr.volume.modality import Modality
 from medsr.volume.volume import Volume
 
@@ -63,9 +70,14 @@ class Batches(IterableDataset[Batch]):
     """
 
     def __init__(
-        self, fine: Sequence[Fine], config: TrainConfig, first: int, share: Share
+        self,
+        fine: Sequence[Fine],
+        config: TrainConfig,
+        first: int,
+        share: Share,
+        labels: Sequence[Tensor] = (),
     ) -> None:
-        self.fine = list(fine)
+        self.fine, self.labels = list(fine), list(labels)
         self.config = config
         self.first = first
         self.share = share
@@ -93,8 +105,12 @@ class Batches(IterableDataset[Batch]):
 
     def _scene(self, group: int, slot: int) -> Scene:
         rng = np.random.default_rng([self.config.seed, 1, group, slot])
+        config, synthetic = self.config, self.config.data.synthetic
+        if self.labels and synthetic is not None and rng.random() < synthetic.share:
+            labels = self.labels[int(rng.integers(len(self.labels)))]
+            return draw_synthetic(labels, config.crop, config.depth, config.draw, rng)
         fine = self.fine[int(rng.choice(len(self.fine), p=self.chances))]
-        return draw_scene(fine, self.config.crop, self.config.depth, self.config.draw, rng)
+        return draw_scene(fine, config.crop, config.depth, config.draw, rng)
 
     def _slices(self, scene: Scene, step: int, slot: int) -> Batch:
         rng = np.random.default_rng([self.config.seed, 2, step, slot])

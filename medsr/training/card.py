@@ -48,6 +48,7 @@ def model_card(config: TrainConfig, module: RestorationModule, seconds: float) -
             "seconds_of_last_run": round(seconds),
             "parameters": parameter_count(module.denoiser),
             "seed": config.seed,
+            **({} if (made := config.data.synthetic) is None else {"synthetic": made.share}),
             "medsr": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),

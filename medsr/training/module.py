@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,20 @@ class RestorationModule(pl.LightningModule):
     Args:
         config: the training.
         train, validate: the scans.
+        labels: of synthetic heads.
     """
 
     residual_std: Tensor
 
-    def __init__(self, config: TrainConfig, train: list[Fine], validate: list[Fine]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        train: list[Fine],
+        validate: list[Fine],
+        labels: Sequence[Tensor] = (),
+    ) -> None:
         super().__init__()
+        self.labels = labels
         self.config = config
         self.train_cases, self.validation_cases = train, validate
         torch.manual_seed(config.seed)
@@ -62,7 +71,8 @@ class RestorationModule(pl.LightningModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from the current step on: also after a resume."""
         share = Share(self.trainer.global_rank, self.trainer.world_size)
-        batches = Batches(self.train_cases, self.config, self.trainer.global_step, share)
+        step = self.trainer.global_step
+        batches = Batches(self.train_cases, self.config, step, share, self.labels)
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -21,6 +21,7 @@ from medsr.training.card import averaged, model_card
 from medsr.training.cases import load_cases, load_clean
 from medsr.training.module import RestorationModule
 from medsr.training.split import check_split
+from medsr.training.synthetic_heads import load_label_maps
 
 __all__ = ["chosen_precision", "learn", "train"]
 
@@ -67,6 +68,7 @@ def train(config: TrainConfig, *, resume: bool) -> tuple[RestorationModule, Path
         config,
         fine_cases(load_cases(data.train, data, kind), data.train, clean),
         fine_cases(load_cases(data.validate_, data, kind), data.validate_),
+        load_label_maps(Path(data.root) / data.synthetic.folder) if data.synthetic else (),
     )
     with warnings.catch_warnings():
         # Lightning advises loader workers and shuffling; batches here are functions of the step.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling, in_plane_profile
@@ -21,18 +20,14 @@ from medsr.acquisition.noise import estimate_noise, filtered_backprojection_nois
 from medsr.acquisition.resample import acquire, upsample
 from medsr.config import DrawConfig
 from medsr.intensity import FOREGROUND, scaling_for
+from medsr.training.appearance import contrast, grain, soften
+from medsr.training.synthetic_heads import head_block
 from medsr.volume.modality import Modality
 
-__all__ = ["Fine", "Scene", "draw_scene", "scene_from"]
+__all__ = ["Fine", "Scene", "draw_scene", "draw_synthetic", "scene_from"]
 
 #: Voxels cut from both ends of the coarse axis, where the crop's border spoils the profile.
 MARGIN = 12
-
-#: Where a random curve of brightness is drawn anew, over the brightest tissue.
-CURVE_KNOTS = (0.0, 0.35, 0.7, 1.25)
-
-#: ln of how much the level of the grain changes over a block, at most, each way.
-GRAIN_CHANGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,18 +84,36 @@ def draw_scene(
     versions = [v for v in (fine.voxels, fine.clean) if v is not None]
     turned = [v.permute(others[0], others[1], w_axis) for v in versions]
     block = _crop(turned, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
+    return _degraded(block, fine.in_plane_only, fine.modality, draw, rng)
+
+
+def draw_synthetic(
+    labels: Tensor, crop: int, depth: int, draw: DrawConfig, rng: np.random.Generator
+) -> Scene:
+    """A scene of a synthetic MR head; arguments as in `draw_scene`.
+
+    Args:
+        labels: one of `synthetic_heads.load_label_maps`.
+    """
+    block = head_block(labels, (depth, crop, crop + 2 * MARGIN + 8), rng)
+    return _degraded(block[None], False, Modality.MR, draw, rng)
+
+
+def _degraded(
+    block: Tensor, single: bool, modality: Modality, draw: DrawConfig, rng: np.random.Generator
+) -> Scene:
+    """A block [versions, A, B, W'] in a random contrast, with a random acquisition."""
+    crop = block.shape[-1] - 2 * MARGIN - 8
     block = torch.flip(block, [k for k in (1, 2, 3) if rng.random() < 0.5])
-    block = _contrast(block, draw, rng) if fine.modality == "MR" else block
-    grainy = _grain(block[0], fine.modality, draw, rng)
+    block = contrast(block, draw, rng) if modality == "MR" else block
+    grainy = grain(block[0], modality, draw, rng)
     block = torch.cat([grainy[None], block[1:]])
-    block = _soften(block, fine, draw, rng)
-    acquisition = draw_acquisition(block.shape[1:], draw, rng, fine.modality)
+    block = soften(block, single, modality, draw, rng)
+    acquisition = draw_acquisition(block.shape[1:], draw, rng, modality)
     level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
     trim = MARGIN + int(rng.integers(-4, 5))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    return scene_from(
-        block, acquisition, fine.modality, level, (trim, crop), fine.in_plane_only, generator
-    )
+    return scene_from(block, acquisition, modality, level, (trim, crop), single, generator)
 
 
 def scene_from(
@@ -219,81 +232,3 @@ def _foreground_voxel(
     values = voxels[tuple(torch.from_numpy(p) for p in places.T)].numpy()
     bright = values > (-500.0 if modality == "CT" else 0.3 * float(values.max()))
     return tuple(int(n) for n in places[int(bright.argmax())])
-
-
-def _contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
-    """New contrasts from a real one: gamma, inversion of the tissue, a smooth bias field.
-
-    All versions of the block [versions, A, B, W] get the same one.
-    """
-    noisy = block[0].ravel()
-    top = float(torch.quantile(noisy[:: max(1, len(noisy) // 100_000)], 0.995))
-    if top <= 0:
-        return block
-    x = block / top
-    if rng.random() < draw.contrast_chance:
-        x = x.clamp(min=0) ** float(np.exp(rng.uniform(-draw.log_gamma, draw.log_gamma)))
-    if rng.random() < draw.invert_chance:
-        tissue = (x / 0.1).clamp(0, 1)  # air stays dark
-        x = tissue * (1.1 - x).clamp(min=0.02)
-    if draw.remap_chance and rng.random() < draw.remap_chance:
-        x = _remapped(x, rng)
-    if rng.random() < draw.contrast_chance:
-        x = x * _smooth_field(x.shape[1:], draw.bias, rng).exp()
-    return x * top
-
-
-def _remapped(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Brightness [..] in about [0, 1] through a random curve; air stays dark.
-
-    Real contrasts differ by more than a gamma: from T1w to T2w the order of the tissues changes.
-    """
-    heights = np.concatenate([[0.0], rng.uniform(0.1, 1.0, len(CURVE_KNOTS) - 1)])
-    curve = PchipInterpolator(CURVE_KNOTS, heights)
-    bounded = x.clamp(0, CURVE_KNOTS[-1]).numpy()
-    return torch.from_numpy(curve(bounded).astype(np.float32))
-
-
-def _smooth_field(shape: Sequence[int], height: float, rng: np.random.Generator) -> Tensor:
-    """A smooth random field between -height and height."""
-    knots = torch.from_numpy(rng.uniform(-height, height, (1, 1, 3, 3, 3))).float()
-    return torch.nn.functional.interpolate(knots, size=tuple(shape), mode="trilinear")[0, 0]
-
-
-def _grain(
-    block: Tensor, modality: Modality, draw: DrawConfig, rng: np.random.Generator
-) -> Tensor:
-    """Noise of the fine scan itself, which its thick slices then average.
-
-    So the model learns how much noise a scan of such slices had, and samples hold that much: scans
-    made smooth by resampling, of which there are many, teach the opposite. Its level varies over
-    the block (attenuation of shoulders and hips in CT, coil arrays in MR).
-    """
-    if rng.random() >= draw.grain_chance:
-        return block
-    sigma = float(rng.uniform(0, draw.grain)) * scaling_for(modality, block.numpy()).gain
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    if modality == "MR":
-        noisy = rician(block, sigma, generator)
-    else:
-        noisy = filtered_backprojection_noise(block, sigma, 2, generator)
-    return torch.lerp(block, noisy, _smooth_field(block.shape, GRAIN_CHANGE, rng).exp())
-
-
-def _soften(block: Tensor, fine: Fine, draw: DrawConfig, rng: np.random.Generator) -> Tensor:
-    """All versions of the block on voxels finer than its resolution, noise and all.
-
-    Soft CT kernels and zero-filled MR store such scans; without them a model learns that fine
-    detail reaches to the last frequency of every grid, and samples show it where there is none.
-    """
-    if rng.random() >= draw.soft_chance:
-        return block
-    width = float(rng.uniform(1.0, draw.soft))
-    profile = in_plane_profile(fine.modality)
-    widths = [0.0 if fine.in_plane_only else width, width, width]
-    axes = [
-        AxisSampling(n, 1.0, n, 1.0, w, profile)
-        for n, w in zip(block.shape[1:], widths, strict=True)
-    ]
-    softer = Acquisition((axes[0], axes[1], axes[2]))
-    return torch.stack([acquire(version, softer) for version in block])
