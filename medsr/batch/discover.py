@@ -60,19 +60,21 @@ Picture = tuple[tuple[float, ...], Sort]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a person chooses a series by: free text, for the terminal alone.
+    """What a person tells a series by: its free text is for the terminal alone.
 
     Attributes:
         study: StudyInstanceUID.
         number: SeriesNumber.
         description: SeriesDescription, printable.
         size: (columns, rows); None for what has no pixels.
+        slice_thickness_mm: of the first picture; None if unknown.
     """
 
     study: str = ""
     number: int | None = None
     description: str = ""
     size: tuple[int, int] | None = None
+    slice_thickness_mm: float | None = None
 
 
 NAMELESS = Names()
@@ -223,7 +225,13 @@ def _dicom(head: FileHeader, path: str) -> DicomFile:
         fault=fault,
         not_anatomy=not_anatomy,
         facts=crc32(repr([facts_of(frame) for frame in frames]).encode(errors="surrogateescape")),
-        names=Names(text(head.dataset, "StudyInstanceUID"), head.number, head.description, size),
+        names=Names(
+            study=text(head.dataset, "StudyInstanceUID"),
+            number=head.number,
+            description=head.description,
+            size=size,
+            slice_thickness_mm=frames[0].thickness_mm if frames else None,
+        ),
         frames=head.frames,
     )
 

@@ -1,8 +1,8 @@
 """Which scans of a batch share one adaptation: those of one protocol.
 
-Scans are of one protocol if modality, spacing and name agree. The name is the SeriesDescription
-of a DICOM series, the name of a BIDS file without subject, session and run, the name of another
-file without its numbers. Only a digest of it leaves this module.
+Scans are of one protocol if modality, spacing, slice thickness and name agree. The name is the
+SeriesDescription of a DICOM series, the name of a BIDS file without subject, session and run, the
+name of another file without its numbers. Only a digest of it leaves this module.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ def with_protocol(found: Found, *, bids: bool) -> Found:
     """
     item, source = found.item, found.source
     if isinstance(source, Series):
-        name = source.names.description
+        name, thickness = source.names.description, source.names.slice_thickness_mm
     else:
         name = strip_suffix(Path(PurePosixPath(source.path).name))
         name = _bids_protocol(name) if bids else name_without_number(name)
+        thickness = source.header.slice_thickness_mm if source.header else None
     spacing = [round(mm, 3) for mm in item.spacing_mm or ()]
-    facts = [item.modality, spacing, name.strip().casefold()]
+    thickness = None if thickness is None else round(thickness, 3)
+    facts = [item.modality, spacing, thickness, name.strip().casefold()]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
     return replace(found, item=replace(item, protocol=digest))
 

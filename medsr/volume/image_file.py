@@ -36,6 +36,7 @@ class ImageHeader:
         spacing_mm: along each axis.
         modality: "MR", "CT", or None when nothing states it.
         named_modality: what the name of the file or its folder says.
+        slice_thickness_mm: as a sidecar declares it; None if unknown.
         integers: whether it holds whole numbers.
         kind: what it shows when that is not anatomy.
         origin: what its slices are, as its sidecar says.
@@ -48,6 +49,7 @@ class ImageHeader:
     kind: Kind | None = None
     origin: Origin = Origin.ACQUIRED
     named_modality: Modality | None = None
+    slice_thickness_mm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -141,6 +141,7 @@ def read_nifti_header(path: Path) -> ImageHeader:
         kind=kind,
         origin=origin_of_settings(known.sidecar.settings),
         named_modality=modality_of_name(path, strip_suffix(path)),
+        slice_thickness_mm=positive_number(known.sidecar.settings.get("SliceThickness")),
     )
 
 

@@ -72,6 +72,21 @@ def test_scans_of_one_protocol_share_an_adaptation(study, adaptations, tmp_path)
     assert not (tmp_path / "out" / ".medsr").exists()
 
 
+def test_thinner_slices_at_the_same_distance_are_another_protocol(tmp_path):
+    folder = tmp_path / "in"
+    for name, thickness in (("p1_T1w", 4.0), ("p2_T1w", 4.0), ("p3_T1w", 3.0), ("p4_T1w", None)):
+        voxels = smooth_head((32, 36, 32), seed=len(name))[:, :, 2::4].copy()
+        scan = Volume(voxels, np.diag([1.0, 1.0, 4.0, 1.0]), modality="MR", slice_axis=2)
+        settings = {"Modality": "MR"} | ({"SliceThickness": thickness} if thickness else {})
+        write_nifti(scan, folder / f"{name}.nii.gz", settings)
+    plan = make_plan(
+        folder, tmp_path / "out", options=OPTIONS, model=small_model(tmp_path / "model")
+    )
+    protocols = {item.label.split("_")[0]: item.protocol for item in plan.items}
+    assert protocols["p1"] == protocols["p2"]
+    assert len({protocols[name] for name in ("p1", "p3", "p4")}) == 3
+
+
 def test_a_later_run_uses_it_again(study, adaptations, tmp_path):
     medsr.batch.run(study())
     before = records(tmp_path)
