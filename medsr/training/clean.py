@@ -41,6 +41,7 @@ def denoised(volume: Volume) -> NDArray[np.float32]:
     sigma = min(estimate_noise(voxels, axis, above=above) for axis in range(3))
     if sigma == 0:
         return voxels
-    return denoise_nl_means(
+    smooth = denoise_nl_means(
         voxels, patch_size=PATCH, patch_distance=DISTANCE, h=CUT_OFF * sigma, sigma=sigma
-    ).astype(np.float32)
+    )
+    return np.asarray(smooth, dtype=np.float32)
