@@ -24,7 +24,7 @@ from medsr.restore.data_consistency import NOISE_FREE
 from medsr.restore.enhancer import Enhanced, Enhancer
 from medsr.restore.laid import Laid, lay
 from medsr.restore.options import Options
-from medsr.restore.plan import Plan
+from medsr.restore.plan import Plan, check_strict
 from medsr.restore.record import Findings, StackUsed
 from medsr.volume.modality import Modality
 
@@ -84,14 +84,19 @@ def run_joined(
         registered: as in `joined`.
 
     Raises:
-        Refused, UsageError: as `Enhancer.run` and `joined`.
+        Refused, UsageError: as `Enhancer.run` and `joined`; or the joined result is in doubt and
+            the options are strict.
     """
 
     def part(k: int) -> Callable[[float], None] | None:
         return None if progress is None else lambda share: progress((k + share) / len(plans))
 
     scans = [enhancer.run(plan, part(k)) for k, plan in enumerate(plans)]
-    return joined(scans, registered=registered) if len(scans) > 1 else scans[0]
+    if len(scans) == 1:
+        return scans[0]
+    result = joined(scans, registered=registered)
+    check_strict(result.record.remarks, plans[0].options, plans[0].volume.name)
+    return result
 
 
 def joined(scans: Sequence[Enhanced], *, registered: bool = False) -> Enhanced:

@@ -110,6 +110,14 @@ def test_doubt_is_said_of_scans_that_look_only_somewhat_alike(head, enhancer, mo
     assert [r.meaning for r in both.remarks if "Scan 2" in r.text] == [Meaning.DOUBT]
 
 
+def test_a_joined_result_in_doubt_is_refused_where_asked(head, enhancer, monkeypatch):
+    monkeypatch.setattr("medsr.restore.joined.DOUBTED", 1.1)
+    options = Options(strict=True, no_self_check=True)
+    plans = [replace(thick(head, axis), options=options) for axis in (2, 0)]
+    with pytest.raises(Refused, match="Scan 2 looks only somewhat like the first"):
+        run_joined(enhancer, plans, registered=True)
+
+
 @pytest.mark.parametrize(
     ("options", "further", "words"),
     [
