@@ -63,7 +63,19 @@ def local_energy(component: Tensor) -> Tensor:
     """Root mean square over a cube of `LOCAL_VOXELS` around each voxel: [X, Y, Z]."""
     squares = component.square()[None, None]
     pad = LOCAL_VOXELS // 2
-    mean = torch.nn.functional.avg_pool3d(
-        squares, LOCAL_VOXELS, stride=1, padding=pad, count_include_pad=False
+    short = [max(0, LOCAL_VOXELS - n) for n in reversed(component.shape)]
+    if not any(short):
+        mean = torch.nn.functional.avg_pool3d(
+            squares, LOCAL_VOXELS, stride=1, padding=pad, count_include_pad=False
+        )
+        return mean[0, 0].sqrt()
+    # torch pools nothing that is smaller than the cube: zeros after it, which do not count.
+    wider = [n for extra in short for n in (0, extra)]
+    sums, counts = (
+        torch.nn.functional.avg_pool3d(
+            torch.nn.functional.pad(values, wider), LOCAL_VOXELS, stride=1, padding=pad
+        )
+        for values in (squares, torch.ones_like(squares))
     )
-    return mean[0, 0].sqrt()
+    x, y, z = component.shape
+    return (sums / counts)[0, 0, :x, :y, :z].sqrt()

@@ -39,3 +39,14 @@ def test_detail_raises_the_share_over_that_of_interpolation() -> None:
 def test_local_energy_of_a_constant_is_that_constant() -> None:
     energy = local_energy(torch.full((9, 9, 9), -3.0))
     assert energy.numpy() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 2), (4, 4, 4), (9, 2, 7)])
+def test_local_energy_of_a_scan_that_is_smaller_than_the_cube(shape: tuple[int, ...]) -> None:
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    energy = local_energy(image)
+    assert energy.shape == image.shape
+    for place in ((0, 0, 0), (1, 1, 1), tuple(n - 1 for n in shape)):
+        around = tuple(slice(max(0, k - 2), k + 3) for k in place)
+        wanted = image[around].square().mean().sqrt()
+        torch.testing.assert_close(energy[place], wanted)
