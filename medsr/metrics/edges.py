@@ -28,7 +28,7 @@ from scipy import ndimage
 from medsr.errors import Refused
 from medsr.metrics.checks import Array, Mask, check_pair
 
-__all__ = ["edge_sharpness", "flat_tissue", "grain_ratio"]
+__all__ = ["STEEP", "edge_sharpness", "flat_tissue", "grain_ratio", "smooth_slope"]
 
 SMOOTHING = 1.0  # voxels
 STEEP = 97.0  # percentile
@@ -86,9 +86,21 @@ def grain_ratio(reference: Array, estimate: Array, *, flat: Mask) -> float:
     return y / x if x else math.inf
 
 
+def smooth_slope(image: Array, *, axis: int, across: int | None = None) -> NDArray[np.float32]:
+    """Slope of a smoothed image along an axis, unit a voxel.
+
+    Args:
+        image: [X, Y, Z].
+        axis: 0, 1 or 2.
+        across: an axis that nothing is smoothed along: that of slices that stand alone.
+    """
+    sigma = [0.0 if k == across else SMOOTHING for k in range(3)]
+    smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), sigma)
+    return np.asarray(np.gradient(smooth, axis=axis))
+
+
 def _steepness(image: Array, axis: int, mask: Mask) -> float:
-    smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), SMOOTHING)
-    return float(np.percentile(np.abs(np.gradient(smooth, axis=axis))[mask], STEEP))
+    return float(np.percentile(np.abs(smooth_slope(image, axis=axis))[mask], STEEP))
 
 
 def _grain(image: Array, flat: Mask) -> float:

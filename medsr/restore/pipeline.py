@@ -27,6 +27,7 @@ from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark
 from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_residual
 from medsr.restore.detail_strength import match_detail_strength
+from medsr.restore.edge_strength import strengthen
 from medsr.restore.grain import add_grain
 from medsr.restore.intervals import (
     AnyInterval,
@@ -100,6 +101,7 @@ class _Case:
         tolerance: of the strength of detail of samples; see `detail_strength`.
         network: the model and how it runs.
         modality: whose noise grain is like.
+        strength: of the edges of samples, over those of the posterior mean.
     """
 
     denoise: Denoise
@@ -110,6 +112,7 @@ class _Case:
     tolerance: float | None
     network: Network
     modality: Modality
+    strength: float = 1.0
 
 
 @torch.inference_mode()
@@ -140,8 +143,11 @@ def restore(
     scaling = scaling_for(Modality(card.modality), plan.volume.voxels, plan.volume.name)
     case = _case(plan, scaling, denoiser, card, running)
     chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
-    mean, deviation = _mean_and_std(case, plan.options, chosen)
+    mean, deviation = _consistent(case.first, case.measured, case.upsampled), None
     check = None if plan.options.no_self_check else _check(mean, case, plan.options, card)
+    if plan.options.steps > 1:
+        case = replace(case, strength=(check and check.edge_strength) or 1.0)
+        mean, deviation = _mean_and_std(case, plan.options, chosen)
     own = None if check is None else check.interval_scale
     of_mean = interval_of_mean(card) if plan.options.steps == 1 else None
     bound = psnr_bound(mean, case.scale, of_mean, own)
@@ -247,13 +253,13 @@ def _mean_and_std(case: _Case, options: Options, sampler: Sampler) -> tuple[Tens
 
 
 def _sample(case: _Case, options: Options, seed: int, sampler: Sampler) -> Tensor:
-    """One sample, or the posterior mean, consistent with the scan: [X', Y', Z'], float32."""
-    if options.steps == 1:
-        return _consistent(case.first, case.measured, case.upsampled)
+    """One sample, consistent with the scan: [X', Y', Z'], float32."""
     device, sigmas = case.network.running.device, sampling_sigmas(options.steps)
     noise = noise_field(case.upsampled.acquisition.fine_shape, seed).to(device)
     residual = sampler(case.denoise, case.first.to(device), noise, sigmas).cpu()
-    if case.tolerance is not None:
+    if case.tolerance is None:
+        residual = strengthen(residual, case.first, case.upsampled, case.strength)
+    else:
         residual = match_detail_strength(
             residual, case.first, case.upsampled, case.measured, case.tolerance
         )

@@ -28,6 +28,7 @@ from medsr.errors import Refused
 from medsr.intensity import FOREGROUND
 from medsr.metrics.fidelity import SSIM_WINDOW, ssim_slice_mean
 from medsr.restore.data_consistency import DataConsistency
+from medsr.restore.edge_strength import Slopes, edge_strength, slopes_of
 from medsr.restore.intervals import AnyInterval, half_width_of
 from medsr.restore.own_error import OwnError, own_error
 from medsr.restore.own_reference import (
@@ -100,12 +101,13 @@ class _Group:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """What one axis gives: errors, SSIMs, errors against thin slices over half-widths."""
+    """What one axis gives: errors, SSIMs, errors over half-widths, strength of edges."""
 
     cubic: OwnError
     restored: OwnError
     ssim_gains: tuple[float, ...]
     ratios: NDArray[np.float32]
+    strength: float | None
 
 
 def self_check(
@@ -138,7 +140,7 @@ def self_check(
     # Each axis has its own slices where there are enough.
     parts = (chosen[::2], chosen[1::2] or chosen)
     found = [
-        _summed(_groups(enhanced, upsampled, measured, network, slices, axis), interval)
+        _summed(_groups(enhanced, upsampled, measured, network, slices, axis), interval, axis)
         for slices, axis in zip(parts, axes, strict=True)
     ]
     pairs = [(sums.cubic.of_thin_slices, sums.restored.of_thin_slices) for sums in found]
@@ -147,6 +149,7 @@ def self_check(
     gains = np.clip([10 * math.log10(cubic / restored) for cubic, restored in pairs], -MOST, MOST)
     ssim = [gain for sums in found for gain in sums.ssim_gains]
     ratios = np.concatenate([sums.ratios for sums in found])
+    strengths = [sums.strength for sums in found if sums.strength is not None]
     nominal = interval.nominal if interval is not None and ratios.size else None
     return SelfCheck(
         gain=float(np.mean(gains)),
@@ -154,6 +157,7 @@ def self_check(
         coverage=None if nominal is None else float((ratios <= 1).mean()),
         interval_scale=None if nominal is None else float(np.quantile(ratios, nominal)),
         slices=len(set(parts[0]) | set(parts[1])),
+        edge_strength=float(np.mean(strengths)) if strengths else None,
     )
 
 
@@ -210,19 +214,23 @@ def _restored(pair: OwnPair, measured: DataConsistency, network: Network, unit: 
     )
 
 
-def _summed(groups: Iterator[_Group], interval: AnyInterval | None) -> _Sums:
-    """Errors of all groups of one axis."""
+def _summed(groups: Iterator[_Group], interval: AnyInterval | None, axis: int) -> _Sums:
+    """Errors and edges of all groups of one axis."""
+    slopes = list[Slopes]()
     cubic = restored = OwnError()
     ssim_gains, ratios = list[float](), [np.zeros(0, dtype=np.float32)]
     for group in groups:
         cubic += group.error(group.cubic)
         restored += group.error(group.restored)
+        images = group.cubic, group.restored, group.reference, group.tissue
+        slopes.append(slopes_of(*images, (axis, group.across)))
         few = group.some()
         ssim_gains += _ssim_gain(few)
         if interval is not None:
             ratios.append(_ratios(few, interval))
     thin = np.float32(math.sqrt(restored.thin_over_thick))
-    return _Sums(cubic, restored, tuple(ssim_gains), thin * np.concatenate(ratios))
+    errors = thin * np.concatenate(ratios)
+    return _Sums(cubic, restored, tuple(ssim_gains), errors, edge_strength(slopes))
 
 
 def _ssim_gain(group: _Group) -> list[float]:

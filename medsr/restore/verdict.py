@@ -36,6 +36,8 @@ class SelfCheck:
         interval_scale: factor by which the interval's half-width would have to be multiplied, so
             that it covers what it promises; None likewise.
         slices: how many were compared.
+        edge_strength: factor that makes the detail of a posterior mean as steep at edges as
+            measured; None where the slices have no edges.
     """
 
     gain: float
@@ -43,6 +45,7 @@ class SelfCheck:
     coverage: float | None
     interval_scale: float | None
     slices: int
+    edge_strength: float | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -82,6 +85,7 @@ interpolation; its 90 % interval covers 91 % of them.
             "SSIMGain": _rounded(self.ssim_gain),
             "IntervalCoverage": _rounded(self.coverage),
             "IntervalScale": _rounded(self.interval_scale),
+            "EdgeStrength": _rounded(self.edge_strength),
             "Slices": self.slices,
             "Verdict": self.verdict.value,
         }

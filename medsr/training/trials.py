@@ -151,7 +151,7 @@ def _compared(pair: Pair, enhancer: Enhancer, mode: Mode) -> Voxels:
         samples=mode[1],
         interval=True,
         quick=pair.alone and name == "posterior_mean",  # the other orientation sees only copies
-        no_self_check=pair.alone or name != "posterior_mean",
+        no_self_check=pair.alone,
     )
     asked = replace(card, intervals={name: identity, "posterior_mean": identity})
     plan = Plan(pair.low, pair.acquisition, options)

@@ -48,5 +48,6 @@ def test_no_scale_of_an_error_goes_beyond_all_numbers():
     denoiser = Denoiser(network)
     features = torch.tensor([[1.0, 0], [-1.0, 0], [0.0, 0]])
     _, scale = denoiser.mean_and_scale(torch.rand(3, 5, 4, 4), features)
-    assert bool(scale.isfinite().all()) and bool((scale > 0).all())
+    assert bool(scale.isfinite().all())
+    assert bool((scale > 0).all())
     assert float(scale[0].min()) > 50 * float(scale[2].mean()) > 50 * float(scale[1].max())

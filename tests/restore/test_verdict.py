@@ -33,7 +33,11 @@ def test_the_remark_says_what_the_interval_covers():
 
 
 @pytest.mark.parametrize(
-    "found", [check(-0.3), check(1.2, ssim_gain=0.03, coverage=0.9, interval_scale=1.02)]
+    "found",
+    [
+        check(-0.3),
+        check(1.2, ssim_gain=0.03, coverage=0.9, interval_scale=1.02, edge_strength=1.2),
+    ],
 )
 def test_the_sidecar_has_what_its_schema_describes(found):
     schema = run("sidecar")["properties"]["SelfCheck"]
