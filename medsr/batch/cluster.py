@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -15,6 +14,7 @@ from medsr.batch.interrupts import deaf_children
 from medsr.errors import UsageError
 from medsr.extras import need
 from medsr.pages import read_yaml
+from medsr.processors import processors, worker_environment
 
 __all__ = ["QUEUES", "QueueConfig", "joined", "load_queue_config", "local", "queued"]
 
@@ -23,14 +23,6 @@ QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "ls
 
 #: How long to wait for a running scheduler, s.
 PATIENCE_S = 30
-
-
-#: For workers that Dask starts by itself, which would give memory back at once; that slows torch
-#: by half (docs/development/scale.md).
-KEEP_MEMORY = (
-    "export MALLOC_TRIM_THRESHOLD_=134217728",
-    "export MALLOC_MMAP_THRESHOLD_=134217728",
-)
 
 
 @dataclass(frozen=True)
@@ -98,14 +90,8 @@ def threads_each(workers: int, most: int | None = None) -> int:
         workers: how many.
         most: cores that they may use; all by default.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, most or cores or 1) // workers)
-
-
-def _environment(threads: int) -> dict[str, int]:
-    """Variables that a worker starts with, in place of Dask's, which also trim its memory."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return dict.fromkeys(names, threads)
+    cores = processors()
+    return max(1, min(cores, most or cores) // workers)
 
 
 @contextmanager
@@ -122,7 +108,9 @@ def local(
     import dask
     from distributed import Client, LocalCluster
 
-    environment = _environment(threads or threads_each(workers))
+    # In place of Dask's, with which memory goes back to the system at once
+    # (docs/development/scale.md); what is set in this process stays.
+    environment = worker_environment(threads or threads_each(workers))
     with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
         with deaf_children():
             cluster = LocalCluster(
@@ -135,6 +123,11 @@ def local(
             )
         with cluster, Client(cluster) as client:
             yield client
+
+
+def _exports(threads: int) -> list[str]:
+    """The settings of a worker as lines of a job script."""
+    return [f"export {name}={value}" for name, value in worker_environment(threads).items()]
 
 
 @contextmanager
@@ -184,7 +177,7 @@ def queued(system: str, workers: int, config: QueueConfig) -> Iterator[Any]:
             account=config.account,
             interface=config.interface,
             job_extra_directives=list(config.directives),
-            job_script_prologue=[*KEEP_MEMORY, *config.prologue],
+            job_script_prologue=[*_exports(config.cores), *config.prologue],
             python=config.python,
             scheduler_options={"dashboard_address": ":0"},
         ) as cluster,

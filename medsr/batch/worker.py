@@ -29,6 +29,7 @@ from medsr.errors import (
     Refused,
     SeveralVolumes,
 )
+from medsr.network.device import use_threads
 from medsr.remarks import Remark
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced, Models
@@ -189,7 +190,7 @@ def restore_scan(volume: Volume, job: Job) -> Enhanced:
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore", MedsrWarning)  # the summary says them
-        _set_threads(job.means.threads)
+        use_threads(job.means.threads or _threads_of_dask_worker())
         volume = with_modality(volume, job.options.modality)
         enhancer = _models(job.means.device).of_scan(volume, job.options)
         if enhancer.card.modality not in job.models:
@@ -207,16 +208,8 @@ def _models(device: str) -> Models:
     return Models(device)
 
 
-def _set_threads(threads: int) -> None:
-    """The share of the processor that this worker was given."""
-    import torch
-
-    wanted = threads or _threads_of_dask_worker()
-    if wanted and torch.get_num_threads() != wanted:
-        torch.set_num_threads(wanted)
-
-
 def _threads_of_dask_worker() -> int:
+    """The share of the processor that this worker was given; 0 where nobody says."""
     from distributed import get_worker
 
     try:

@@ -12,6 +12,7 @@ import click
 
 from medsr.cli.machine import error_line
 from medsr.errors import MedsrError, MedsrWarning
+from medsr.processors import settle_process
 
 __all__ = ["EXIT_CODES", "enter"]
 
@@ -31,6 +32,8 @@ def enter(command: click.Command, name: str, arguments: Sequence[str] | None) ->
         name: of the program.
         arguments: the words after it; those of this process by default.
     """
+    if arguments is None:  # the process is this command
+        settle_process()
     words = sys.argv[1:] if arguments is None else list(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MedsrWarning)  # commands print their remarks themselves

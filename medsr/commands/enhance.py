@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from medsr.errors import OutputError, Refused, UsageError
 from medsr.network.checkpoint import card_path
+from medsr.network.device import use_threads
 from medsr.remarks import Remark
 from medsr.restore.enhancer import Enhancer, Models
 from medsr.restore.joined import check_can_join, run_joined
@@ -127,8 +126,7 @@ def run(
     )
     if not request.dry_run:
         check_free(target, overwrite=request.overwrite)
-    if request.threads:
-        torch.set_num_threads(request.threads)
+    use_threads(request.threads)
     with open_scan(request.source, series=request.series) as scan:
         target = with_context(target, scan, request.template)
         scan = _of_the_templates_modality(scan, target)

@@ -10,10 +10,9 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from medsr.errors import UsageError
 from medsr.extras import need
+from medsr.network.device import use_threads
 from medsr.node.rules import Rule, load_settings
 from medsr.remarks import Meaning
 from medsr.restore.choices import Format
@@ -76,8 +75,7 @@ def run(request: ListenRequest) -> None:
     settings = settings.model_copy(update={"allow": (*settings.allow, *request.allow)})
     destination = Destination(match[1], match[2], int(match[3]))
     node = Node(request.ae_title, request.host, request.port, destination, request.spool, settings)
-    if request.threads:
-        torch.set_num_threads(request.threads)
+    use_threads(request.threads)
     handler = logging.StreamHandler()
     words = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonLines() if request.json_log else words)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from medsr.errors import UsageError
+from medsr.processors import processors
 
-__all__ = ["choose_device", "half_is_fast"]
+__all__ = ["choose_device", "half_is_fast", "use_threads"]
 
 
 def half_is_fast(device: torch.device) -> bool:
@@ -15,6 +16,14 @@ def half_is_fast(device: torch.device) -> bool:
         return device.type == "cuda"
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def use_threads(threads: int) -> None:
+    """Let torch use so many CPU threads; 0 stands for all that the process may use."""
+    now = torch.get_num_threads()
+    wanted = threads or min(now, processors())
+    if wanted != now:
+        torch.set_num_threads(wanted)
 
 
 def choose_device(name: str) -> torch.device:

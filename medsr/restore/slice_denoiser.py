@@ -6,8 +6,9 @@ both it takes the average. So it does of the scale of the error, where the netwo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,11 +16,15 @@ from torch import Tensor
 from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.schedule import SIGMA_MAX
+from medsr.restore.lanes import Part, Totals, in_lanes, parts_of
 from medsr.restore.running import Running
 from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
 from medsr.restore.upsampled import Upsampled
 
-__all__ = ["Network", "SliceDenoiser", "runs_of", "slice_denoiser"]
+__all__ = ["Network", "SliceDenoiser", "slice_denoiser"]
+
+#: The denoised slices [n, C, H, W] of noisy ones [n, 1, H, W] and their condition.
+OfSlices = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,23 +91,29 @@ class SliceDenoiser:
     def _evaluate(self, x: Tensor, sigma: float, k: int, *, channels: int) -> list[Tensor]:
         """The first channels that the network gives, over the whole volume: [X', Y', Z'] each."""
         chosen = [self.views[k % 2]] if self.in_turn else self.views
-        totals = [torch.zeros_like(x)]
+        totals = Totals(x)
         work, done = sum(view.work for view in chosen), 0
         for view in chosen:
             of_slices = self.network.denoiser.at(sigma, view.features, self.network.running.dtype)
-            noisy = to_slices(x, view.order)
-            for box in view.boxes:
-                for run in runs_of(box, self.network.running.voxels_per_call):
-                    place = (run, box.rows, box.columns)
-                    found = of_slices(noisy[place][:, None].float(), self._cond(view, box, run))
-                    found = found[:, :channels]
-                    totals += [torch.zeros_like(x) for _ in range(found.shape[1] - len(totals))]
-                    for total, part in zip(totals, found.unbind(1), strict=True):
-                        to_slices(total, view.order)[place] += part
-                    done += box.voxels * (run.stop - run.start)
-                    self.count(min(done / work, 0.999))
+            add = partial(self._add, totals, x, view, of_slices, channels)
+            for box, run in in_lanes(
+                add, parts_of(view.boxes, self.network.running.voxels_per_call), x.device
+            ):
+                done += box.voxels * (run.stop - run.start)
+                self.count(min(done / work, 0.999))
         self.count(1.0)
-        return [total.div_(len(chosen)) for total in totals]
+        return [total.div_(len(chosen)) for total in totals.maps]
+
+    def _add(
+        self, totals: Totals, x: Tensor, view: _View, of_slices: OfSlices, most: int, part: Part
+    ) -> None:
+        """One call of the network, added to the sums: at most so many of its channels."""
+        box, run = part
+        place = (run, box.rows, box.columns)
+        noisy = to_slices(x, view.order)[place]
+        found = of_slices(noisy[:, None].float(), self._cond(view, box, run))[:, :most]
+        for total, values in zip(totals.at_least(found.shape[1]), found.unbind(1), strict=True):
+            to_slices(total, view.order)[place] += values
 
     def _cond(self, view: _View, box: Box, run: slice) -> Tensor:
         """The condition of some slices of a box: [n, C, H, W]."""
@@ -150,10 +161,3 @@ def slice_denoiser(
     condition = upsampled.condition.to(device)
     phase = phase_channels(acquisition.axes[w_axis]).to(device)
     return SliceDenoiser(network, condition, phase, views, count, in_turn)
-
-
-def runs_of(box: Box, voxels: int) -> Iterator[slice]:
-    """The slices of a box, in runs of about the given number of voxels."""
-    count = max(1, voxels // box.voxels)
-    for start in range(box.stack.start, box.stack.stop, count):
-        yield slice(start, min(start + count, box.stack.stop))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.diffusion.schedule import SIGMA_MAX
-from medsr.restore.slice_denoiser import Network, runs_of
+from medsr.restore.lanes import Part, Totals, in_lanes, parts_of
+from medsr.restore.slice_denoiser import Network
 from medsr.restore.slices import anatomy_boxes, condition_slices, to_slices
 from medsr.restore.upsampled import Upsampled
 
@@ -38,18 +39,19 @@ def mean_of_slices(
     features = feature_vector(upsampled.acquisition, h_axis, axis, noise).to(device)
     of_slices = network.denoiser.at(SIGMA_MAX, features, network.running.dtype)
     index = torch.tensor(planes, device=device)
-    shape = (len(index), *stack.shape[1:])
-    maps = [torch.zeros(shape)]
-    for box in anatomy_boxes(stack[index]):
-        part = stack[..., box.rows, box.columns]
-        for run in runs_of(box, network.running.voxels_per_call):
-            condition = condition_slices(
-                part, index[run], network.context, phase[:, box.columns], network.running.dtype
-            )
-            noisy = torch.zeros_like(condition[:, :1], dtype=torch.float32)
-            found = of_slices(noisy, condition).cpu()
-            maps += [torch.zeros(shape) for _ in range(found.shape[1] - len(maps))]
-            for values, channel in zip(maps, found.unbind(1), strict=True):
-                values[run, box.rows, box.columns] = channel
-    mean, *scale = (values.permute([order.index(k) for k in range(3)]) for values in maps)
+    totals = Totals(torch.zeros(len(index), *stack.shape[1:]))
+
+    def add(part: Part) -> None:
+        box, run = part
+        of_box = stack[..., box.rows, box.columns], index[run], network.context
+        condition = condition_slices(*of_box, phase[:, box.columns], network.running.dtype)
+        noisy = torch.zeros_like(condition[:, :1], dtype=torch.float32)
+        found = of_slices(noisy, condition).cpu().unbind(1)
+        for total, values in zip(totals.at_least(len(found)), found, strict=True):
+            total[run, box.rows, box.columns] = values
+
+    parts = parts_of(anatomy_boxes(stack[index]), network.running.voxels_per_call)
+    for _ in in_lanes(add, parts, device):
+        pass
+    mean, *scale = (values.permute([order.index(k) for k in range(3)]) for values in totals.maps)
     return mean, scale[0] if scale else None

@@ -39,7 +39,8 @@ def unbroken(plan, tmp_path):
 def test_a_worker_that_dies_is_replaced_and_its_scan_tried_again(plan, tmp_path):
     with local(2) as client:
         for environment in client.run(lambda: dict(os.environ)).values():
-            assert "MALLOC_TRIM_THRESHOLD_" not in environment  # slows torch by half
+            # Dask's own 65536 slows torch by half.
+            assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= 1 << 27
         results = medsr.batch.run(plan, client, restore=faulty.deadly_once)
     assert (tmp_path / "killed").exists()
     assert results.counts == {"done": 6}
