@@ -73,7 +73,11 @@ class Denoiser(nn.Module):
         return found[:, :1], found[:, 1:]
 
     def at(
-        self, sigma: float, features: Tensor, dtype: torch.dtype
+        self,
+        sigma: float,
+        features: Tensor,
+        dtype: torch.dtype,
+        examples: tuple[Tensor, Tensor] | None = None,
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The denoiser of one noise level and acquisition, from (noisy, cond) as above.
 
@@ -85,11 +89,15 @@ class Denoiser(nn.Module):
             sigma: > 0.
             features: [F].
             dtype: of the network's weights and images; that of `cond`, best.
+            examples: (noisy, cond) for a network whose convolutions are of 8-bit integers: these
+                take their ranges from them.
         """
         level = torch.full((1,), sigma, device=features.device)
         own = self.mean_network if sigma >= SIGMA_MAX else None
         network = self.network if own is None else own
-        fixed = network.at(_c_noise(level), features[None], dtype)  # type: ignore[operator]
+        images = None if examples is None else _image(*examples, level)
+        given = _c_noise(level), features[None], dtype, images
+        fixed = network.at(*given)  # type: ignore[operator]
         return lambda noisy, cond: _denoised(fixed, noisy, level, cond)
 
 
@@ -108,16 +116,20 @@ def _denoised(
 ) -> Tensor:
     """D, table 1 with sigma_data = 1; and the scale of its error, from a network that has one."""
     s = _beside(sigma, noisy)
-    noisy = noisy.where(s < SIGMA_MAX, 0.0)
     c_skip = 1 / (s**2 + 1)
     c_out = s / (s**2 + 1).sqrt()
-    c_in = 1 / (s**2 + 1).sqrt()
-    # Conditioning by channel concatenation.
-    raw = network(torch.cat([(c_in * noisy).to(cond.dtype), cond], dim=1)).float()
-    denoised = c_skip * noisy + c_out * raw[:, :1]
+    raw = network(_image(noisy, cond, sigma)).float()
+    denoised = c_skip * noisy.where(s < SIGMA_MAX, 0.0) + c_out * raw[:, :1]
     if raw.shape[1] == 1:
         return denoised
     return torch.cat([denoised, c_out * raw[:, 1:].clamp(*LOG_SCALE).exp()], 1)
+
+
+def _image(noisy: Tensor, cond: Tensor, sigma: Tensor) -> Tensor:
+    """What the network sees: c_in noisy, conditioned by concatenation of channels."""
+    s = _beside(sigma, noisy)
+    scaled = 1 / (s**2 + 1).sqrt() * noisy.where(s < SIGMA_MAX, 0.0)  # c_in noisy
+    return torch.cat([scaled.to(cond.dtype), cond], dim=1)
 
 
 def denoising_loss(

@@ -50,9 +50,19 @@ class MonaiUNet(nn.Module):
         return out[..., :height, :width]
 
     def at(
-        self, c_noise: Tensor, features: Tensor, dtype: torch.dtype
+        self,
+        c_noise: Tensor,
+        features: Tensor,
+        dtype: torch.dtype,
+        examples: Tensor | None = None,
     ) -> Callable[[Tensor], Tensor]:
-        """This network for one noise level [1] and acquisition [1, features], in a data type."""
+        """This network for one noise level [1] and acquisition [1, features], in a data type.
+
+        Raises:
+            UsageError: examples are given, for 8-bit integers.
+        """
+        if examples is not None:
+            raise UsageError("A network of kind monai does not run in int8; use float32.")
 
         def network(image: Tensor) -> Tensor:
             count = len(image)

@@ -24,6 +24,7 @@ from medsr.network.blocks import (
     full_precision,
     unfold,
 )
+from medsr.network.int8 import in_int8
 
 __all__ = ["UNet"]
 
@@ -114,11 +115,17 @@ class UNet(nn.Module):
 
     @torch.no_grad()
     def at(
-        self, c_noise: Tensor, features: Tensor, dtype: torch.dtype
+        self,
+        c_noise: Tensor,
+        features: Tensor,
+        dtype: torch.dtype,
+        examples: Tensor | None = None,
     ) -> Callable[[Tensor], Tensor]:
         """This network for one noise level [1] and acquisition [1, features], in a data type.
 
-        FiLM is in the weights, and these are of that type: both once, not for each batch.
+        FiLM is in the weights, and these are of that type: both once, not for each batch. Where
+        there are examples [B, channels, H, W], convolutions are of 8-bit integers whose ranges
+        are those of the examples.
         """
         embedded = self.embed(c_noise, features)
         fixed = copy.deepcopy(self)
@@ -126,6 +133,8 @@ class UNet(nn.Module):
             if isinstance(module, ResidualBlock):
                 module.settle(embedded)
         fixed.to(dtype)
+        if examples is not None:
+            in_int8(fixed, lambda: fixed._through(examples.to(dtype), embedded))
         return lambda image: fixed._through(image.to(dtype), embedded)
 
     def _through(self, image: Tensor, embedded: Tensor) -> Tensor:

@@ -10,7 +10,16 @@ from typing import Any
 from medsr.acquisition.shapes import Profile
 from medsr.errors import UsageError
 
-__all__ = ["NUMBERS", "Consistency", "Format", "Group", "Profile", "Setting", "checked"]
+__all__ = [
+    "NUMBERS",
+    "Consistency",
+    "Format",
+    "Group",
+    "Precision",
+    "Profile",
+    "Setting",
+    "checked",
+]
 
 #: The placeholders of options that are numbers, not necessarily whole ones.
 NUMBERS = frozenset({"MM", "F", "SECONDS"})
@@ -34,6 +43,15 @@ class Format(enum.StrEnum):
 
     NIFTI = "nifti"
     DICOM = "dicom"
+
+
+class Precision(enum.StrEnum):
+    """The number format of the convolutions; AUTO takes what is fast on the processor."""
+
+    AUTO = "auto"
+    BFLOAT16 = "bfloat16"
+    FLOAT32 = "float32"
+    INT8 = "int8"
 
 
 class Group(enum.StrEnum):

@@ -21,13 +21,15 @@ from medsr.network.checkpoint import (
     weights_bytes,
     weights_digest,
 )
-from medsr.network.device import choose_device, half_is_fast
+from medsr.network.device import choose_device
 from medsr.remarks import Remark
 from medsr.restore.adapt import Budget, adapt
 from medsr.restore.adaptation import Adaptation, adapted_card
+from medsr.restore.choices import Precision
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
 from medsr.restore.plan import Plan, check_strict, make_plan
+from medsr.restore.precision import running_on
 from medsr.restore.profile_check import remarks_on_profile
 from medsr.restore.record import Findings, ModelUsed, Record, record_of
 from medsr.restore.running import Progress, Running, halves
@@ -141,7 +143,7 @@ class Enhancer:
             InputError: the scan cannot be read.
             Refused: there is nothing to do, the scan has another modality than the model, or
                 it is very unlike the training scans and `force` is not given.
-            UsageError: options that do not make sense.
+            UsageError: options that do not make sense, or a precision that is not possible here.
         """
         chosen = options_from(settings, options)
         volume = as_volume(scan, affine=affine, spacing_mm=spacing_mm)
@@ -157,11 +159,12 @@ class Enhancer:
         Raises:
             Refused, UsageError: as `enhance`.
         """
+        self.running(options.precision)
         return make_plan(volume, options, self.card)
 
     def record(self, plan: Plan) -> Record:
         """The record of a plan, as far as it is known before anything is done."""
-        precision = "bfloat16" if self.running.dtype == torch.bfloat16 else "float32"
+        precision = self.running(plan.options.precision).precision
         model = ModelUsed.of(self.card, self.digest, str(self.device), precision)
         return replace(record_of(plan, model), adaptation=self.adaptation)
 
@@ -180,7 +183,7 @@ class Enhancer:
             not gain. Its `adaptation` says which.
         """
         budget = Budget(seconds)
-        running = replace(self.running, progress=progress)
+        running = replace(self.running(plans[0].options.precision), progress=progress)
         tuned = adapt(plans, self.denoiser, self.card, running, budget)
         made = (budget.used, tuned.steps, tuned.gain_db, tuned.kept, len(plans))
         found = Adaptation(self.card.name, self.digest, *made)
@@ -212,7 +215,7 @@ class Enhancer:
         if plan.options.adapt_s is not None and self.adaptation is None:
             first, then = halves(progress)
             return self.adapted([plan], plan.options.adapt_s, first).run(plan, then)
-        running = replace(self.running, progress=progress)
+        running = replace(self.running(plan.options.precision), progress=progress)
         found = restore(plan, self.denoiser, self.card, running)
         adapted = [] if self.adaptation is None else [self.adaptation.remark]
         remarks = (*plan.remarks, *adapted, *_remarks_on_result(plan, found))
@@ -230,11 +233,13 @@ class Enhancer:
             null_space_map=found.null_space_map,
         )
 
-    @property
-    def running(self) -> Running:
-        """Where the network runs; bfloat16 convolutions where they pay."""
-        half = half_is_fast(self.device)
-        return Running(self.device, torch.bfloat16 if half else torch.float32)
+    def running(self, precision: Precision = Precision.AUTO) -> Running:
+        """Where and how the network runs.
+
+        Raises:
+            UsageError: the precision is not possible with this device or model.
+        """
+        return running_on(self.device, precision, self.card)
 
 
 class Models:

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from medsr.errors import UsageError
-from medsr.restore.choices import Consistency, Format, Group, Profile, Setting, checked
+from medsr.restore.choices import (
+    Consistency,
+    Format,
+    Group,
+    Precision,
+    Profile,
+    Setting,
+    checked,
+)
 from medsr.volume.modality import Modality
 
 __all__ = [
@@ -173,6 +181,14 @@ class Options:
         Setting(
             Group.RESULT,
             "Do not check the model on the scan's own slices; saves about a tenth of the time.",
+        ),
+    )
+    precision: Precision = _option(
+        Precision.AUTO,
+        Setting(
+            Group.RESULT,
+            "Number format of the convolutions; auto takes one that is fast on the processor.",
+            choices=Precision,
         ),
     )
     strict: bool = _option(

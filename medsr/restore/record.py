@@ -30,7 +30,7 @@ class ModelUsed:
         digest: SHA-256 of its weights.
         settings_digest: SHA-256 of the card's settings that change results.
         device: where it ran.
-        precision: of the convolutions, bfloat16 or float32.
+        precision: of the convolutions, bfloat16, float32 or int8.
     """
 
     name: str

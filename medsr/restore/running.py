@@ -27,14 +27,23 @@ class Running:
     Attributes:
         device: of the sampler and the network; all else is done on the CPU.
         dtype: of the convolutions, bfloat16 or float32.
+        integers: they multiply 8-bit integers where that is possible; with float32 only.
         voxels_per_call: memory against speed; no influence on the result.
         progress: called with the share of the work that is done, 0 to 1.
     """
 
     device: torch.device = CPU
     dtype: torch.dtype = torch.bfloat16
+    integers: bool = False
     voxels_per_call: int = VOXELS_PER_CALL
     progress: Callable[[float], None] | None = None
+
+    @property
+    def precision(self) -> str:
+        """The number format of the convolutions, for the record."""
+        if self.integers:
+            return "int8"
+        return "bfloat16" if self.dtype == torch.bfloat16 else "float32"
 
     def counted(self, evaluations: int) -> Callable[[float], None]:
         """Reports the share of the work that is done, given that of the current evaluation.

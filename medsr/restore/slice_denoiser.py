@@ -18,10 +18,20 @@ from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.lanes import Part, Totals, in_lanes, parts_of
 from medsr.restore.running import Running
-from medsr.restore.slices import Box, anatomy_boxes, condition_slices, orientations, to_slices
+from medsr.restore.slices import (
+    Box,
+    anatomy_boxes,
+    condition_slices,
+    evenly,
+    orientations,
+    to_slices,
+)
 from medsr.restore.upsampled import Upsampled
 
 __all__ = ["Network", "SliceDenoiser", "slice_denoiser"]
+
+#: Slices whose range of values stands for that of all, where convolutions are of integers.
+EXAMPLES = 4
 
 #: The denoised slices [n, C, H, W] of noisy ones [n, 1, H, W] and their condition.
 OfSlices = Callable[[Tensor, Tensor], Tensor]
@@ -40,6 +50,13 @@ class Network:
     denoiser: Denoiser
     context: int
     running: Running
+
+    def at(
+        self, sigma: float, features: Tensor, examples: tuple[Tensor, Tensor] | None
+    ) -> OfSlices:
+        """The denoiser of one noise level and acquisition; see `Denoiser.at`."""
+        given = () if examples is None else (examples,)
+        return self.denoiser.at(sigma, features, self.running.dtype, *given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +111,8 @@ class SliceDenoiser:
         totals = Totals(x)
         work, done = sum(view.work for view in chosen), 0
         for view in chosen:
-            of_slices = self.network.denoiser.at(sigma, view.features, self.network.running.dtype)
+            examples = self._examples(x, view) if self.network.running.integers else None
+            of_slices = self.network.at(sigma, view.features, examples)
             add = partial(self._add, totals, x, view, of_slices, channels)
             for box, run in in_lanes(
                 add, parts_of(view.boxes, self.network.running.voxels_per_call), x.device
@@ -114,6 +132,16 @@ class SliceDenoiser:
         found = of_slices(noisy[:, None].float(), self._cond(view, box, run))[:, :most]
         for total, values in zip(totals.at_least(found.shape[1]), found.unbind(1), strict=True):
             to_slices(total, view.order)[place] += values
+
+    def _examples(self, x: Tensor, view: _View) -> tuple[Tensor, Tensor] | None:
+        """Whole slices from the anatomy, noisy and condition: the ranges of 8-bit integers."""
+        boxes = [view.boxes[k] for k in evenly(len(view.boxes), EXAMPLES)]
+        if not boxes:
+            return None
+        index = torch.tensor([(box.stack.start + box.stack.stop) // 2 for box in boxes])
+        stack, dtype = to_slices(self.condition, view.order), self.network.running.dtype
+        condition = condition_slices(stack, index, self.network.context, self.phase, dtype)
+        return to_slices(x, view.order)[index][:, None].float(), condition
 
     def _cond(self, view: _View, box: Box, run: slice) -> Tensor:
         """The condition of some slices of a box: [n, C, H, W]."""

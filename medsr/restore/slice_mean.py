@@ -11,10 +11,13 @@ from medsr.acquisition.conditioning import feature_vector, phase_channels
 from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.restore.lanes import Part, Totals, in_lanes, parts_of
 from medsr.restore.slice_denoiser import Network
-from medsr.restore.slices import anatomy_boxes, condition_slices, to_slices
+from medsr.restore.slices import anatomy_boxes, condition_slices, evenly, to_slices
 from medsr.restore.upsampled import Upsampled
 
 __all__ = ["mean_of_slices"]
+
+#: Slices whose range of values stands for that of all, where convolutions are of integers.
+EXAMPLES = 2
 
 
 def mean_of_slices(
@@ -37,8 +40,13 @@ def mean_of_slices(
     stack = to_slices(upsampled.condition.to(device), order)
     phase = phase_channels(upsampled.acquisition.axes[axis]).to(device)
     features = feature_vector(upsampled.acquisition, h_axis, axis, noise).to(device)
-    of_slices = network.denoiser.at(SIGMA_MAX, features, network.running.dtype)
     index = torch.tensor(planes, device=device)
+    examples = None
+    if network.running.integers:
+        some = index[evenly(len(index), EXAMPLES)]
+        condition = condition_slices(stack, some, network.context, phase, network.running.dtype)
+        examples = torch.zeros_like(condition[:, :1]), condition
+    of_slices = network.at(SIGMA_MAX, features, examples)
     totals = Totals(torch.zeros(len(index), *stack.shape[1:]))
 
     def add(part: Part) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medsr.intensity import AIR, CLIP_HIGH, CLIP_LOW
 
-__all__ = ["Box", "anatomy_boxes", "condition_slices", "orientations", "to_slices"]
+__all__ = ["Box", "anatomy_boxes", "condition_slices", "evenly", "orientations", "to_slices"]
 
 #: Slices that share one box. Fixed, so that the result cannot depend on the batch.
 GROUP = 8
@@ -48,6 +48,18 @@ def orientations(w_axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int
     """
     a, b = (k for k in range(3) if k != w_axis)
     return (a, b, w_axis), (b, a, w_axis)
+
+
+def evenly(count: int, some: int) -> list[int]:
+    """The numbers of some of so many things, in equal distances; of all where there are fewer.
+
+    >>> evenly(20, 4)
+    [2, 7, 12, 17]
+    >>> evenly(3, 4)
+    [0, 1, 2]
+    """
+    some = min(some, count)
+    return [(2 * k + 1) * count // (2 * some) for k in range(some)]
 
 
 def to_slices(volume: Tensor, order: tuple[int, int, int]) -> Tensor:

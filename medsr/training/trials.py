@@ -155,7 +155,7 @@ def _compared(pair: Pair, enhancer: Enhancer, mode: Mode) -> Voxels:
     )
     asked = replace(card, intervals={name: identity, "posterior_mean": identity})
     plan = Plan(pair.low, pair.acquisition, options)
-    found = restore(plan, enhancer.denoiser, asked, enhancer.running)
+    found = restore(plan, enhancer.denoiser, asked, enhancer.running())
     keep = slice(0, 1) if pair.alone else slice(None)
     result, truth = np.asarray(found.volume.voxels)[keep], np.asarray(pair.fine.voxels)[keep]
     width = np.zeros_like(result)
