@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from medsr.errors import UsageError
-from medsr.restore.choices import (
-    Consistency,
-    Format,
-    Group,
-    Precision,
-    Profile,
-    Setting,
-    checked,
+from medsr.restore.choices import Consistency, Format, Group, Precision, Profile, Setting, checked
+from medsr.restore.option_rules import (
+    DEFAULT_SAMPLER,
+    DEFAULT_STEPS,
+    check_together,
+    takes_turns,
 )
 from medsr.volume.modality import Modality
 
@@ -33,10 +31,6 @@ __all__ = [
     "settings_of",
     "takes_turns",
 ]
-
-#: Steps of a sample by default.
-DEFAULT_STEPS = 6
-DEFAULT_SAMPLER = "multistep"
 
 #: The options that decide whether a sample is drawn.
 DRAWN = frozenset({"sample", "steps", "samples", "quick"})
@@ -248,7 +242,7 @@ class Options:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
-        _check_together(self)
+        check_together(self)
         drawn = self.sample or self.samples > 1 or (self.steps or 1) > 1
         object.__setattr__(self, "sample", drawn)
         object.__setattr__(self, "steps", self.steps or (DEFAULT_STEPS if drawn else 1))
@@ -282,35 +276,3 @@ def options_from(values: Mapping[str, Any], base: Options | None = None) -> Opti
         kept = base.steps if base.sample and not ends else None
         values = {"sample": False, "steps": kept, "grain": base.grain and not ends, **values}
     return dataclasses.replace(base, **values)
-
-
-def takes_turns(steps: int, quick: bool) -> bool:
-    """Whether an evaluation goes through one orientation of the slices, not both.
-
-    Args:
-        steps: of the sampler; of a posterior mean 1.
-        quick: see `Options`.
-    """
-    return steps > 1 or quick
-
-
-def _check_together(options: Options) -> None:
-    if options.spacing_mm is not None and options.scale is not None:
-        raise UsageError("Give either --spacing or --scale, not both.")
-    if options.steps == 1 and (options.sample or options.samples > 1):
-        raise UsageError(
-            "One step gives the posterior mean, which does not vary. For a sample leave out "
-            f"--steps ({DEFAULT_STEPS} by default) or use more; for the posterior mean leave out "
-            "--sample and --samples."
-        )
-    drawn = options.sample or options.samples > 1 or (options.steps or 1) > 1
-    if options.grain and (not drawn or options.samples > 1 or options.interval):
-        raise UsageError(
-            "--grain applies to one sample without an interval: add --sample, and leave out "
-            "--samples and --interval; or leave out --grain."
-        )
-    if options.quick and drawn:
-        raise UsageError(
-            "--quick applies to the posterior mean only: a sample uses one slice orientation "
-            "per step already. Leave out --quick, or leave out --sample, --samples and --steps."
-        )
