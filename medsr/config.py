@@ -44,6 +44,8 @@ class CaseConfig(Page):
     defaced: bool = False  # the face was set to 0: its cut is smoothed, so that nobody learns it
     floor: float | None = None  # raise voxels to at least this
     weight: float = Field(1.0, gt=0)  # relative chance to be drawn
+    guides: tuple[str, ...] = ()  # paths of the person's other contrasts, on the same grid and
+    # prepared alike
 
 
 class SyntheticConfig(Page):
@@ -88,6 +90,8 @@ class DrawConfig(Page):
     log_gamma: float = 0.5
     bias: float = 0.3
     invert_chance: float = 0.1
+    guide_chance: float = Field(0.0, ge=0, le=1)  # scenes that have guides (training.guides)
+    guides_weight: float = Field(1.0, gt=0)  # of scans with other contrasts of their person
     remap_chance: float = 0.0  # brightness through a random curve, also one that turns round
 
 
@@ -96,6 +100,7 @@ class NetworkConfig(Page):
 
     kind: Literal["unet", "monai"] = "unet"
     mean_network: bool = False  # the posterior mean has a network of its own, like the other
+    guides: bool = False  # the network of the posterior mean takes other scans of the person
     context: int = Field(2, ge=0)  # neighbouring slices of the condition on each side
     widths: tuple[int, ...] = (64, 96, 128)
     blocks: tuple[int, ...] = (1, 2, 2)

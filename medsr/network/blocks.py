@@ -7,7 +7,15 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CONVOLUTIONS", "Embedding", "ResidualBlock", "fold", "full_precision", "unfold"]
+__all__ = [
+    "CONVOLUTIONS",
+    "Embedding",
+    "GuideStem",
+    "ResidualBlock",
+    "fold",
+    "full_precision",
+    "unfold",
+]
 
 
 def fold(x: Tensor, factors: tuple[int, ...]) -> Tensor:
@@ -60,6 +68,41 @@ class Embedding(nn.Module):
         vector = torch.cat([phase.cos(), phase.sin(), features], dim=1)
         embedded: Tensor = self.outer(nn.functional.silu(self.inner(vector)))
         return nn.functional.silu(embedded)
+
+
+class GuideStem(nn.Module):
+    """What guides add to the features of a stem.
+
+    Two convolutions without bias, the last one starting at zero: a guide of zeros adds exactly
+    nothing. Each guide is seen beside the image that it belongs to and goes through the same
+    weights; the results are averaged where guides are, so neither their order nor their number
+    takes the features out of the range that was learned.
+
+    Args:
+        channels: of one guide; the second says where it is, 1 inside and 0 outside.
+        width: of the features.
+        folds: as in the stem.
+    """
+
+    def __init__(self, channels: int, width: int, folds: tuple[int, ...]) -> None:
+        super().__init__()
+        self.channels, self.folds = channels, folds
+        conv, folded = CONVOLUTIONS[len(folds)], math.prod(folds)
+        self.first = conv((channels + 1) * folded, width, 3, padding=1, bias=False)
+        self.second = conv(width, width, 3, padding=1, bias=False)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, image: Tensor, guides: Tensor) -> Tensor:
+        """[B, 1, *sides] and [B, n channels, *sides] -> [B, width, *sides / folds]."""
+        total, count = None, None
+        for guide in guides.split(self.channels, dim=1):
+            inside = guide[:, 1:2]
+            beside = fold(torch.cat([guide, image * inside], dim=1), self.folds)
+            found = self.second(nn.functional.silu(self.first(beside)))
+            there = fold(inside, self.folds).mean(dim=1, keepdim=True)
+            total = found if total is None else total + found
+            count = there if count is None else count + there
+        return total if count is None else total / count.clamp(min=1)
 
 
 class ResidualBlock(nn.Module):

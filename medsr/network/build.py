@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medsr.acquisition.guided import GUIDE_CHANNELS
 from medsr.diffusion.denoiser import Denoiser
 from medsr.errors import UsageError
 from medsr.extras import need
@@ -83,15 +84,19 @@ def build_denoiser(settings: Mapping[str, Any], features: int) -> Denoiser:
     Raises:
         UsageError: an unknown kind.
     """
-    scaled = bool(settings.get("scale_head"))
+    scaled, guided = bool(settings.get("scale_head")), bool(settings.get("guides"))
     if not settings.get("mean_network"):
-        return Denoiser(build_network(settings, features, scale_head=scaled))
-    own = build_network(settings, features, scale_head=scaled)
+        return Denoiser(build_network(settings, features, scale_head=scaled, guided=guided))
+    own = build_network(settings, features, scale_head=scaled, guided=guided)
     return Denoiser(build_network(settings, features), own)
 
 
 def build_network(
-    settings: Mapping[str, Any], features: int, *, scale_head: bool = False
+    settings: Mapping[str, Any],
+    features: int,
+    *,
+    scale_head: bool = False,
+    guided: bool = False,
 ) -> nn.Module:
     """The network of a configuration or of a model card.
 
@@ -99,9 +104,10 @@ def build_network(
         settings: the fields of `config.NetworkConfig`.
         features: length of the acquisition vector.
         scale_head: whether it also gives the scale of its error.
+        guided: whether it takes guides.
 
     Raises:
-        UsageError: an unknown kind, or a kind that has no scale head.
+        UsageError: an unknown kind, or a kind that has no scale head or takes no guides.
     """
     check_settings(settings, features)
     channels = 1 + 1 + 2 * int(settings["context"]) + 2  # noisy, upsampled, neighbours, phase
@@ -109,6 +115,8 @@ def build_network(
     if settings["kind"] == "monai":
         if scale_head:
             raise UsageError("A network of kind monai has no scale head; leave out scale_head.")
+        if guided:
+            raise UsageError("A network of kind monai takes no guides; leave out guides.")
         return MonaiUNet(channels=channels, features=features, widths=widths)
     return UNet(
         channels=channels,
@@ -119,6 +127,7 @@ def build_network(
         fold=settings["fold"],
         embedding=int(settings["embedding"]),
         scale_head=scale_head,
+        guides=GUIDE_CHANNELS if guided else 0,
     )
 
 

@@ -19,6 +19,7 @@ from medsr.errors import UsageError
 from medsr.network.blocks import (
     CONVOLUTIONS,
     Embedding,
+    GuideStem,
     ResidualBlock,
     fold,
     full_precision,
@@ -30,6 +31,9 @@ __all__ = ["UNet"]
 
 #: Channels between the two layers of a scale head.
 SCALE_WIDTH = 32
+
+#: The channel of the image that is the upsampled slice itself.
+TARGET = 1
 
 
 class UNet(nn.Module):
@@ -47,6 +51,9 @@ class UNet(nn.Module):
         embedding: length of the conditioning vector.
         scale_head: a second head on the same last features gives ln of the scale of the error at
             each voxel, as a second channel (`training.scale`).
+        guides: channels of one guide. The image may then hold any number of guides, each with so
+            many channels, after its own; all zeros are as good as no guide. 0: what follows the
+            image's channels is not looked at.
 
     Raises:
         UsageError: the lists do not fit together.
@@ -63,6 +70,7 @@ class UNet(nn.Module):
         fold: tuple[int, ...],
         embedding: int,
         scale_head: bool = False,
+        guides: int = 0,
     ) -> None:
         super().__init__()
         if not len(widths) == len(blocks) == len(strides) + 1:
@@ -73,11 +81,13 @@ class UNet(nn.Module):
         self.widths = tuple(int(n) for n in widths)
         self.fold = tuple(int(n) for n in fold)
         self.strides = [tuple(int(n) for n in stride) for stride in strides]
+        self.channels = channels
         folded = math.prod(self.fold)
         axes = len(self.fold)
         conv: Any = CONVOLUTIONS[axes]
         self.embed = Embedding(features, embedding)
         self.stem = conv(channels * folded, widths[0], 3, padding=1)
+        self.guide_stem = GuideStem(guides, widths[0], self.fold) if guides else None
 
         def level(k: int) -> nn.ModuleList:
             return nn.ModuleList(
@@ -143,7 +153,10 @@ class UNet(nn.Module):
         if any(pad):
             ends = [n for after in reversed(pad) for n in (0, after)]
             image = nn.functional.pad(image, ends, mode="replicate")
-        x = self.stem(fold(image, self.fold))
+        own = image[:, : self.channels]
+        x = self.stem(fold(own, self.fold))
+        if self.guide_stem is not None and image.shape[1] > self.channels:
+            x = x + self.guide_stem(own[:, TARGET, None], image[:, self.channels :])
         skips = []
         for k, blocks in enumerate(self.down_blocks):
             for block in blocks:  # type: ignore[attr-defined]

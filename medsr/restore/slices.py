@@ -73,11 +73,12 @@ def condition_slices(
     context: int,
     phase: Tensor,
     dtype: torch.dtype = torch.float32,
+    guides: Tensor | None = None,
 ) -> Tensor:
-    """The condition of some slices: [n, 1 + 2 context + 2, H, W].
+    """The condition of some slices: [n, 1 + 2 context + 2 + K, H, W].
 
     Channels: the upsampled slice, then its neighbours at -context .. -1, 1 .. context (the border
-    slice repeats), then the phase map.
+    slice repeats), then the phase map, then the guides of the slice itself.
 
     Args:
         stack: upsampled scan in the network's range, [stack, H, W].
@@ -85,15 +86,19 @@ def condition_slices(
         context: neighbours on each side.
         phase: from `acquisition.describe.phase_channels`, [2, W].
         dtype: of the result.
+        guides: of `acquisition.guided.guide_channels`, one after the other, [K, stack, H, W].
     """
     offsets = [0, *range(-context, 0), *range(1, context + 1)]
     sides = (stack.shape[1], stack.shape[2])
-    shape = (len(index), len(offsets) + 2, *sides)
+    before, further = len(offsets) + 2, 0 if guides is None else len(guides)
+    shape = (len(index), before + further, *sides)
     condition = torch.empty(shape, dtype=dtype, device=stack.device)
     for channel, k in enumerate(offsets):
         condition[:, channel] = stack[(index + k).clamp(0, len(stack) - 1)]
     condition[:, : len(offsets)].clamp_(CLIP_LOW, CLIP_HIGH)
-    condition[:, len(offsets) :] = phase[:, None, :]
+    condition[:, len(offsets) : before] = phase[:, None, :]
+    if guides is not None:
+        condition[:, before:] = guides[:, index].movedim(1, 0)
     return condition
 
 

@@ -35,7 +35,7 @@ def contrast(block: Tensor, draw: DrawConfig, rng: np.random.Generator) -> Tenso
     All versions of the block [versions, A, B, W] get the same one.
     """
     noisy = block[0].ravel()
-    top = float(torch.quantile(noisy[:: max(1, len(noisy) // 100_000)], 0.995))
+    top = float(np.quantile(noisy[:: max(1, len(noisy) // 100_000)].numpy(), 0.995))
     if top <= 0:
         return block
     x = block / top

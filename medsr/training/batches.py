@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
+from medsr.acquisition.guided import GUIDE_CHANNELS
 from medsr.config import CaseConfig, TrainConfig
 from medsr.diffusion.schedule import training_sigmas
 from medsr.restore.slices import condition_slices
+from medsr.training.guides import DRAWN
 from medsr.training.scenes import (
     MARGIN,
     Fine,
@@ -39,15 +41,29 @@ class Share:
 
 
 def fine_cases(
-    volumes: Sequence[Volume], cases: Sequence[CaseConfig], clean: Sequence[Volume] = ()
+    volumes: Sequence[Volume],
+    cases: Sequence[CaseConfig],
+    clean: Sequence[Volume] = (),
+    guides: Sequence[Sequence[Volume]] = (),
 ) -> list[Fine]:
-    """Scans ready to draw from; `clean` are the same without noise, if that is the target."""
+    """Scans ready to draw from.
+
+    Args:
+        volumes, cases: the scans.
+        clean: the same without noise, if that is the target.
+        guides: other contrasts of each, on its grid.
+    """
+
+    def values(volume: Volume) -> Tensor:
+        return torch.from_numpy(np.array(volume.voxels))
+
     return [
         Fine(
-            torch.from_numpy(np.array(volume.voxels)),
+            values(volume),
             case.in_plane_only,
             volume.modality or Modality.MR,
-            torch.from_numpy(np.array(clean[k].voxels)) if clean else None,
+            values(clean[k]) if clean else None,
+            tuple(values(guide) for guide in guides[k]) if guides else (),
         )
         for k, (volume, case) in enumerate(zip(volumes, cases, strict=True))
     ]
@@ -81,7 +97,8 @@ class Batches(IterableDataset[Batch]):
         self.config = config
         self.first = first
         self.share = share
-        weights = np.array([case.weight for case in config.data.train])
+        more = config.draw.guides_weight
+        weights = np.array([c.weight * (more if c.guides else 1) for c in config.data.train])
         self.chances = weights / weights.sum()
         self._scenes: tuple[int, list[Scene]] = (-1, [])
 
@@ -114,7 +131,10 @@ class Batches(IterableDataset[Batch]):
 
     def _slices(self, scene: Scene, step: int, slot: int) -> Batch:
         rng = np.random.default_rng([self.config.seed, 2, step, slot])
-        part = take_slices(scene, self.config.slices, self.config.network.context, rng)
+        guided = self.config.draw.guide_chance > 0
+        part = take_slices(
+            scene, self.config.slices, self.config.network.context, rng, guided=guided
+        )
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         part["sigma"] = training_sigmas(
             len(part["residual"]),
@@ -127,16 +147,34 @@ class Batches(IterableDataset[Batch]):
         return part
 
 
-def take_slices(scene: Scene, count: int, context: int, rng: np.random.Generator) -> Batch:
-    """Random slices of a scene, those with much to restore preferred."""
+def take_slices(
+    scene: Scene, count: int, context: int, rng: np.random.Generator, *, guided: bool = False
+) -> Batch:
+    """Random slices of a scene, those with much to restore preferred.
+
+    With `guided` the condition ends with the channels of guides, zeros where there are none.
+    """
     interest = scene.residual.square().mean(dim=(1, 2)).sqrt().numpy() + 1e-6
     index = torch.from_numpy(rng.choice(len(interest), size=count, p=interest / interest.sum()))
+    guides = scene.guides if guided else None
+    if guided and guides is None:
+        guides = torch.zeros(DRAWN * GUIDE_CHANNELS, 1, 1, 1).expand(-1, *scene.upsampled.shape)
     if scene.single:  # each slice stands alone, its own neighbour
-        alone = [scene.upsampled[k][None] for k in index]
         first = torch.zeros(1, dtype=torch.int64)
-        cond = torch.cat([condition_slices(s, first, context, scene.phase) for s in alone])
+        cond = torch.cat(
+            [
+                condition_slices(
+                    scene.upsampled[k][None],
+                    first,
+                    context,
+                    scene.phase,
+                    guides=None if guides is None else guides[:, k, None],
+                )
+                for k in index
+            ]
+        )
     else:
-        cond = condition_slices(scene.upsampled, index, context, scene.phase)
+        cond = condition_slices(scene.upsampled, index, context, scene.phase, guides=guides)
     return {
         "residual": scene.residual[index][:, None],
         "cond": cond,

@@ -23,7 +23,7 @@ from scipy import ndimage
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
 from medsr.acquisition.resample import acquire
-from medsr.config import CaseConfig, DataConfig
+from medsr.config import CaseConfig, DataConfig, TrainConfig
 from medsr.errors import InputError
 from medsr.training.clean import DENOISING, denoised
 from medsr.volume.formats import read
@@ -31,7 +31,15 @@ from medsr.volume.modality import Modality
 from medsr.volume.nifti_write import write_nifti
 from medsr.volume.volume import Volume
 
-__all__ = ["cache_key", "load_case", "load_cases", "load_clean", "tree_digest", "unpack_tar"]
+__all__ = [
+    "cache_key",
+    "load_case",
+    "load_cases",
+    "load_clean",
+    "load_guides",
+    "tree_digest",
+    "unpack_tar",
+]
 
 #: Version of the preparation: raise it when a scan is read or prepared otherwise than before.
 PREPARATION = 2
@@ -83,6 +91,30 @@ def load_clean(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume
     if not cached.exists():
         write_nifti(replace(noisy, voxels=denoised(noisy)), cached, {"Modality": kind})
     return read(cached)
+
+
+def load_guides(config: TrainConfig) -> list[list[Volume]]:
+    """The other contrasts of each training scan's person, prepared as the scan is.
+
+    Empty where no scene gets a guide.
+
+    Raises:
+        InputError: as `load_case`, or they are on another grid.
+    """
+    if not config.draw.guide_chance:
+        return []
+    return [_guides_of(case, config) for case in config.data.train]
+
+
+def _guides_of(case: CaseConfig, config: TrainConfig) -> list[Volume]:
+    if not case.guides:
+        return []
+    scans = [case.model_copy(update={"path": path}) for path in (case.path, *case.guides)]
+    own, *guides = load_cases(scans, config.data, config.modality)
+    for guide in guides:
+        if guide.shape != own.shape:
+            raise InputError(f"{guide.name}: as a guide it must be on the grid of {case.path}.")
+    return guides
 
 
 def cache_key(source: Path, case: CaseConfig, modality: Modality) -> str:

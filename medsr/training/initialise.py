@@ -52,7 +52,7 @@ def begin_with(
             narrow(other, own, run)
             continue
         try:
-            own.load_state_dict(_without_scale_head(other))
+            own.load_state_dict(_without_scale_head(other) | _new_guide_stem(own, other))
         except RuntimeError:
             raise UsageError(
                 f"{path.name}: the weights given by init do not fit the network of the "
@@ -65,6 +65,16 @@ def _without_scale_head(network: nn.Module) -> dict[str, Tensor]:
     """Its weights; the scale of an error is learned last (`training.scale`)."""
     weights = network.state_dict()
     return {name: v for name, v in weights.items() if not name.startswith("scale_head.")}
+
+
+def _new_guide_stem(own: nn.Module, other: nn.Module) -> dict[str, Tensor]:
+    """The weights of a guide stem that the other network does not have, as they are."""
+    there = other.state_dict()
+    return {
+        name: value
+        for name, value in own.state_dict().items()
+        if name.startswith("guide_stem.") and name not in there
+    }
 
 
 def _pairs(denoiser: Denoiser, start: Denoiser, name: str) -> list[tuple[nn.Module, nn.Module]]:

@@ -102,7 +102,16 @@ class RestorationModule(pl.LightningModule):
         self.log("loss", loss.mean(), prog_bar=True, sync_dist=True)
         if bool(top.any()):
             self.log("loss_mean_mode", loss[top].mean(), prog_bar=True)
+        self._log_guided(loss, batch["cond"])
         return loss.mean()
+
+    def _log_guided(self, loss: Tensor, cond: Tensor) -> None:
+        """The loss of the scenes with and without guides."""
+        own = 3 + 2 * self.config.network.context  # upsampled, neighbours, phase
+        guided = cond[:, own:].flatten(1).any(dim=1)
+        if bool(guided.any()):
+            self.log("loss_guided", loss[guided].mean())
+            self.log("loss_unguided", loss[~guided].mean())
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         """Step, then move the average; here, so that a checkpoint of this step holds both.

@@ -18,7 +18,7 @@ from medsr.network.checkpoint import save_model
 from medsr.network.device import half_is_fast
 from medsr.training.batches import fine_cases
 from medsr.training.card import averaged, model_card
-from medsr.training.cases import load_cases, load_clean
+from medsr.training.cases import load_cases, load_clean, load_guides
 from medsr.training.module import RestorationModule
 from medsr.training.split import check_split
 from medsr.training.synthetic_heads import load_label_maps
@@ -64,9 +64,10 @@ def train(config: TrainConfig, *, resume: bool) -> tuple[RestorationModule, Path
         torch.set_num_threads(config.trainer.threads)
     data, kind = config.data, config.modality
     clean = [load_clean(case, data, kind) for case in data.train if data.clean_targets]
+    guides = load_guides(config)
     module = RestorationModule(
         config,
-        fine_cases(load_cases(data.train, data, kind), data.train, clean),
+        fine_cases(load_cases(data.train, data, kind), data.train, clean, guides),
         fine_cases(load_cases(data.validate_, data, kind), data.validate_),
         load_label_maps(Path(data.root) / data.synthetic.folder) if data.synthetic else (),
     )

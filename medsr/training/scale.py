@@ -27,7 +27,7 @@ from medsr.errors import OutputError, UsageError
 from medsr.network.build import build_denoiser
 from medsr.network.checkpoint import load_card, load_model, parameter_count, save_model
 from medsr.training.batches import Batch, Batches, Share, fine_cases
-from medsr.training.cases import load_cases
+from medsr.training.cases import load_cases, load_guides
 
 __all__ = ["laplace", "learn_scale", "with_scale_head"]
 
@@ -116,9 +116,9 @@ def _train(
     note: Callable[[str], None],
 ) -> float:
     """Train the head; returns the moving average of the loss."""
-    scans = fine_cases(
-        load_cases(config.data.train, config.data, config.modality), config.data.train
-    )
+    data, kind = config.data, config.modality
+    guides = load_guides(config)
+    scans = fine_cases(load_cases(data.train, data, kind), data.train, guides=guides)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate, steps = config.optimizer.learning_rate, config.trainer.steps
     optimizer = torch.optim.AdamW(head.parameters(), lr=rate)

@@ -21,6 +21,7 @@ from medsr.acquisition.resample import acquire, upsample
 from medsr.config import DrawConfig
 from medsr.intensity import FOREGROUND, scaling_for
 from medsr.training.appearance import contrast, grain, soften
+from medsr.training.guides import Guide, draw_guides, guides_of_scene, with_lesion
 from medsr.training.synthetic_heads import head_block
 from medsr.volume.modality import Modality
 
@@ -29,18 +30,23 @@ __all__ = ["Fine", "Scene", "draw_scene", "draw_synthetic", "scene_from"]
 #: Voxels cut from both ends of the coarse axis, where the crop's border spoils the profile.
 MARGIN = 12
 
+#: Chance of a lesion that the target of a scene with guides has and they lack.
+LESION_CHANCE = 0.2
+
 
 @dataclass(frozen=True)
 class Fine:
     """A scan to draw from: voxels [X, Y, Z] float32 and whether all three axes are sharp.
 
-    `clean` are the same voxels without their noise, where that is what a model shall give.
+    `clean` are the same voxels without their noise, where that is what a model shall give;
+    `guides` other contrasts of the person on the same grid.
     """
 
     voxels: Tensor
     in_plane_only: bool
     modality: Modality
     clean: Tensor | None = None
+    guides: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Scene:
         features: the acquisition's vector, [FEATURES].
         phase: [2, W].
         single: whether neighbours along the stack are too far away to be of use.
+        guides: channels of the guides, [K, A, H, W]; None where there are none.
     """
 
     residual: Tensor
@@ -60,6 +67,7 @@ class Scene:
     features: Tensor
     phase: Tensor
     single: bool
+    guides: Tensor | None = None
 
 
 def draw_scene(
@@ -82,9 +90,10 @@ def draw_scene(
     if not fine.in_plane_only and rng.random() < 0.5:
         others.reverse()
     versions = [v for v in (fine.voxels, fine.clean) if v is not None]
-    turned = [v.permute(others[0], others[1], w_axis) for v in versions]
+    turned = [v.permute(others[0], others[1], w_axis) for v in (*versions, *fine.guides)]
     block = _crop(turned, (depth, crop, crop + 2 * MARGIN + 8), fine, draw, rng)
-    return _degraded(block, fine.in_plane_only, fine.modality, draw, rng)
+    block, contrasts = block[: len(versions)], block[len(versions) :]
+    return _degraded(block, contrasts, fine.in_plane_only, fine.modality, draw, rng)
 
 
 def draw_synthetic(
@@ -96,15 +105,29 @@ def draw_synthetic(
         labels: one of `synthetic_heads.load_label_maps`.
     """
     block = head_block(labels, (depth, crop, crop + 2 * MARGIN + 8), rng)
-    return _degraded(block[None], False, Modality.MR, draw, rng)
+    return _degraded(block[None], block[:0], False, Modality.MR, draw, rng)
 
 
 def _degraded(
-    block: Tensor, single: bool, modality: Modality, draw: DrawConfig, rng: np.random.Generator
+    block: Tensor,
+    contrasts: Sequence[Tensor] | Tensor,
+    single: bool,
+    modality: Modality,
+    draw: DrawConfig,
+    rng: np.random.Generator,
 ) -> Scene:
-    """A block [versions, A, B, W'] in a random contrast, with a random acquisition."""
+    """A block [versions, A, B, W'] in a random contrast, with a random acquisition.
+
+    `contrasts` are other real ones of the same block, for guides.
+    """
     crop = block.shape[-1] - 2 * MARGIN - 8
-    block = torch.flip(block, [k for k in (1, 2, 3) if rng.random() < 0.5])
+    flips = [k for k in (1, 2, 3) if rng.random() < 0.5]
+    block = torch.flip(block, flips)
+    guides: list[Guide] = []
+    if draw.guide_chance and rng.random() < draw.guide_chance:
+        others = [torch.flip(other, [k - 1 for k in flips]) for other in contrasts]
+        guides = draw_guides(block[-1], others, modality, rng, single=single)
+        block = with_lesion(block, rng) if rng.random() < LESION_CHANCE else block
     block = contrast(block, draw, rng) if modality == "MR" else block
     grainy = grain(block[0], modality, draw, rng)
     block = torch.cat([grainy[None], block[1:]])
@@ -113,7 +136,8 @@ def _degraded(
     level = float(rng.uniform(0, draw.noise)) if rng.random() < draw.noise_chance else 0.0
     trim = MARGIN + int(rng.integers(-4, 5))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    return scene_from(block, acquisition, modality, level, (trim, crop), single, generator)
+    window = (trim, crop)
+    return scene_from(block, acquisition, modality, level, window, single, generator, guides)
 
 
 def scene_from(
@@ -124,6 +148,7 @@ def scene_from(
     window: tuple[int, int],
     single: bool,
     generator: torch.Generator | None = None,
+    guides: Sequence[Guide] = (),
 ) -> Scene:
     """Degrade a block [1 or 2, A, B, W'] and cut the window (start, length) out of its last axis.
 
@@ -141,6 +166,8 @@ def scene_from(
         low = filtered_backprojection_noise(low, sigma, 2, generator)
     measured = estimate_noise(low.numpy(), 2, above=scaling.offset + FOREGROUND * scaling.gain)
     upsampled = (upsample(low, acquisition) - scaling.offset) / scaling.gain
+    scan = (low - scaling.offset) / scaling.gain
+    channels = guides_of_scene(guides, scan, acquisition, single=single) if guides else None
     part = slice(window[0], window[0] + window[1])
     upsampled = upsampled[..., part].contiguous()
     target = ((block[-1] - scaling.offset) / scaling.gain)[..., part]
@@ -150,6 +177,7 @@ def scene_from(
         features=feature_vector(acquisition, 1, 2, measured / scaling.gain),
         phase=phase_channels(acquisition.axes[2])[:, part],
         single=single,
+        guides=None if channels is None else channels[..., part].contiguous(),
     )
 
 
