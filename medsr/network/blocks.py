@@ -94,15 +94,13 @@ class GuideStem(nn.Module):
 
     def forward(self, image: Tensor, guides: Tensor) -> Tensor:
         """[B, 1, *sides] and [B, n channels, *sides] -> [B, width, *sides / folds]."""
-        total, count = None, None
-        for guide in guides.split(self.channels, dim=1):
+        total = count = torch.zeros((), device=image.device)
+        for guide in torch.split(guides, self.channels, dim=1):
             inside = guide[:, 1:2]
             beside = fold(torch.cat([guide, image * inside], dim=1), self.folds)
-            found = self.second(nn.functional.silu(self.first(beside)))
-            there = fold(inside, self.folds).mean(dim=1, keepdim=True)
-            total = found if total is None else total + found
-            count = there if count is None else count + there
-        return total if count is None else total / count.clamp(min=1)
+            total = total + self.second(nn.functional.silu(self.first(beside)))
+            count = count + fold(inside, self.folds).mean(dim=1, keepdim=True)
+        return total / count.clamp(min=1)
 
 
 class ResidualBlock(nn.Module):

@@ -26,6 +26,7 @@ from medsr.remarks import Remark
 from medsr.restore.adapt import Budget, adapt
 from medsr.restore.adaptation import Adaptation, adapted_card
 from medsr.restore.choices import Precision
+from medsr.restore.guides import plan_with, remarks_on_guides
 from medsr.restore.options import Options, options_from
 from medsr.restore.pipeline import Restored, restore
 from medsr.restore.plan import Plan, check_strict, make_plan
@@ -121,6 +122,8 @@ class Enhancer:
         *,
         affine: Any = None,
         spacing_mm: Any = None,
+        guides: Sequence[Any] = (),
+        registered: bool = False,
         progress: Progress | None = None,
         **settings: Any,
     ) -> Enhanced:
@@ -132,6 +135,9 @@ class Enhancer:
             options: what to do.
             affine: [4, 4], voxel -> RAS+ mm, of an array.
             spacing_mm: of an array without an affine, along each axis.
+            guides: other scans of the same person, in any contrast and resolution, at most three;
+                each like `scan`, but no bare arrays.
+            registered: believe the guides' frames of reference instead of registering them.
             progress: called with the share of the work that is done, 0 to 1.
             settings: any fields of `Options`, over those of `options`.
 
@@ -147,7 +153,9 @@ class Enhancer:
         """
         chosen = options_from(settings, options)
         volume = as_volume(scan, affine=affine, spacing_mm=spacing_mm)
-        enhanced = self.run(self.plan(volume, chosen), progress)
+        others = [as_volume(guide) for guide in guides]
+        plan = plan_with(self.plan(volume, chosen), others, self.card, registered=registered)
+        enhanced = self.run(plan, progress)
         for remark in enhanced.remarks:
             if remark.is_python_warning:
                 warnings.warn(f"{volume.name}: {remark.text}", MedsrWarning, stacklevel=2)
@@ -226,6 +234,7 @@ class Enhancer:
                 self.record(plan),
                 remarks=remarks,
                 findings=_findings(found, plan.acquisition.coarse_axis),
+                guides=found.guides,
             ),
             measured=plan.volume,
             std=found.std,
@@ -287,4 +296,5 @@ def _remarks_on_result(plan: Plan, found: Restored) -> list[Remark]:
     """What a finished result adds to the remarks of its plan."""
     check = None if found.self_check is None else found.self_check.remark
     single = [remark for remark in (found.unmet, check) if remark is not None]
-    return [*remarks_on_profile(plan.acquisition, found.used), *single]
+    profile = remarks_on_profile(plan.acquisition, found.used)
+    return [*profile, *remarks_on_guides(found.guides), *single]

@@ -25,6 +25,7 @@ __all__ = [
     "fewest_voxels",
     "measured_planes",
     "own_pair",
+    "own_planes",
     "own_slices",
     "own_volume",
     "sharp_axes",
@@ -120,13 +121,21 @@ def own_slices(
         `centres(n, context)`.
     """
     axis = acquisition.coarse_axis
+    own = own_planes(enhanced, acquisition, slices, context).to(scan.dtype)
+    measured = scan.index_select(axis, torch.tensor(list(slices)))
+    return own.index_copy(axis, torch.tensor(centres(len(slices), context)), measured)
+
+
+def own_planes(
+    fine: Tensor, acquisition: Acquisition, slices: Sequence[int], context: int
+) -> Tensor:
+    """What `own_slices` takes of a fine volume [..., X', Y', Z'], without the measured slices."""
+    axis = acquisition.coarse_axis
     count = acquisition.axes[axis].fine_count
     planes = torch.tensor(measured_planes(acquisition.axes[axis]))[list(slices)]
     near = torch.arange(-context, context + 1)
     index = (planes[:, None] + near).clamp(0, count - 1).flatten()
-    own = _as_within_slices(enhanced.index_select(axis, index), acquisition)
-    measured = scan.index_select(axis, torch.tensor(list(slices)))
-    return own.index_copy(axis, torch.tensor(centres(len(slices), context)), measured)
+    return _as_within_slices(fine.index_select(fine.ndim - 3 + axis, index).float(), acquisition)
 
 
 def centres(count: int, context: int) -> tuple[int, ...]:
@@ -139,9 +148,9 @@ def centres(count: int, context: int) -> tuple[int, ...]:
 
 
 def _as_within_slices(planes: Tensor, acquisition: Acquisition) -> Tensor:
-    """Fine planes [X', Y', n] as sharp as the scanner measures within its slices: [X, Y, n]."""
+    """Fine planes [..., X', Y', n] as sharp as measured within slices: [..., X, Y, n]."""
     axes, axis = list(acquisition.axes), acquisition.coarse_axis
-    axes[axis] = _untouched(planes.shape[axis], axes[axis].fine_mm)
+    axes[axis] = _untouched(planes.shape[planes.ndim - 3 + axis], axes[axis].fine_mm)
     return acquire(planes, Acquisition((axes[0], axes[1], axes[2])))
 
 

@@ -29,6 +29,8 @@ from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_
 from medsr.restore.detail_strength import match_detail_strength
 from medsr.restore.edge_strength import strengthen
 from medsr.restore.grain import add_grain
+from medsr.restore.guide_used import GuideUsed
+from medsr.restore.guides import guided
 from medsr.restore.intervals import (
     AnyInterval,
     half_width_of,
@@ -72,6 +74,7 @@ class Restored:
             or the slices show too little.
         psnr_bound: a PSNR, dB, that a posterior mean reaches at least; None where the model
             promises none.
+        guides: what became of the guides.
     """
 
     volume: Volume
@@ -86,6 +89,7 @@ class Restored:
     used: Acquisition
     self_check: SelfCheck | None
     psnr_bound: float | None = None
+    guides: tuple[GuideUsed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +106,7 @@ class _Case:
         network: the model and how it runs.
         modality: whose noise grain is like.
         strength: of the edges of samples, over those of the posterior mean.
+        guides: what became of the guides.
     """
 
     denoise: Denoise
@@ -112,6 +117,7 @@ class _Case:
     tolerance: float | None
     network: Network
     modality: Modality
+    guides: tuple[GuideUsed, ...] = ()
     strength: float = 1.0
 
 
@@ -144,26 +150,18 @@ def restore(
     case = _case(plan, scaling, denoiser, card, running)
     chosen = sampler or partial(multistep, sigma_data=card.sigma_data)
     mean, deviation = _consistent(case.first, case.measured, case.upsampled), None
-    check = None if plan.options.no_self_check else _check(mean, case, plan.options, card)
+    of_mean = interval_of_mean(card) if plan.options.steps == 1 else None
+    check = None
+    if not plan.options.no_self_check:
+        seen = case.upsampled, case.measured, case.network
+        check = self_check(mean, *seen, quick=plan.options.quick, interval=of_mean)
     if plan.options.steps > 1:
         case = replace(case, strength=(check and check.edge_strength) or 1.0)
         mean, deviation = _mean_and_std(case, plan.options, chosen)
     own = None if check is None else check.interval_scale
-    of_mean = interval_of_mean(card) if plan.options.steps == 1 else None
     bound = psnr_bound(mean, case.scale, of_mean, own)
     found = _restored(plan, scaling, case, mean, deviation, interval, check)
-    return replace(found, psnr_bound=bound)
-
-
-def _check(mean: Tensor, case: _Case, options: Options, card: ModelCard) -> SelfCheck | None:
-    return self_check(
-        mean,
-        case.upsampled,
-        case.measured,
-        case.network,
-        quick=options.quick,
-        interval=interval_of_mean(card) if options.steps == 1 else None,
-    )
+    return replace(found, psnr_bound=bound, guides=case.guides)
 
 
 def _case(
@@ -177,6 +175,8 @@ def _case(
     floor = float(scan.min()) if card.modality == "CT" or float(low.min()) >= 0 else None
     upsampled = Upsampled.of(scan, acquisition, card.residual_std)
     network = Network(denoiser, int(card.network["context"]), running)
+    of_scan = partial(DataConsistency.of, scan, noise=level, floor=floor, mode=options.consistency)
+    upsampled, guides = guided(plan, upsampled, of_scan(acquisition), network)
     denoise = slice_denoiser(
         network,
         upsampled,
@@ -187,9 +187,9 @@ def _case(
     mean, scale = denoise.mean_and_scale()
     first, scale = mean.cpu(), None if scale is None else scale.mul_(card.residual_std).cpu()
     used = check_profile(first, upsampled)
-    measured = DataConsistency.of(scan, used, noise=level, floor=floor, mode=options.consistency)
-    kind, tolerance = Modality(card.modality), card.detail_tolerance
-    return _Case(denoise, first, scale, upsampled, measured, tolerance, network, kind)
+    kind, measured = Modality(card.modality), of_scan(used)
+    found = (upsampled, measured, card.detail_tolerance, network, kind, guides)
+    return _Case(denoise, first, scale, *found)
 
 
 def _restored(

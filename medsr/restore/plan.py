@@ -38,6 +38,8 @@ class Plan:
         options: the options of the enhancement.
         remarks: for the reader, in order.
         slice_profile: how the profile of `acquisition` was chosen; None where it was given.
+        guides: other scans of the person, with their modality resolved.
+        registered: believe the guides' frames of reference instead of registering them.
     """
 
     volume: Volume
@@ -45,6 +47,8 @@ class Plan:
     options: Options = DEFAULTS
     remarks: tuple[Remark, ...] = ()
     slice_profile: SliceProfile | None = None
+    guides: tuple[Volume, ...] = ()
+    registered: bool = False
 
 
 def make_plan(volume: Volume, options: Options, card: ModelCard) -> Plan:

@@ -10,6 +10,7 @@ from medsr.acquisition.acquisition import AxisSampling
 from medsr.network.checkpoint import ModelCard
 from medsr.remarks import Remark, in_order
 from medsr.restore.adaptation import Adaptation
+from medsr.restore.guide_used import GuideUsed
 from medsr.restore.options import DEFAULT_SAMPLER, Options
 from medsr.restore.plan import Plan
 from medsr.restore.slice_profile import SliceProfile
@@ -146,6 +147,7 @@ class Record:
         slice_profile: how the slice profile was chosen; None where the plan was given one.
         adaptation: how the model was adapted to the scan; None where nobody asked for it.
         stacks: the scans that were joined, the first one first; none where it is one scan.
+        guides: other scans of the person that helped, or did not.
         version: of medsr.
     """
 
@@ -160,6 +162,7 @@ class Record:
     slice_profile: SliceProfile | None = None
     adaptation: Adaptation | None = None
     stacks: tuple[StackUsed, ...] = ()
+    guides: tuple[GuideUsed, ...] = ()
     version: str = __version__
 
     def __post_init__(self) -> None:
@@ -210,6 +213,7 @@ class Record:
             "Device": self.model.device,
             "Precision": self.model.precision,
             **({"Stacks": [part.to_json() for part in self.stacks]} if self.stacks else {}),
+            **({"Guides": [part.to_json() for part in self.guides]} if self.guides else {}),
             "Remarks": [remark.to_json() for remark in self.remarks],
             **({} if self.findings is None else self.findings.to_json()),
         }

@@ -29,6 +29,7 @@ from medsr.intensity import FOREGROUND
 from medsr.metrics.fidelity import SSIM_WINDOW, ssim_slice_mean
 from medsr.restore.data_consistency import DataConsistency
 from medsr.restore.edge_strength import Slopes, edge_strength, slopes_of
+from medsr.restore.guide_channels import OnGrid, images_of, with_guides
 from medsr.restore.intervals import AnyInterval, half_width_of
 from medsr.restore.own_error import OwnError, own_error
 from medsr.restore.own_reference import (
@@ -36,6 +37,7 @@ from medsr.restore.own_reference import (
     centres,
     fewest_voxels,
     own_pair,
+    own_planes,
     own_slices,
     sharp_axes,
 )
@@ -118,6 +120,7 @@ def self_check(
     *,
     quick: bool,
     interval: AnyInterval | None,
+    share: float = SHARE,
 ) -> SelfCheck | None:
     """Check a model on the scan that it has enhanced.
 
@@ -128,13 +131,14 @@ def self_check(
         network: the model.
         quick: whether the result was made from one orientation of the slices; half the work then.
         interval: of a posterior mean; None where there is none.
+        share: of the network's work.
 
     Returns:
         None where the slices are too small or show nothing.
     """
     acquisition = upsampled.acquisition
     axes = sharp_axes(acquisition)
-    chosen = _chosen_slices(measured.scan, acquisition, SHARE / 2 if quick else SHARE)
+    chosen = _chosen_slices(measured.scan, acquisition, share / 2 if quick else share)
     if min(measured.scan.shape[k] for k in axes) < fewest_voxels(acquisition) or not chosen:
         return None
     # Each axis has its own slices where there are enough.
@@ -188,13 +192,31 @@ def _groups(
         planes = centres(len(some), network.context)
         own = own_slices(enhanced, measured.scan, upsampled.acquisition, some, network.context)
         pair = own_pair(own, upsampled.acquisition, axis, planes=planes)
-        yield _restored(pair, measured, network, upsampled.unit)
+        whole = Upsampled.of(pair.scan, pair.acquisition, upsampled.unit)
+        whole = with_guides(whole, _own_guides(upsampled, some, network.context, pair))
+        yield _restored(pair, whole, measured, network)
 
 
-def _restored(pair: OwnPair, measured: DataConsistency, network: Network, unit: float) -> _Group:
+def _own_guides(
+    upsampled: Upsampled, slices: list[int], context: int, pair: OwnPair
+) -> list[OnGrid]:
+    """The guides of a scan on the grid of a pair."""
+    within = tuple(slice(n) for n in pair.reference.shape)
+    acquisition = upsampled.acquisition
+    return [
+        (
+            own_planes(image, acquisition, slices, context)[within],
+            own_planes(valid, acquisition, slices, context)[within],
+        )
+        for image, valid in images_of(upsampled)
+    ]
+
+
+def _restored(
+    pair: OwnPair, whole: Upsampled, measured: DataConsistency, network: Network
+) -> _Group:
     """The measured planes of a pair, restored as the pipeline restores a scan."""
-    across, index = pair.across, torch.tensor(pair.planes)
-    whole = Upsampled.of(pair.scan, pair.acquisition, unit)
+    across, index, unit = pair.across, torch.tensor(pair.planes), whole.unit
     residual, scale = mean_of_slices(network, whole, pair.planes, across, measured.noise)
     axes = list(pair.acquisition.axes)
     axes[across] = replace(axes[across], fine_count=len(index), low_count=len(index))

@@ -79,7 +79,8 @@ class SliceDenoiser:
 
     Attributes:
         network: the model.
-        condition: the upsampled scan, [X', Y', Z'], and phase its phase map [2, W]: on the device.
+        condition: the upsampled scan, [X', Y', Z'], phase its phase map [2, W], and guides the
+            channels of its guides [K, X', Y', Z'] or None: on the device.
         views: the orientations.
         count: called with the share of an evaluation that is done, at last with 1.
         in_turn: see `slice_denoiser`.
@@ -91,6 +92,7 @@ class SliceDenoiser:
     views: list[_View]
     count: Callable[[float], None]
     in_turn: bool
+    guides: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: float, k: int) -> Tensor:
         """The denoised residual, [X', Y', Z'], in the k-th evaluation; a `samplers.Denoise`."""
@@ -140,17 +142,23 @@ class SliceDenoiser:
             return None
         index = torch.tensor([(box.stack.start + box.stack.stop) // 2 for box in boxes])
         stack, dtype = to_slices(self.condition, view.order), self.network.running.dtype
-        condition = condition_slices(stack, index, self.network.context, self.phase, dtype)
+        guides = None if self.guides is None else to_slices(self.guides, view.order)
+        near = self.network.context, self.phase, dtype, guides
+        condition = condition_slices(stack, index, *near)
         return to_slices(x, view.order)[index][:, None].float(), condition
 
     def _cond(self, view: _View, box: Box, run: slice) -> Tensor:
         """The condition of some slices of a box: [n, C, H, W]."""
+        guides = self.guides
+        if guides is not None:
+            guides = to_slices(guides, view.order)[..., box.rows, box.columns]
         return condition_slices(
             to_slices(self.condition, view.order)[..., box.rows, box.columns],
             torch.arange(run.start, run.stop, device=self.condition.device),
             self.network.context,
             self.phase[:, box.columns],
             self.network.running.dtype,
+            guides,
         )
 
 
@@ -188,4 +196,5 @@ def slice_denoiser(
     ]
     condition = upsampled.condition.to(device)
     phase = phase_channels(acquisition.axes[w_axis]).to(device)
-    return SliceDenoiser(network, condition, phase, views, count, in_turn)
+    guides = None if upsampled.guides is None else upsampled.guides.to(device)
+    return SliceDenoiser(network, condition, phase, views, count, in_turn, guides)

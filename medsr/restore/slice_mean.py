@@ -38,13 +38,17 @@ def mean_of_slices(
     h_axis = 3 - axis - stack_axis
     order = (stack_axis, h_axis, axis)
     stack = to_slices(upsampled.condition.to(device), order)
+    guides = upsampled.guides
+    if guides is not None:
+        guides = to_slices(guides.to(device), order)
     phase = phase_channels(upsampled.acquisition.axes[axis]).to(device)
     features = feature_vector(upsampled.acquisition, h_axis, axis, noise).to(device)
     index = torch.tensor(planes, device=device)
     examples = None
     if network.running.integers:
         some = index[evenly(len(index), EXAMPLES)]
-        condition = condition_slices(stack, some, network.context, phase, network.running.dtype)
+        near = network.context, phase, network.running.dtype, guides
+        condition = condition_slices(stack, some, *near)
         examples = torch.zeros_like(condition[:, :1]), condition
     of_slices = network.at(SIGMA_MAX, features, examples)
     totals = Totals(torch.zeros(len(index), *stack.shape[1:]))
@@ -52,7 +56,9 @@ def mean_of_slices(
     def add(part: Part) -> None:
         box, run = part
         of_box = stack[..., box.rows, box.columns], index[run], network.context
-        condition = condition_slices(*of_box, phase[:, box.columns], network.running.dtype)
+        near = None if guides is None else guides[..., box.rows, box.columns]
+        dtype = network.running.dtype
+        condition = condition_slices(*of_box, phase[:, box.columns], dtype, near)
         noisy = torch.zeros_like(condition[:, :1], dtype=torch.float32)
         found = of_slices(noisy, condition).cpu().unbind(1)
         for total, values in zip(totals.at_least(len(found)), found, strict=True):

@@ -63,8 +63,9 @@ def evenly(count: int, some: int) -> list[int]:
 
 
 def to_slices(volume: Tensor, order: tuple[int, int, int]) -> Tensor:
-    """View [X, Y, Z] as [stack, H, W]; no copy."""
-    return volume.permute(order)
+    """View [..., X, Y, Z] as [..., stack, H, W]; no copy."""
+    before = volume.ndim - 3
+    return volume.permute(*range(before), *(before + k for k in order))
 
 
 def condition_slices(

@@ -30,6 +30,8 @@ class Upsampled:
         unit: standard deviation of the model's residual.
         condition: the upsampled scan as the network sees it, [X', Y', Z'], of dtype `STATE`.
         chunks: of the volume.
+        guides: channels of the guides, one after the other, [K, X', Y', Z'], like `condition`;
+            None where there are none.
     """
 
     scan: Tensor
@@ -37,6 +39,7 @@ class Upsampled:
     unit: float
     condition: Tensor
     chunks: list[Chunk]
+    guides: Tensor | None = None
 
     @classmethod
     def of(cls, scan: Tensor, acquisition: Acquisition, unit: float) -> Upsampled:
