@@ -8,7 +8,8 @@ it is A g, and around each measured voxel the scan y is explained by it::
 a1 and a2 then say what the detail that the slices lost in g is worth in y: `a1 (g - U A g) + a2
 (g^2 - U A g^2)` with the interpolation U. Windows and ridge as in the guided filter (He, Sun and
 Tang 2013, IEEE Trans Pattern Anal Mach Intell 35:1397); the square because from T1w to FLAIR the
-order of the tissues changes. Where y does not follow g the slopes are near zero.
+order of the tissues changes. Where y does not follow g the slopes are near zero, and so is the
+share of the variance of y that is explained: the agreement.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from medsr.intensity import CLIP_HIGH, CLIP_LOW
 
 __all__ = ["GUIDE_CHANNELS", "MOST_GUIDES", "REACH", "guide_channels"]
 
-#: Numbers of a guide at a voxel: its intensity, whether it is there, the detail it explains.
-GUIDE_CHANNELS = 3
+#: Numbers of a guide at a voxel: its intensity, whether it is there, the detail that it explains,
+#: and how well it agrees with the scan around it, 0 to 1.
+GUIDE_CHANNELS = 4
 
 #: Guides of one scan, at most.
 MOST_GUIDES = 3
@@ -53,7 +55,7 @@ def guide_channels(
     *,
     alone: int | None = None,
 ) -> Tensor:
-    """The channels of a guide: intensity, validity, explained detail; [3, X', Y', Z'].
+    """The channels of a guide: intensity, validity, detail, agreement; [4, X', Y', Z'].
 
     Args:
         guide: on the fine grid, in the network's range, [X', Y', Z'].
@@ -69,24 +71,40 @@ def guide_channels(
     powers = (guide, guide.square())
     seen = [acquire(power, acquisition) for power in powers]
     weight = (acquire(valid, acquisition) > COVERED).to(scan.dtype)
+    *slopes, agreement = _regression(seen, weight, scan, window)
     detail = torch.zeros_like(guide)
-    for slope, power, low in zip(_slopes(seen, weight, scan, window), powers, seen, strict=True):
+    for slope, power, low in zip(slopes, powers, seen, strict=True):
         detail += upsample(slope, acquisition, order=1) * (power - upsample(low, acquisition))
     detail = (detail * valid / DETAIL_UNIT).clamp(CLIP_LOW / DETAIL_UNIT, CLIP_HIGH / DETAIL_UNIT)
-    return torch.stack([guide, valid, detail])
+    agreement = upsample(agreement, acquisition, order=1) * valid
+    return torch.stack([guide, valid, detail, agreement])
 
 
-def _slopes(seen: list[Tensor], weight: Tensor, scan: Tensor, window: list[int]) -> list[Tensor]:
-    """a1 and a2 at each measured voxel, averaged over the windows that contain it."""
+def _regression(seen: list[Tensor], weight: Tensor, scan: Tensor, window: list[int]) -> Tensor:
+    """a1, a2 and the share of the variance that they explain at each measured voxel: [3, X, Y, Z].
+
+    Each is averaged over the windows that contain the voxel.
+    """
     one, two = seen
-    products = (one, two, scan, one * one, two * two, one * two, one * scan, two * scan)
+    products = (
+        one,
+        two,
+        scan,
+        one * one,
+        two * two,
+        scan * scan,
+        one * two,
+        one * scan,
+        two * scan,
+    )
     share, *means = _mean(torch.stack([torch.ones_like(scan), *products]) * weight, window)
-    m1, m2, my, m11, m22, m12, m1y, m2y = (mean / share.clamp(min=1e-6) for mean in means)
+    m1, m2, my, m11, m22, myy, m12, m1y, m2y = (mean / share.clamp(min=1e-6) for mean in means)
     c11, c22, c12 = m11 - m1 * m1 + RIDGE, m22 - m2 * m2 + RIDGE, m12 - m1 * m2
     r1, r2 = m1y - m1 * my, m2y - m2 * my
     there = (share > 0) / (c11 * c22 - c12 * c12).clamp(min=RIDGE**2)
-    slopes = torch.stack([c22 * r1 - c12 * r2, c11 * r2 - c12 * r1]) * there
-    return list(_mean(slopes, window))
+    first, second = (c22 * r1 - c12 * r2) * there, (c11 * r2 - c12 * r1) * there
+    explained = (first * r1 + second * r2) / (myy - my * my + RIDGE)
+    return _mean(torch.stack([first, second, explained.clamp(0, 1)]), window)
 
 
 def _mean(values: Tensor, window: list[int]) -> Tensor:

@@ -91,6 +91,8 @@ class Item:
         integers: whether CT would be written as int16.
         format: of the output: a NIfTI file or a DICOM folder.
         protocol: 12 hex digits, the same for scans that share an adaptation; "" without one.
+        guide: key of the scan that guides it; "" without one.
+        guide_packed: the files of that, as `packed`.
     """
 
     key: str
@@ -108,11 +110,16 @@ class Item:
     integers: bool = False
     format: Format = Format.NIFTI
     protocol: str = ""
+    guide: str = ""
+    guide_packed: bytes = b""
 
     def paths(self, root: Path) -> list[Path]:
         """The files, in the order of their names."""
-        names = sorted(name for name in self.packed.split(b"\0") if name)
-        return [root / os.fsdecode(name) for name in names]
+        return _unpacked(self.packed, root)
+
+    def guide_paths(self, root: Path) -> list[Path]:
+        """The files of the guide, in the order of their names."""
+        return _unpacked(self.guide_packed, root)
 
     @property
     def fine_voxels(self) -> int:
@@ -139,11 +146,13 @@ class Model:
         name: or path.
         digest: SHA-256 of its weights.
         settings_digest: of the card's settings that change results.
+        guides: whether it takes guides.
     """
 
     name: str
     digest: str
     settings_digest: str
+    guides: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +193,7 @@ class Job:
         run: names this run in its claims.
         groups: protocol -> the scans that a model is adapted to; empty without `--adapt`.
         item: the scan that is being enhanced; only where `restore` is called.
+        guides: the scans that guide it; likewise.
     """
 
     root: Path
@@ -195,6 +205,7 @@ class Job:
     run: str = ""
     groups: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     item: Item | None = None
+    guides: tuple[Volume, ...] = ()
 
     def most_bytes(self, item: Item) -> int:
         """What all outputs of an item can take on the disk at most."""
@@ -211,6 +222,11 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     remarks: tuple[Remark, ...] = ()
+
+
+def _unpacked(packed: bytes, root: Path) -> list[Path]:
+    names = sorted(name for name in packed.split(b"\0") if name)
+    return [root / os.fsdecode(name) for name in names]
 
 
 #: What enhances a volume.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsr.batch.discover import Header, read_headers, wanted
+from medsr.batch.guides import with_guide
 from medsr.batch.job import ORDINARY, Decision, Item, Job, Means, Model
 from medsr.batch.labels import Labels, labels_in
 from medsr.batch.naming import is_bids
@@ -20,6 +21,7 @@ from medsr.errors import InputError, OutputError, UsageError
 from medsr.network.bundled import bundled_models, model_path
 from medsr.network.checkpoint import card_path, load_card, weights_digest
 from medsr.network.device import choose_device
+from medsr.restore.guides import check_options
 from medsr.restore.options import Options
 from medsr.volume.modality import Modality
 
@@ -38,6 +40,7 @@ class Selection:
         sessions: BIDS labels, with or without "ses-"; empty for all.
         modality: "MR" or "CT" for scans of this modality only; NIfTI files that do not state
             theirs are included. "" for both.
+        guide_suffix: which scan of a session guides the others; see `batch.guides`. "" for none.
         parts, part: only the scans of part `part` (from 0) of `parts`.
     """
 
@@ -46,6 +49,7 @@ class Selection:
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     modality: str = ""
+    guide_suffix: str = ""
     parts: int = 1
     part: int = 0
 
@@ -113,7 +117,10 @@ def make_plan(
     if options.adapt_s is not None:
         found = [with_protocol(one, bids=job.bids) for one in found]
         job = replace(job, groups=groups_of(one.item for one in found))
-    items = _without_clashes([one.item for one in found])
+    planned = [one.item for one in found]
+    if selection.guide_suffix:
+        planned = with_guide(found, selection.guide_suffix, job.models)
+    items = _without_clashes(planned)
     items = dealt(items, selection.parts, selection.part)
     done: set[str] = set()
     for place, item in enumerate(items):
@@ -147,6 +154,8 @@ def _job(root: Path, out: Path, options: Options, selection: Selection, means: M
         )
     choose_device(means.device)
     models = _models(options.model)
+    if selection.guide_suffix:
+        _check_guides(models, options)
     if options.model is not None:
         options = replace(options, model=next(iter(models.values())).name)
     if selection.modality:
@@ -166,11 +175,25 @@ def _models(name: str | None) -> dict[str, Model]:
         card = load_card(card_path(path))
         bundled = bundled_models().get(path.stem) == path
         named = path.stem if bundled else str(path.resolve())
-        model = Model(named, weights_digest(path), card.settings_digest)
+        guides = bool(card.network.get("guides"))
+        model = Model(named, weights_digest(path), card.settings_digest, guides)
         found.setdefault(card.modality, model)
     if not found:
         raise InputError("There is no bundled model. Give one with --model PATH.")
     return found
+
+
+def _check_guides(models: Mapping[str, Model], options: Options) -> None:
+    """Check that guides go with the models and the options.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if not any(model.guides for model in models.values()):
+        raise UsageError(
+            "No model here takes guides. Leave out --guide-suffix, or choose another with --model."
+        )
+    check_options(options)
 
 
 def _headers(job: Job, selection: Selection, labels: Labels, readers: int) -> Iterator[Header]:

@@ -49,7 +49,7 @@ def files_of(item: Item, job: Job) -> list[Path]:
 def listing_digest(item: Item, job: Job) -> str:
     """SHA-256 (hex) over names, sizes and times of change; "" when a file is gone."""
     total = hashlib.sha256()
-    for file in files_of(item, job):
+    for file in (*files_of(item, job), *item.guide_paths(job.root)):
         try:
             facts = file.stat()
         except OSError:
@@ -135,9 +135,23 @@ def _changed(facts: dict[str, Any], size: int, item: Item, job: Job) -> str:
     same = _recorded_listing(item, job) == (listing_digest(item, job) or None)
     if not same and facts.get("InputSHA256") != content_digest(files_of(item, job)):
         return "the input changed"
+    if _other_guide(facts, item, job, same=same):
+        return "the guide changed"
     if job.means.report and not page_path(job.out, item.key).is_file():
         return "the report page is missing (--report)"
     return ""
+
+
+def _other_guide(facts: dict[str, Any], item: Item, job: Job, *, same: bool) -> bool:
+    """Whether an output was made with another guide than it would be now."""
+    then = [guide.get("InputSHA256") for guide in facts.get("Guides", [])]
+    if len(then) != bool(item.guide):
+        return True
+    if not then or same:
+        return False
+    paths = item.guide_paths(job.root)
+    files = input_files(paths[0]) if item.form == Format.NIFTI else paths
+    return then != [content_digest(files)]
 
 
 def _recorded_listing(item: Item, job: Job) -> str:

@@ -33,9 +33,9 @@ from medsr.network.device import use_threads
 from medsr.remarks import Remark
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced, Models
-from medsr.results.target import Target, in_the_other_format, with_context
+from medsr.results.target import Target, in_the_other_format, used_sources, with_context
 from medsr.volume.anatomy import check_is_anatomy
-from medsr.volume.formats import open_scan
+from medsr.volume.formats import Scan, open_scan
 from medsr.volume.recognise import with_modality
 from medsr.volume.sidecar import read_settings
 from medsr.volume.volume import Volume
@@ -109,14 +109,25 @@ def _claimed(
     with beating(claim, job.means.claim_age_s):
         check_room(item, job)
         listing = listing_digest(item, job)
+        guides = _guides(item, job)
         with open_scan(item.paths(job.root), name=item.label) as scan:
             check_is_anatomy(scan.volume.kind, item.label)
-            enhanced = restore(scan.volume, replace(job, item=item))
+            volumes = tuple(guide.volume for guide in guides)
+            enhanced = restore(scan.volume, replace(job, item=item, guides=volumes))
             if item.modality and enhanced.record.modality != item.modality:
                 raise InputError("the input changed during processing; run the command again.")
             target = with_context(_target(item, job, enhanced), scan)
+            target = replace(target, further=used_sources(guides, enhanced.record))
             write_output(item, job, target, enhanced, listing, lambda: _check_claim(claim))
     return End.DONE, state.reason, enhanced.remarks
+
+
+def _guides(item: Item, job: Job) -> list[Scan]:
+    """The scan that guides an item, if any."""
+    if not item.guide:
+        return []
+    with open_scan(item.guide_paths(job.root), name=f"guide {item.guide}") as guide:
+        return [guide]
 
 
 def _target(item: Item, job: Job, enhanced: Enhanced) -> Target:
@@ -138,7 +149,10 @@ def _facts(item: Item, job: Job, enhanced: Enhanced) -> tuple[tuple[str, Any], .
     source = item.paths(Path())[0]
     stripped = read_settings(job.root / source).settings.get("SkullStripped") is True
     spacing = list(enhanced.record.output_spacing_mm)
-    return tuple(bids_facts(source.as_posix(), spacing, skull_stripped=stripped).items())
+    facts = bids_facts(source.as_posix(), spacing, skull_stripped=stripped)
+    if any(guide.used for guide in enhanced.record.guides):
+        facts["Sources"] += [f"bids:raw:{p.as_posix()}" for p in item.guide_paths(Path())]
+    return tuple(facts.items())
 
 
 def _check_claim(claim: Claim) -> None:
@@ -200,7 +214,7 @@ def restore_scan(volume: Volume, job: Job) -> Enhanced:
             )
         if job.item is not None:
             enhancer = adapted_to_protocol(enhancer, job.item, job)
-        return enhancer.enhance(volume, job.options)
+        return enhancer.enhance(volume, job.options, guides=job.guides)
 
 
 @lru_cache(maxsize=1)

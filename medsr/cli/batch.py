@@ -46,6 +46,14 @@ Examples:
     help="Enhance scans of this modality only, including image files that do not state theirs.",
 )
 @group(
+    Group.SCAN,
+    "--guide-suffix",
+    default="",
+    metavar="SUFFIX",
+    help="The scan of the same session or folder whose name ends with SUFFIX, or the DICOM series "
+    "of the same study whose description contains it (T1w), guides the others.",
+)
+@group(
     Group.OUTPUT,
     "--report",
     is_flag=True,
@@ -129,6 +137,7 @@ def batch(source: Path, out: Path, dry_run: bool, no_progress: bool, **words: An
             participants=words["participant_label"],
             sessions=words["session_label"],
             modality=(modality or "").upper(),
+            guide_suffix=words["guide_suffix"],
             parts=words["num_parts"],
             part=words["part_id"],
         ),

@@ -41,7 +41,11 @@ def say_plan(plan: Plan, request: Request, *, as_json: bool) -> None:
         return
     scans = [{**asdict(i), "done": i.key in plan.done} for i in plan.items]
     for scan in scans:
-        del scan["packed"], scan["output"]  # folder names may be names of people
+        del (
+            scan["packed"],
+            scan["guide_packed"],
+            scan["output"],
+        )  # folder names may be names of people
     say_json({**asdict(cost), "scans": scans})
 
 

@@ -70,6 +70,13 @@ class BidsCommand(GroupedCommand):
     type=click.Choice(["mr", "ct"], case_sensitive=False),
     help="Enhance scans of this modality only, including files that do not state theirs.",
 )
+@group(
+    Group.SCAN,
+    "--guide-suffix",
+    default="",
+    metavar="SUFFIX",
+    help="The scan of the same session with this suffix (T1w) guides the others.",
+)
 @group(Group.OUTPUT, "--report", is_flag=True, help="Write an HTML page for each scan.")
 @group(
     Group.OUTPUT, "--overwrite", is_flag=True, help="Enhance scans again that are done already."
@@ -159,6 +166,7 @@ def _request(bids_dir: Path, output_dir: Path, words: dict[str, Any]) -> Any:
             participants=words["participant_label"],
             sessions=words["session_label"],
             modality=modality.upper(),
+            guide_suffix=words["guide_suffix"],
         ),
         device=words["device"],
         cpus=words["cpus"],

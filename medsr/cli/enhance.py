@@ -63,9 +63,19 @@ Examples:
 )
 @group(
     Group.SCAN,
+    "--guide",
+    "guides",
+    type=PATH,
+    multiple=True,
+    metavar="SCAN",
+    help="Another scan of the same person, in any contrast and resolution, for example a fine T1w "
+    "where INPUT is a thick FLAIR: it shows where edges are. Up to three.",
+)
+@group(
+    Group.SCAN,
     "--registered",
     is_flag=True,
-    help="Believe the headers' positions of --stack; do not register.",
+    help="Believe the headers' positions of --stack or --guide; do not register.",
 )
 @group(
     Group.OUTPUT,
@@ -116,6 +126,7 @@ def enhance(
     output: Path,
     series: str | None,
     stacks: tuple[Path, ...],
+    guides: tuple[Path, ...],
     template: Path | None,
     report: Path | None,
     save_model: Path | None,
@@ -135,6 +146,7 @@ def enhance(
         output=output,
         options=given_options(words),
         stacks=stacks,
+        guides=guides,
         registered=words["registered"],
         series=series,
         template=template,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from medsr.network.checkpoint import card_path
 from medsr.network.device import use_threads
 from medsr.remarks import Remark
 from medsr.restore.enhancer import Enhancer, Models
+from medsr.restore.guides import check_can_guide, plan_with
 from medsr.restore.joined import check_can_join, run_joined
 from medsr.restore.options import Options
 from medsr.restore.plan import Plan
@@ -22,6 +23,7 @@ from medsr.results.target import (
     check_free,
     check_not_the_scan,
     format_of,
+    used_sources,
     with_context,
 )
 from medsr.results.write import sidecar, write
@@ -31,6 +33,7 @@ from medsr.volume.dicom.values import text
 from medsr.volume.dicom.write.derive import check_belongs
 from medsr.volume.formats import Scan, open_scan
 from medsr.volume.recognise import with_modality
+from medsr.volume.volume import Volume
 
 __all__ = ["Done", "Request", "run"]
 
@@ -44,7 +47,8 @@ class Request:
         output: a NIfTI file, or a folder for a DICOM series.
         options: what to do.
         stacks: further thick scans of the same person and contrast, to be joined.
-        registered: the stacks lie as their headers say.
+        guides: other scans of the same person, of any contrast, at most three.
+        registered: the stacks or guides lie as their headers say.
         series: which DICOM series of the source, by UID, number or description.
         template: a DICOM series whose patient and study a NIfTI scan takes over.
         report: HTML page to write.
@@ -60,6 +64,7 @@ class Request:
     output: Path
     options: Options
     stacks: tuple[Path, ...] = ()
+    guides: tuple[Path, ...] = ()
     registered: bool = False
     series: str | None = None
     template: Path | None = None
@@ -71,6 +76,8 @@ class Request:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if self.guides and self.stacks:
+            raise UsageError("Joined scans take no guides: give either --stack or --guide.")
         if self.save_model is None:
             return
         if self.options.adapt_s is None:
@@ -133,16 +140,18 @@ def run(
         check_is_anatomy(scan.volume.kind, scan.volume.name)
         volume = with_modality(scan.volume, options.modality)
         enhancer = (models or Models(request.device)).of_scan(volume, options)
+        check_can_guide(enhancer.card, options, len(request.guides))
         if target.source is not None:
             check_belongs(volume, target.source)
-        plan = enhancer.plan(volume, options)
-        stacks = [_plan_of_stack(path, scan, enhancer, options) for path in request.stacks]
+        further = [_further(path, scan) for path in (*request.stacks, *request.guides)]
+        plans = _plans(volume, further, enhancer, request)
         if request.dry_run:
-            return Done(enhancer.record(plan).to_json(), plan.remarks)
+            return Done(enhancer.record(plans[0]).to_json(), plans[0].remarks)
         if options.adapt_s is not None:
             first, progress = halves(progress)
-            enhancer = enhancer.adapted([plan, *stacks], options.adapt_s, first)
-        enhanced = run_joined(enhancer, [plan, *stacks], progress, registered=request.registered)
+            enhancer = enhancer.adapted(plans, options.adapt_s, first)
+        enhanced = run_joined(enhancer, plans, progress, registered=request.registered)
+        target = replace(target, further=used_sources(further, enhanced.record))
         write(target, enhanced)
         if request.save_model is not None and enhanced.record.is_adapted:
             enhancer.save(request.save_model)
@@ -151,7 +160,7 @@ def run(
 
 
 def check_same_patient(series: DicomSeries, first: DicomSeries) -> None:
-    """Refuse to join scans whose headers name two patients; the names themselves are not said.
+    """Refuse two scans whose headers name two patients; the names themselves are not said.
 
     Raises:
         Refused: they do.
@@ -160,16 +169,28 @@ def check_same_patient(series: DicomSeries, first: DicomSeries) -> None:
     if one and other and one != other:
         raise Refused(
             f"{series.name} and {first.name} are of different patients by their headers, so they "
-            "are not joined. Leave out --stack, or correct the headers."
+            "are not used together. Leave out the second, or correct the headers."
         )
 
 
-def _plan_of_stack(path: Path, first: Scan, enhancer: Enhancer, options: Options) -> Plan:
-    """A further scan of the same person, read and decided on as the first one."""
+def _further(path: Path, first: Scan) -> Scan:
+    """A further scan of the same person."""
     with open_scan(path) as scan:
         if first.series is not None and scan.series is not None:
             check_same_patient(scan.series, first.series)
-        return enhancer.plan(with_modality(scan.volume, options.modality), options)
+        return scan
+
+
+def _plans(
+    volume: Volume, further: Sequence[Scan], enhancer: Enhancer, request: Request
+) -> list[Plan]:
+    """The plan of the scan with its guides, and those of its stacks."""
+    options = request.options
+    plan, others = enhancer.plan(volume, options), [scan.volume for scan in further]
+    if request.guides:
+        return [plan_with(plan, others, enhancer.card, registered=request.registered)]
+    stacks = [with_modality(stack, options.modality) for stack in others]
+    return [plan, *(enhancer.plan(stack, options) for stack in stacks)]
 
 
 def _of_the_templates_modality(scan: Scan, target: Target) -> Scan:

@@ -33,7 +33,7 @@ from medsr.volume.recognise import with_modality
 from medsr.volume.registration import Measure, Motion, register
 from medsr.volume.volume import Volume
 
-__all__ = ["check_can_guide", "guided", "plan_with", "remarks_on_guides"]
+__all__ = ["check_can_guide", "check_options", "guided", "plan_with", "remarks_on_guides"]
 
 #: Normalised mutual information with the scan below which a guide is refused: it does not show the
 #: same anatomy, or the registration failed (docs/development/guides.md).
@@ -70,6 +70,15 @@ def check_can_guide(card: ModelCard, options: Options, guides: int) -> None:
         )
     if guides > MOST_GUIDES:
         raise UsageError(f"A scan can have at most {MOST_GUIDES} guides, not {guides}.")
+    check_options(options)
+
+
+def check_options(options: Options) -> None:
+    """Check that the options go with guides.
+
+    Raises:
+        UsageError: they do not.
+    """
     if options.steps > 1 or options.samples > 1:
         raise UsageError("Guides improve the posterior mean only: leave out --sample.")
     if options.adapt_s is not None:

@@ -59,6 +59,8 @@ def derivation_of(kind: Kind, scan: Volume, source: DicomSeries, record: Record)
     mm = " x ".join(f"{v:.3g}" for v in record.output_spacing_mm)
     old = " x ".join(f"{v:.3g}" for v in record.input_spacing_mm)
     joined = f", joined from {len(record.stacks)} scans," if record.stacks else ""
+    used = sum(guide.used for guide in record.guides)
+    joined += f", guided by {used} other scan{'s' * (used > 1)}," if used else ""
     what = "Restored" if kind == Kind.ENHANCED else MAPS[kind].words
     words = (
         f"{what}{joined} from {old} mm to {mm} mm by the conditional diffusion model "
@@ -83,6 +85,7 @@ def _identity(scan: Volume, source: DicomSeries, facts: dict[str, object]) -> st
     for header in source.files:
         total.update(text(header, "SOPInstanceUID").encode())
     total.update(json.dumps([facts[key] for key in RECIPE]).encode())
-    if "Stacks" in facts:
-        total.update(json.dumps(facts["Stacks"]).encode())
+    for key in ("Stacks", "Guides"):
+        if key in facts:
+            total.update(json.dumps(facts[key]).encode())
     return total.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from medsr.errors import OutputError, UsageError
 from medsr.extras import need
 from medsr.restore.choices import Format
 from medsr.restore.options import Options
+from medsr.restore.record import Record
 from medsr.results.names import MAPS, in_other_format, map_path
 from medsr.volume.atomic import check_target, check_writable
 from medsr.volume.dicom.read.series import DicomSeries
@@ -25,6 +27,7 @@ __all__ = [
     "in_the_other_format",
     "is_own",
     "stale",
+    "used_sources",
     "with_context",
 ]
 
@@ -42,6 +45,7 @@ class Target:
         picture: PNG of before and after to write, if any.
         facts: what the sidecar says besides the record.
         outdated: further files of medsr's own that a new version replaces.
+        further: other series that the result was made of as well.
     """
 
     image: Path
@@ -52,6 +56,7 @@ class Target:
     picture: Path | None = None
     facts: tuple[tuple[str, Any], ...] = ()
     outdated: tuple[Path, ...] = ()
+    further: tuple[DicomSeries, ...] = ()
 
 
 def format_of(output: Path, options: Options) -> Format:
@@ -133,6 +138,18 @@ def _context(scan: Scan, template: Path | None) -> DicomSeries:
                 f"{template.name}: --template must be a DICOM series, not a NIfTI file."
             )
         return lent.series
+
+
+def used_sources(further: Sequence[Scan], record: Record) -> tuple[DicomSeries, ...]:
+    """The DICOM series besides the first that a result was made of.
+
+    Args:
+        further: the scans that were joined with the first, or its guides.
+        record: of the result.
+    """
+    used = [part.used for part in record.guides] if record.guides else [True] * len(further)
+    pairs = zip(further, used, strict=True)
+    return tuple(scan.series for scan, is_used in pairs if is_used and scan.series is not None)
 
 
 def check_free(target: Target, *, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,7 @@ def _image(kind: Kind, volume: Volume, target: Target, enhanced: Enhanced, parti
     path.mkdir()
     derived = with_thickness(volume, enhanced.measured, enhanced.record)
     derivation = derivation_of(kind, enhanced.measured, target.source, enhanced.record)
+    derivation = replace(derivation, further=target.further)
     if target.multi_frame:
         from medsr.volume.dicom.write.multi_frame import fill_multi_frame  # highdicom, an extra
 

@@ -100,6 +100,12 @@ def source_items(
     ]
 
 
+def whole_series_items(source: DicomSeries) -> list[Dataset]:
+    """SourceImageSequence of a series that lies in another direction: all of its slices."""
+    named = [k for k, header in enumerate(source.headers) if text(header, "SOPInstanceUID")]
+    return [_source_item(source, k) for k in named]
+
+
 def _source_item(source: DicomSeries, k: int) -> Dataset:
     header, frame = source.headers[k], source.frames[k]
     item = Dataset()

@@ -34,6 +34,7 @@ from medsr.volume.dicom.write.context import (
     new_item,
     scan_facts,
     source_items,
+    whole_series_items,
 )
 from medsr.volume.dicom.write.encoding import (
     Encoding,
@@ -73,6 +74,7 @@ class Derivation:
         model_digest: SHA-256 of its weights, hex.
         version: of medsr.
         words: DerivationDescription, at most 1024 characters.
+        further: series besides the source that every slice was made of: joined or guiding scans.
     """
 
     kind: Kind
@@ -81,6 +83,7 @@ class Derivation:
     model_digest: str
     version: str
     words: str
+    further: tuple[DicomSeries, ...] = ()
 
 
 def uid_of(*words: object) -> str:
@@ -200,6 +203,7 @@ def _slices(
     if "SliceThickness" not in common:
         common.SliceThickness = _ds(steps[2])
     common.ImageOrientationPatient = [_ds(v) for v in (*row, *column)]
+    others = [item for series in derivation.further for item in whole_series_items(series)]
     for k, plane in enumerate(planes):
         dataset = copy.deepcopy(common)
         position = affine[:3, 3] + k * steps[2] * across
@@ -208,7 +212,7 @@ def _slices(
         dataset.InstanceNumber = k + 1
         dataset.ImagePositionPatient = [_ds(v) for v in position]
         dataset.SliceLocation = _ds(along)
-        came_from = source_items(source, places, along)
+        came_from = [*source_items(source, places, along), *others]
         if came_from:
             dataset.SourceImageSequence = came_from
         dataset.PixelData = plane

@@ -72,7 +72,7 @@ def fill_multi_frame(
             instance_number=1,
         )
         _fix_what_changes(whole, first)
-        evidence = _evidence(classic, source)
+        evidence = _evidence(classic, [source, *derivation.further])
         if evidence:
             whole.SourceImageEvidenceSequence = evidence
         whole.save_as(folder / "slices.dcm", enforce_file_format=True)
@@ -93,26 +93,31 @@ def _fix_what_changes(whole: Dataset, first: Dataset) -> None:
             item.DimensionOrganizationUID = uid_of("dimensions", whole.SOPInstanceUID)
 
 
-def _evidence(classic: Sequence[Dataset], source: DicomSeries) -> list[Dataset]:
+def _evidence(classic: Sequence[Dataset], sources: Sequence[DicomSeries]) -> list[Dataset]:
     """The source slices that the frames name, by study and series (PS3.3 table C.17-3)."""
     named = {
         text(item, "ReferencedSOPInstanceUID"): text(item, "ReferencedSOPClassUID")
         for dataset in classic
         for item in items(dataset, "SourceImageSequence")
     }
-    header = source.headers[0]
-    study_uid, series_uid = text(header, "StudyInstanceUID"), text(header, "SeriesInstanceUID")
-    if not (named and study_uid and series_uid):
-        return []
-    instances = []
-    for instance_uid, class_uid in named.items():
-        instance = Dataset()
-        instance.ReferencedSOPClassUID = class_uid
-        instance.ReferencedSOPInstanceUID = instance_uid
-        instances.append(instance)
-    series, study = Dataset(), Dataset()
-    series.ReferencedSOPSequence = instances
-    series.SeriesInstanceUID = series_uid
-    study.ReferencedSeriesSequence = [series]
-    study.StudyInstanceUID = study_uid
-    return [study]
+    studies: dict[str, Dataset] = {}
+    for source in sources:
+        header = source.headers[0]
+        study_uid, series_uid = text(header, "StudyInstanceUID"), text(header, "SeriesInstanceUID")
+        own = dict.fromkeys(text(one, "SOPInstanceUID") for one in source.headers)
+        instances = [_instance(named[uid], uid) for uid in own if uid in named]
+        if not (instances and study_uid and series_uid):
+            continue
+        series, study = Dataset(), studies.setdefault(study_uid, Dataset())
+        series.ReferencedSOPSequence = instances
+        series.SeriesInstanceUID = series_uid
+        study.ReferencedSeriesSequence = [*items(study, "ReferencedSeriesSequence"), series]
+        study.StudyInstanceUID = study_uid
+    return list(studies.values())
+
+
+def _instance(class_uid: str, instance_uid: str) -> Dataset:
+    instance = Dataset()
+    instance.ReferencedSOPClassUID = class_uid
+    instance.ReferencedSOPInstanceUID = instance_uid
+    return instance
