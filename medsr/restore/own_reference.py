@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
-from medsr.acquisition.resample import acquire
+from medsr.acquisition.resample import acquire, along_axis, axis_matrices
 
 __all__ = [
     "OwnPair",
@@ -25,8 +25,8 @@ __all__ = [
     "fewest_voxels",
     "measured_planes",
     "own_pair",
-    "own_planes",
     "own_slices",
+    "own_slices_of",
     "own_volume",
     "sharp_axes",
 ]
@@ -121,21 +121,34 @@ def own_slices(
         `centres(n, context)`.
     """
     axis = acquisition.coarse_axis
-    own = own_planes(enhanced, acquisition, slices, context).to(scan.dtype)
+    own = _own_planes(enhanced, acquisition, slices, context).to(scan.dtype)
     measured = scan.index_select(axis, torch.tensor(list(slices)))
     return own.index_copy(axis, torch.tensor(centres(len(slices), context)), measured)
 
 
-def own_planes(
+def _own_planes(
     fine: Tensor, acquisition: Acquisition, slices: Sequence[int], context: int
 ) -> Tensor:
-    """What `own_slices` takes of a fine volume [..., X', Y', Z'], without the measured slices."""
+    """What `own_slices` takes of a fine volume [X', Y', Z'], without the measured slices."""
     axis = acquisition.coarse_axis
     count = acquisition.axes[axis].fine_count
     planes = torch.tensor(measured_planes(acquisition.axes[axis]))[list(slices)]
     near = torch.arange(-context, context + 1)
     index = (planes[:, None] + near).clamp(0, count - 1).flatten()
-    return _as_within_slices(fine.index_select(fine.ndim - 3 + axis, index).float(), acquisition)
+    return _as_within_slices(fine.index_select(axis, index).float(), acquisition)
+
+
+def own_slices_of(
+    fine: Tensor, acquisition: Acquisition, slices: Sequence[int], context: int
+) -> Tensor:
+    """`own_slices` of another fine volume, with its slices as this scanner measures them."""
+    axis, matrix = acquisition.coarse_axis, axis_matrices(acquisition)[acquisition.coarse_axis]
+    own = _own_planes(fine, acquisition, slices, context)
+    if matrix is None:
+        return own
+    thick = along_axis(fine.float(), matrix[list(slices)], axis)
+    index = torch.tensor(centres(len(slices), context))
+    return own.index_copy(axis, index, _as_within_slices(thick, acquisition))
 
 
 def centres(count: int, context: int) -> tuple[int, ...]:
@@ -148,9 +161,9 @@ def centres(count: int, context: int) -> tuple[int, ...]:
 
 
 def _as_within_slices(planes: Tensor, acquisition: Acquisition) -> Tensor:
-    """Fine planes [..., X', Y', n] as sharp as measured within slices: [..., X, Y, n]."""
+    """Fine planes [X', Y', n] as sharp as the scanner measures within its slices: [X, Y, n]."""
     axes, axis = list(acquisition.axes), acquisition.coarse_axis
-    axes[axis] = _untouched(planes.shape[planes.ndim - 3 + axis], axes[axis].fine_mm)
+    axes[axis] = _untouched(planes.shape[axis], axes[axis].fine_mm)
     return acquire(planes, Acquisition((axes[0], axes[1], axes[2])))
 
 

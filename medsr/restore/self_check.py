@@ -37,8 +37,8 @@ from medsr.restore.own_reference import (
     centres,
     fewest_voxels,
     own_pair,
-    own_planes,
     own_slices,
+    own_slices_of,
     sharp_axes,
 )
 from medsr.restore.slice_denoiser import Network
@@ -205,8 +205,8 @@ def _own_guides(
     acquisition = upsampled.acquisition
     return [
         (
-            own_planes(image, acquisition, slices, context)[within],
-            own_planes(valid, acquisition, slices, context)[within],
+            own_slices_of(image, acquisition, slices, context)[within],
+            own_slices_of(valid, acquisition, slices, context)[within],
         )
         for image, valid in images_of(upsampled)
     ]
