@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from medsr.errors import UsageError
 from medsr.network.build import build_denoiser
 from medsr.network.checkpoint import load_model, parameter_count, save_model
 
 __all__ = ["combine"]
+
+#: Settings of a network that are about the posterior mean alone.
+OF_THE_MEAN = frozenset({"mean_network", "guides", "scale_head"})
 
 
 def combine(samples: Path, mean: Path, output: Path) -> None:
@@ -28,7 +33,7 @@ def combine(samples: Path, mean: Path, output: Path) -> None:
     """
     first, card = load_model(samples)
     second, other = load_model(mean)
-    alike = {**card.network, "mean_network": True} == dict(other.network)
+    alike = _of_both(card.network) == _of_both(other.network) and other.network.get("mean_network")
     if not alike or not math.isclose(card.residual_std, other.residual_std, rel_tol=1e-6):
         raise UsageError(
             f"{samples.name} and {mean.name} cannot be combined: their networks or their "
@@ -47,3 +52,7 @@ def combine(samples: Path, mean: Path, output: Path) -> None:
     ranges = {**other.ranges, "factor_of_samples": card.ranges["factor"]}
     combined = replace(card, network=other.network, ranges=ranges, training=training)
     save_model(both, combined, output)
+
+
+def _of_both(network: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in network.items() if name not in OF_THE_MEAN}
