@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -18,6 +18,7 @@ from medsr.report.numbers import Line, Table
 from medsr.report.page import PageText, scan_page
 from medsr.report.scans import ScanImages
 from medsr.restore.enhancer import Enhanced
+from medsr.restore.guide_used import GuideUsed
 from medsr.version import __version__
 from medsr.volume.modality import air_value
 from medsr.volume.volume import Volume
@@ -36,13 +37,15 @@ def enhanced_page(enhanced: Enhanced) -> str:
             std=enhanced.std,
             half_width=enhanced.half_width,
             null_space_map=enhanced.null_space_map,
+            guides=enhanced.guides,
             slice_axis=measured.through_plane_axis,
         ),
         PageText(
             title="Enhanced scan",
             warnings=[str(remark) for remark in enhanced.remarks],
             tables=[
-                _consistency_table(scanner_of(enhanced), {"before": before, "enhanced": result})
+                _consistency_table(scanner_of(enhanced), {"before": before, "enhanced": result}),
+                *([_guide_table(enhanced.record.guides)] if enhanced.record.guides else []),
             ],
             provenance=[*provenance_of(facts), *versions()],
             methods=enhancement_words(facts),
@@ -76,6 +79,35 @@ def _consistency_table(measured: Volume, images: Mapping[str, Volume]) -> Table:
         "detail is correct."
     ]
     return Table("Numbers", tuple(images), (line,), words)
+
+
+def _guide_table(guides: Sequence[GuideUsed]) -> Table:
+    """How each guide was registered, and what it is worth."""
+    columns = [
+        ("Rotation, degrees", "by which it had turned against the scan", "{:.1f}"),
+        ("Shift, mm", "by which it had moved, at the middle of the scan", "{:.1f}"),
+        (
+            "Mutual information before",
+            "normalised, with the scan, by the headers: 1 to 2",
+            "{:.3f}",
+        ),
+        ("Mutual information after", "the same after registration", "{:.3f}"),
+        ("Overlap", "share of the scan's anatomy that it covers", "{:.2f}"),
+        ("Gain on the scan's own slices, dB", "with the guide over without", "{:+.2f}"),
+    ]
+    values = [(g.angle_deg, g.shift_mm, g.before, g.after, g.overlap, g.gain_db) for g in guides]
+    lines = [
+        Line(
+            title,
+            "",
+            definition,
+            tuple("-" if row[k] is None else form.format(row[k]) for row in values),
+        )
+        for k, (title, definition, form) in enumerate(columns)
+    ]
+    lines.append(Line("Used", "", "", tuple("yes" if g.used else "no" for g in guides)))
+    names = tuple(f"guide {number}" for number in range(1, len(guides) + 1))
+    return Table("Guides", names, tuple(lines), [])
 
 
 def versions() -> list[tuple[str, str]]:

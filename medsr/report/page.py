@@ -8,7 +8,7 @@ name, identifier or date of a patient: only voxels, numbers and what was run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,10 @@ def _stills(
         stills_of(np.asarray(v.voxels), main.affine, centre, window, TITLES[role], main.unit)
         for role, v in scans.images.items()
     ]
+    for number, guide in enumerate(scans.guides, start=1):
+        values, title = np.asarray(guide.voxels), f"Guide {number}, registered"
+        own = _window(replace(guide, modality=None), mask)
+        shown.append(stills_of(values, main.affine, centre, own, title, ""))
     return shown + [
         stills_of(m.values, main.affine, centre, (m.low, m.top), m.title, main.unit, m.colours)
         for m in maps

@@ -50,6 +50,7 @@ class ScanImages:
         std: standard deviation of the samples, in the scan's unit.
         half_width: of the 90 % interval, in the scan's unit.
         null_space_map: the part that the scan did not measure, in its unit.
+        guides: other scans of the person that it was made with; in pictures only.
         slice_axis: the voxel axis along which the slices were measured; the page opens on a plane
             that holds it.
 
@@ -63,12 +64,13 @@ class ScanImages:
     std: Volume | None = None
     half_width: Volume | None = None
     null_space_map: Volume | None = None
+    guides: tuple[Volume, ...] = ()
     slice_axis: int = 2
 
     def __post_init__(self) -> None:
         if self.before is None and self.reference is None:
             raise UsageError("A report needs the scan before enhancement, a reference, or both.")
-        for volume in (*self.images.values(), *self.maps.values()):
+        for volume in (*self.images.values(), *self.maps.values(), *self.guides):
             same = volume.shape == self.after.shape
             if not (same and np.allclose(volume.affine, self.after.affine, atol=1e-3)):
                 raise UsageError(

@@ -52,8 +52,8 @@ class Enhanced:
         measured: the measured scan, with its modality resolved.
         std: standard deviation of the samples, where there are several.
         half_width: of the calibrated interval, if requested.
-        null_space_map: the null-space component: the part that the scan did not measure, if
-            requested.
+        null_space_map: the part that the scan did not measure, if requested.
+        guides: those that were used, on the grid of the result, over their range of intensities.
     """
 
     volume: Volume
@@ -62,6 +62,7 @@ class Enhanced:
     std: Volume | None = None
     half_width: Volume | None = None
     null_space_map: Volume | None = None
+    guides: tuple[Volume, ...] = ()
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -135,26 +136,24 @@ class Enhancer:
             options: what to do.
             affine: [4, 4], voxel -> RAS+ mm, of an array.
             spacing_mm: of an array without an affine, along each axis.
-            guides: other scans of the same person, in any contrast and resolution, at most three;
-                each like `scan`, but no bare arrays.
+            guides: other scans of the person, at most three; each like `scan`, but no bare array.
             registered: believe the guides' frames of reference instead of registering them.
             progress: called with the share of the work that is done, 0 to 1.
             settings: any fields of `Options`, over those of `options`.
 
         Returns:
-            The result with its record. Python warns (`MedsrWarning`) of its doubts and
-            assumptions; see `Enhanced.remarks`.
+            The result with its record. Python warns (`MedsrWarning`) of doubts and assumptions.
 
         Raises:
             InputError: the scan cannot be read.
-            Refused: there is nothing to do, the scan has another modality than the model, or
-                it is very unlike the training scans and `force` is not given.
-            UsageError: options that do not make sense, or a precision that is not possible here.
+            Refused: there is nothing to do, the scan has another modality than the model, it is
+                very unlike the training scans and `force` is not given, or a guide does not fit.
+            UsageError: options that do not make sense here.
         """
         chosen = options_from(settings, options)
         volume = as_volume(scan, affine=affine, spacing_mm=spacing_mm)
-        others = [as_volume(guide) for guide in guides]
-        plan = plan_with(self.plan(volume, chosen), others, self.card, registered=registered)
+        plan, others = self.plan(volume, chosen), [as_volume(guide) for guide in guides]
+        plan = plan_with(plan, others, self.card, registered=registered)
         enhanced = self.run(plan, progress)
         for remark in enhanced.remarks:
             if remark.is_python_warning:
@@ -240,6 +239,7 @@ class Enhancer:
             std=found.std,
             half_width=found.half_width,
             null_space_map=found.null_space_map,
+            guides=found.guide_images,
         )
 
     def running(self, precision: Precision = Precision.AUTO) -> Running:
@@ -295,6 +295,6 @@ def _findings(found: Restored, coarse_axis: int) -> Findings:
 def _remarks_on_result(plan: Plan, found: Restored) -> list[Remark]:
     """What a finished result adds to the remarks of its plan."""
     check = None if found.self_check is None else found.self_check.remark
-    single = [remark for remark in (found.unmet, check) if remark is not None]
-    profile = remarks_on_profile(plan.acquisition, found.used)
-    return [*profile, *remarks_on_guides(found.guides), *single]
+    first = remarks_on_profile(plan.acquisition, found.used)
+    last = [remark for remark in (found.unmet, check) if remark is not None]
+    return [*first, *remarks_on_guides(found.guides), *last]

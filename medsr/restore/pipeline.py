@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
@@ -29,6 +28,7 @@ from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_
 from medsr.restore.detail_strength import match_detail_strength
 from medsr.restore.edge_strength import strengthen
 from medsr.restore.grain import add_grain
+from medsr.restore.guide_channels import images_of
 from medsr.restore.guide_used import GuideUsed
 from medsr.restore.guides import guided
 from medsr.restore.intervals import (
@@ -74,7 +74,7 @@ class Restored:
             or the slices show too little.
         psnr_bound: a PSNR, dB, that a posterior mean reaches at least; None where the model
             promises none.
-        guides: what became of the guides.
+        guides: what became of the guides; guide_images those that were used, on the fine grid.
     """
 
     volume: Volume
@@ -90,6 +90,7 @@ class Restored:
     self_check: SelfCheck | None
     psnr_bound: float | None = None
     guides: tuple[GuideUsed, ...] = ()
+    guide_images: tuple[Volume, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,8 @@ def restore(
     own = None if check is None else check.interval_scale
     bound = psnr_bound(mean, case.scale, of_mean, own)
     found = _restored(plan, scaling, case, mean, deviation, interval, check)
-    return replace(found, psnr_bound=bound, guides=case.guides)
+    images = [on_fine_grid(plan.volume, plan.acquisition, v) for v, _ in images_of(case.upsampled)]
+    return replace(found, psnr_bound=bound, guides=case.guides, guide_images=tuple(images))
 
 
 def _case(
@@ -170,7 +172,8 @@ def _case(
     """The scan in the network's range, on the fine grid, with the posterior mean."""
     acquisition, options = plan.acquisition, plan.options
     low = np.asarray(plan.volume.voxels)
-    level = _noise_level(low, acquisition, scaling)
+    above = scaling.offset + FOREGROUND * scaling.gain
+    level = estimate_noise(low, acquisition.coarse_axis, above=above) / scaling.gain
     scan = (torch.from_numpy(np.array(low)) - scaling.offset) / scaling.gain
     floor = float(scan.min()) if card.modality == "CT" or float(low.min()) >= 0 else None
     upsampled = Upsampled.of(scan, acquisition, card.residual_std)
@@ -187,9 +190,8 @@ def _case(
     mean, scale = denoise.mean_and_scale()
     first, scale = mean.cpu(), None if scale is None else scale.mul_(card.residual_std).cpu()
     used = check_profile(first, upsampled)
-    kind, measured = Modality(card.modality), of_scan(used)
-    found = (upsampled, measured, card.detail_tolerance, network, kind, guides)
-    return _Case(denoise, first, scale, *found)
+    kind, measured, tolerance = Modality(card.modality), of_scan(used), card.detail_tolerance
+    return _Case(denoise, first, scale, upsampled, measured, tolerance, network, kind, guides)
 
 
 def _restored(
@@ -229,11 +231,6 @@ def _restored(
         used=measured.projector.acquisition,
         self_check=check,
     )
-
-
-def _noise_level(low: NDArray[np.float32], acquisition: Acquisition, scaling: Scaling) -> float:
-    above = scaling.offset + FOREGROUND * scaling.gain
-    return estimate_noise(low, acquisition.coarse_axis, above=above) / scaling.gain
 
 
 def _mean_and_std(case: _Case, options: Options, sampler: Sampler) -> tuple[Tensor, Tensor | None]:
