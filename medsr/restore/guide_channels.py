@@ -12,17 +12,16 @@ from medsr.acquisition.guided import GUIDE_CHANNELS, REACH, guide_channels
 from medsr.restore.chunks import Chunk
 from medsr.restore.upsampled import STATE, Upsampled
 
-__all__ = ["OnGrid", "images_of", "with_guides"]
+__all__ = ["OnGrid", "with_guides"]
 
-#: A guide on the fine grid: its intensity in the network's range and where it is, 1 inside and 0
-#: outside; [X', Y', Z'] each.
+#: A guide on the fine grid; see `Upsampled.images`.
 OnGrid = tuple[Tensor, Tensor]
 
 
 def with_guides(upsampled: Upsampled, guides: Sequence[OnGrid]) -> Upsampled:
     """An upsampled scan with the channels of its guides; none where there are no guides."""
     if not guides:
-        return replace(upsampled, guides=None)
+        return replace(upsampled, images=(), guides=None)
     shape = upsampled.acquisition.fine_shape
     found = torch.empty((GUIDE_CHANNELS * len(guides), *shape), dtype=STATE)
     for own, (image, valid) in zip(torch.split(found, GUIDE_CHANNELS), guides, strict=True):
@@ -34,14 +33,8 @@ def with_guides(upsampled: Upsampled, guides: Sequence[OnGrid]) -> Upsampled:
                 upsampled.acquisition,
             )
             own[(slice(None), *place)] = channels[(slice(None), *inner)]
-    return replace(upsampled, guides=found)
-
-
-def images_of(upsampled: Upsampled) -> list[OnGrid]:
-    """The guides that an upsampled scan has."""
-    if upsampled.guides is None:
-        return []
-    return [(guide[0], guide[1]) for guide in torch.split(upsampled.guides, GUIDE_CHANNELS)]
+    images = tuple((own[0], own[1]) for own in torch.split(found, GUIDE_CHANNELS))
+    return replace(upsampled, images=images, guides=found)
 
 
 def _with_margins(upsampled: Upsampled) -> Iterator[tuple[Chunk, Chunk, Chunk]]:

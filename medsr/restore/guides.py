@@ -189,7 +189,7 @@ def _gains(
     def gain(guides: Sequence[OnGrid]) -> float | None:
         check = self_check(
             upsampled.condition,
-            with_guides(upsampled, guides),
+            replace(upsampled, images=tuple(guides)),
             measured,
             network,
             quick=False,

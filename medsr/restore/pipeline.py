@@ -28,7 +28,6 @@ from medsr.restore.data_consistency import DataConsistency, Residual, remark_on_
 from medsr.restore.detail_strength import match_detail_strength
 from medsr.restore.edge_strength import strengthen
 from medsr.restore.grain import add_grain
-from medsr.restore.guide_channels import images_of
 from medsr.restore.guide_used import GuideUsed
 from medsr.restore.guides import guided
 from medsr.restore.intervals import (
@@ -162,7 +161,7 @@ def restore(
     own = None if check is None else check.interval_scale
     bound = psnr_bound(mean, case.scale, of_mean, own)
     found = _restored(plan, scaling, case, mean, deviation, interval, check)
-    images = [on_fine_grid(plan.volume, plan.acquisition, v) for v, _ in images_of(case.upsampled)]
+    images = [on_fine_grid(plan.volume, plan.acquisition, v) for v, _ in case.upsampled.images]
     return replace(found, psnr_bound=bound, guides=case.guides, guide_images=tuple(images))
 
 

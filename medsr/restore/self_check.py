@@ -29,7 +29,7 @@ from medsr.intensity import FOREGROUND
 from medsr.metrics.fidelity import SSIM_WINDOW, ssim_slice_mean
 from medsr.restore.data_consistency import DataConsistency
 from medsr.restore.edge_strength import Slopes, edge_strength, slopes_of
-from medsr.restore.guide_channels import OnGrid, images_of, with_guides
+from medsr.restore.guide_channels import OnGrid, with_guides
 from medsr.restore.intervals import AnyInterval, half_width_of
 from medsr.restore.own_error import OwnError, own_error
 from medsr.restore.own_reference import (
@@ -208,7 +208,7 @@ def _own_guides(
             own_slices_of(image, acquisition, slices, context)[within],
             own_slices_of(valid, acquisition, slices, context)[within],
         )
-        for image, valid in images_of(upsampled)
+        for image, valid in upsampled.images
     ]
 
 

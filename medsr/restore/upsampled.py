@@ -30,8 +30,10 @@ class Upsampled:
         unit: standard deviation of the model's residual.
         condition: the upsampled scan as the network sees it, [X', Y', Z'], of dtype `STATE`.
         chunks: of the volume.
-        guides: channels of the guides, one after the other, [K, X', Y', Z'], like `condition`;
-            None where there are none.
+        images: the guides on the same grid: of each its intensity in the network's range and where
+            it is, 1 inside and 0 outside; [X', Y', Z'], like `condition`.
+        guides: channels of the guides, one after the other, [K, X', Y', Z'], likewise; None where
+            there are none.
     """
 
     scan: Tensor
@@ -39,6 +41,7 @@ class Upsampled:
     unit: float
     condition: Tensor
     chunks: list[Chunk]
+    images: tuple[tuple[Tensor, Tensor], ...] = ()
     guides: Tensor | None = None
 
     @classmethod

@@ -13,7 +13,7 @@ from medsr.acquisition.resample import acquire
 from medsr.errors import Refused, UsageError
 from medsr.remarks import Meaning
 from medsr.restore import guides as module
-from medsr.restore.guide_channels import images_of, with_guides
+from medsr.restore.guide_channels import with_guides
 from medsr.restore.guides import plan_with, remarks_on_guides
 from medsr.restore.options import Options
 from medsr.restore.pipeline import restore
@@ -159,5 +159,5 @@ def test_channels_do_not_depend_on_chunks(head):
     )
     assert whole.guides.shape == (GUIDE_CHANNELS, SIDE, SIDE, SIDE)
     assert torch.allclose(whole.guides, parts.guides, atol=2e-3)
-    ((image, _),) = images_of(whole)
+    ((image, _),) = whole.images
     assert torch.equal(image, guide[0].half())
