@@ -1,17 +1,18 @@
 """Thick scans guided by other scans of the same person: Markdown tables.
 
     python -m benchmarks quality.guides mr-head TARGET.nii.gz [TARGET ...] --guide T1.nii.gz \
-        --other SAME_GRID_T1_OF_ANOTHER.nii.gz [--axes 0 1] [--side 144] [--factor 4]
+        --other T1_OF_ANOTHER.nii.gz [--axes 0 1] [--side 144] [--factor 4] [--average 2 2 1]
 
-Targets and guides are fine scans on one grid. The middle block of a target is degraded along each
-of the axes and enhanced without a guide, with the guide, and with guides that are wrong: another
-person's, shifted by 3 voxels, turned by 5 degrees, inverted, noise. "Network" is what the network
-makes of them as they lie, "result" what the user gets: registered, checked on the scan's own
-slices, and dropped where they do not help there. PSNR in dB over the foreground.
+Targets are sharp along the axes that are named; where their voxels are finer than that,
+`--average` joins some of them. Guides lie where their headers say. The middle block of a target is
+degraded along each of the axes and enhanced without a guide, with the guide, and with guides that
+are wrong: another person's, shifted by 3 voxels, turned by 5 degrees, inverted, noise. "Network"
+is what the network makes of them as they lie, "result" what the user gets: registered, checked on
+the scan's own slices, and dropped where they do not help there. PSNR in dB over the foreground.
 
 With `--lesions` a second table: blobs that only the guide has, or only the target. "Borrowed" is
 how much the guided result at the blob differs from what it is without the blob in the guide, over
-the height of the blob; "kept" how much of a blob in the target is there with and without guide.
+the height of the blob; for a blob in the target alone, the mean error there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -27,6 +29,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr.acquisition.simulate import degraded_to
+from medsr.acquisition.stacks import moved_to
+from medsr.config import CaseConfig
 from medsr.errors import Refused
 from medsr.metrics.fidelity import psnr
 from medsr.metrics.foreground import foreground_mask, robust_range
@@ -35,6 +39,7 @@ from medsr.restore.enhancer import Enhanced, Enhancer
 from medsr.restore.guides import plan_with
 from medsr.restore.options import Options
 from medsr.restore.plan import Plan
+from medsr.training.cases import prepare
 from medsr.volume.formats import read
 from medsr.volume.volume import Volume
 
@@ -47,9 +52,16 @@ BORDER = 6
 RADIUS, HEIGHT = 4.0, 0.5
 
 
-def block(path: str, axis: int, side: int) -> Image:
-    """The middle block of a scan without its negative overshoot, the axis last."""
-    voxels = np.moveaxis(np.maximum(np.asarray(read(path).voxels), 0), axis, 2)
+def block(path: str, words: argparse.Namespace, target: str, axis: int) -> Image:
+    """The middle block of a scan on the grid of a target, the axis last; no negative overshoot."""
+    case = CaseConfig(path=target, person="", average=words.average)
+    grid, side = prepare(read(target), case), words.side
+    voxels = np.asarray(grid.voxels)
+    if path != target:
+        scan = read(path)
+        index = np.linalg.inv(scan.affine) @ grid.affine
+        voxels, _ = moved_to(np.asarray(scan.voxels), index, grid.shape)
+    voxels = np.moveaxis(np.maximum(voxels, 0), axis, 2)
     sides = [min(n, side) for n in voxels.shape]
     sides[0] = min(sides[0], side // 2)
     starts = [(n - m) // 2 for n, m in zip(voxels.shape, sides, strict=True)]
@@ -109,14 +121,14 @@ class Case:
 
 def rows(enhancer: Enhancer, words: argparse.Namespace, target: str, axis: int) -> None:
     """All rows of a target along an axis, printed."""
-    case = Case(block(target, axis, words.side), words.factor)
-    guides = [case.cut(block(path, axis, words.side)) for path in words.guide]
+    case = Case(block(target, words, target, axis), words.factor)
+    guides = [case.cut(block(path, words, target, axis)) for path in words.guide]
     began = time.perf_counter()
     alone = case.psnr(enhanced(enhancer, case.plan, [], checked=True))
     seconds = time.perf_counter() - began
-    name = f"{target.rpartition('/')[2].partition('_N4')[0].partition('.')[0]}, axis {axis}"
+    name = f"{Path(target).name.partition('_N4')[0].partition('.')[0]}, axis {axis}"
     print(f"| {name} | none | {alone:.2f} | | | | {seconds:.1f} |", flush=True)
-    other = case.cut(block(words.other, axis, words.side)) if words.other else None
+    other = case.cut(block(words.other, words, target, axis)) if words.other else None
     sets = [(f"guide {k + 1}", [guide]) for k, guide in enumerate(guides)]
     sets += [("all guides", guides)] if len(guides) > 1 else []
     for what, given in [*sets, *((w, [g]) for w, g in wrong_ones(guides[0], other))]:
@@ -145,8 +157,8 @@ def blob(shape: Sequence[int], place: Sequence[float]) -> Image:
 
 def lesions(enhancer: Enhancer, words: argparse.Namespace, target: str, axis: int) -> None:
     """What a blob in only one of the two scans becomes, printed."""
-    truth = block(target, axis, words.side)
-    guide = block(words.guide[0], axis, words.side)
+    truth = block(target, words, target, axis)
+    guide = block(words.guide[0], words, target, axis)
     place = [n // 2 + d for n, d in zip(truth.shape, (0, 22, 24), strict=True)]
     ball = blob(truth.shape, place)
     tops = [float(np.percentile(image[image > 0], 99)) for image in (truth, guide)]
@@ -186,8 +198,10 @@ def main() -> None:
     parser.add_argument("--axes", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--factor", type=float, default=4.0)
     parser.add_argument("--side", type=int, default=144)
+    parser.add_argument("--average", nargs=3, type=float, default=(1, 1, 1))
     parser.add_argument("--lesions", action="store_true")
     words = parser.parse_args()
+    words.average = tuple(words.average)
     enhancer = Enhancer.from_pretrained(words.model)
     print("| target | guide | network, dB | own slices, dB | used | result, dB | seconds |")
     print("|---|---|---|---|---|---|---|")

@@ -71,13 +71,11 @@ def guide_channels(
     powers = (guide, guide.square())
     seen = [acquire(power, acquisition) for power in powers]
     weight = (acquire(valid, acquisition) > COVERED).to(scan.dtype)
-    *slopes, agreement = _regression(seen, weight, scan, window)
-    detail = torch.zeros_like(guide)
-    for slope, power, low in zip(slopes, powers, seen, strict=True):
-        detail += upsample(slope, acquisition, order=1) * (power - upsample(low, acquisition))
-    detail = (detail * valid / DETAIL_UNIT).clamp(CLIP_LOW / DETAIL_UNIT, CLIP_HIGH / DETAIL_UNIT)
-    agreement = upsample(agreement, acquisition, order=1) * valid
-    return torch.stack([guide, valid, detail, agreement])
+    found = upsample(_regression(seen, weight, scan, window), acquisition, order=1)
+    detail = found[0] * (powers[0] - upsample(seen[0], acquisition))
+    detail.addcmul_(found[1], powers[1].sub_(upsample(seen[1], acquisition)))
+    detail.mul_(valid / DETAIL_UNIT).clamp_(CLIP_LOW / DETAIL_UNIT, CLIP_HIGH / DETAIL_UNIT)
+    return torch.stack([guide, valid, detail, found[2] * valid])
 
 
 def _regression(seen: list[Tensor], weight: Tensor, scan: Tensor, window: list[int]) -> Tensor:

@@ -37,6 +37,9 @@ ROUNDS = 20
 #: Share of a measured voxel that the grid of the result must cover, so that the voxel counts.
 COVERED = 0.999
 
+#: Rounding of a place, voxels.
+EDGE = 1e-6
+
 Index = NDArray[np.float64]
 
 
@@ -127,13 +130,18 @@ def moved_to(
     Returns:
         [X', Y', Z'], and how far the image reaches there: 1 inside, 0 outside.
     """
-    turn, shift = index[:3, :3], index[:3, 3]
-    how = {"output_shape": tuple(shape), "prefilter": True}
-    moved = ndimage.affine_transform(voxels, turn, shift, order=3, mode="nearest", **how)
-    inside = ndimage.affine_transform(
-        np.ones(voxels.shape, np.float32), turn, shift, order=1, mode="constant", **how
+    turn, shift, size = index[:3, :3], index[:3, 3], tuple(shape)
+    knots = ndimage.spline_filter(voxels, order=3, output=np.float32, mode="nearest")
+    moved = ndimage.affine_transform(
+        knots, turn, shift, output_shape=size, order=3, mode="nearest", prefilter=False
     )
-    return moved.astype(np.float32), inside
+    inside = np.ones(size, np.float32)
+    for place, last in zip(index[:3], np.asarray(voxels.shape) - 1, strict=True):
+        along = [place[k] * np.arange(n) for k, n in enumerate(size)]
+        at = along[1][:, None] + along[2] + place[3]
+        for plane, start in zip(inside, along[0], strict=True):
+            plane[(at + start < -EDGE) | (at + start > last + EDGE)] = 0
+    return moved, inside
 
 
 def _back(y: Tensor, stack: Stack, like: Tensor) -> Tensor:

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from medsr.acquisition.guided import GUIDE_CHANNELS, REACH, guide_channels
-from medsr.restore.chunks import Chunk
+from medsr.restore.chunks import Chunk, chunks_of
 from medsr.restore.upsampled import STATE, Upsampled
 
 __all__ = ["OnGrid", "with_guides"]
+
+#: Voxels of a chunk: more than elsewhere, since each takes its surroundings along.
+VOXELS = 1_000_000
 
 #: A guide on the fine grid; see `Upsampled.images`.
 OnGrid = tuple[Tensor, Tensor]
@@ -39,7 +42,7 @@ def with_guides(upsampled: Upsampled, guides: Sequence[OnGrid]) -> Upsampled:
 
 def _with_margins(upsampled: Upsampled) -> Iterator[tuple[Chunk, Chunk, Chunk]]:
     """Each chunk, the same with what its channels depend on, and where it lies in that."""
-    for chunk in upsampled.chunks:
+    for chunk in chunks_of(upsampled.acquisition, VOXELS):
         near, inner = list(chunk), [slice(None)] * 3
         for k, part in enumerate(chunk):
             if part.start is None:

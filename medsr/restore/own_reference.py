@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -146,7 +147,9 @@ def own_slices_of(
     own = _own_planes(fine, acquisition, slices, context)
     if matrix is None:
         return own
-    thick = along_axis(fine.float(), matrix[list(slices)], axis)
+    rows = matrix[list(slices)]
+    seen = torch.from_numpy(np.flatnonzero(rows.any(axis=0)))
+    thick = along_axis(fine.index_select(axis, seen).float(), rows[:, seen], axis)
     index = torch.tensor(centres(len(slices), context))
     return own.index_copy(axis, index, _as_within_slices(thick, acquisition))
 

@@ -31,7 +31,7 @@ SAMPLED, SEED = 0.1, 1
 
 #: Scans of two contrasts are compared on voxels of this side at least, mm, by histograms of so
 #: many bins; on this share of the voxels, since they are few.
-COARSE_MM, BINS, SAMPLED_COARSE = 1.5, 32, 0.5
+COARSE_MM, BINS, SAMPLED_COARSE = 1.5, 32, 0.2
 
 #: Longest step, shortest step, steps of one resolution.
 LONGEST, SHORTEST, STEPS = 1.0, 1e-4, 100
@@ -98,7 +98,7 @@ def register(
 
     images = _image(fixed, SimpleITK), _image(moving, SimpleITK)
     if measure is Measure.MUTUAL_INFORMATION:
-        images = _coarser(images[0], SimpleITK), images[1]
+        images = _coarser(images[0], SimpleITK), _coarser(images[1], SimpleITK)
     start = SimpleITK.Euler3DTransform()
     start.SetCenter(_centre(fixed))
     before, overlap = _agreement(*images, start, SimpleITK, measure)

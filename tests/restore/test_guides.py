@@ -12,6 +12,7 @@ from medsr.acquisition.guided import DETAIL_UNIT, GUIDE_CHANNELS
 from medsr.acquisition.resample import acquire
 from medsr.errors import Refused, UsageError
 from medsr.remarks import Meaning
+from medsr.restore import guide_channels
 from medsr.restore import guides as module
 from medsr.restore.guide_channels import with_guides
 from medsr.restore.guides import plan_with, remarks_on_guides
@@ -148,15 +149,14 @@ def test_what_does_not_go_with_guides_is_said_before():
         plan_with(replace(plan, options=Options(adapt_s=5)), [guide], CARD)
 
 
-def test_channels_do_not_depend_on_chunks(head):
+def test_channels_do_not_depend_on_chunks(head, monkeypatch):
     plan, _ = thick(head)
     scan = torch.from_numpy(np.array(plan.volume.voxels)) / 100
     guide = torch.from_numpy(head), torch.ones(head.shape)
     upsampled = Upsampled.of(scan, plan.acquisition, UNIT)
-    chunks = [(slice(k, k + 12), slice(None), slice(None)) for k in range(0, SIDE, 12)]
-    whole, parts = (
-        with_guides(one, [guide]) for one in (upsampled, replace(upsampled, chunks=chunks))
-    )
+    whole = with_guides(upsampled, [guide])
+    monkeypatch.setattr(guide_channels, "VOXELS", 12 * SIDE**2)
+    parts = with_guides(upsampled, [guide])
     assert whole.guides.shape == (GUIDE_CHANNELS, SIDE, SIDE, SIDE)
     assert torch.allclose(whole.guides, parts.guides, atol=2e-3)
     ((image, _),) = whole.images
