@@ -22,8 +22,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # imports ndimage when it is used
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medsr.errors import Refused
 from medsr.metrics.checks import Array, Mask, check_pair
@@ -64,7 +64,7 @@ def flat_tissue(image: Array, *, mask: Mask) -> NDArray[np.bool_]:
         image: [X, Y, Z]; best without noise.
         mask: bool [X, Y, Z].
     """
-    slope = ndimage.gaussian_gradient_magnitude(np.asarray(image, np.float32), SMOOTHING)
+    slope = scipy.ndimage.gaussian_gradient_magnitude(np.asarray(image, np.float32), SMOOTHING)
     return np.asarray(mask & (slope <= np.quantile(slope[mask], FLAT)))
 
 
@@ -95,7 +95,7 @@ def smooth_slope(image: Array, *, axis: int, across: int | None = None) -> NDArr
         across: an axis that nothing is smoothed along: that of slices that stand alone.
     """
     sigma = [0.0 if k == across else SMOOTHING for k in range(3)]
-    smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), sigma)
+    smooth = scipy.ndimage.gaussian_filter(np.asarray(image, np.float32), sigma)
     return np.asarray(np.gradient(smooth, axis=axis))
 
 
@@ -105,4 +105,6 @@ def _steepness(image: Array, axis: int, mask: Mask) -> float:
 
 def _grain(image: Array, flat: Mask) -> float:
     values = np.asarray(image, np.float32)
-    return float(np.median(np.abs(values - ndimage.gaussian_filter(values, SMOOTHING))[flat]))
+    return float(
+        np.median(np.abs(values - scipy.ndimage.gaussian_filter(values, SMOOTHING))[flat])
+    )

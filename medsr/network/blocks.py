@@ -58,7 +58,10 @@ class Embedding(nn.Module):
 
     def __init__(self, features: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-2, 1, 16))
+        # Numbers of Python: on the device without memory, where networks are made, torch.logspace
+        # imports torch's compiler, for more than half a second.
+        frequencies = [2 * math.pi * 10 ** (k / 5 - 2) for k in range(16)]
+        self.register_buffer("frequencies", torch.tensor(frequencies))
         self.inner = nn.Linear(32 + features, width)
         self.outer = nn.Linear(width, width)
 

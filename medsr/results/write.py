@@ -13,7 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from medsr.report.thumbnail import save_thumbnail
 from medsr.restore.choices import Format
 from medsr.restore.enhancer import Enhanced
 from medsr.restore.options import Options
@@ -91,6 +90,8 @@ def _written(partial: Path, target: Target, enhanced: Enhanced) -> list[Move]:
     """Everything written aside, with its place, in the order of the renames: the image last."""
     facts, moves = sidecar(target, enhanced), list[Move]()
     if target.picture is not None:
+        from medsr.report.thumbnail import save_thumbnail
+
         save_thumbnail(enhanced.measured, enhanced.volume, partial / "picture.png")
         moves.append((partial / "picture.png", target.picture))
     if target.page is not None:
