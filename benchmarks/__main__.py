@@ -1,4 +1,7 @@
-"""One door: `python -m benchmarks DRAWER.NAME [arguments]`; without a name, the list."""
+"""One door: `python -m benchmarks DRAWER.NAME [arguments]`; without a name, the list.
+
+The name of a drawer alone stands for its `figures`, where it has such.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ def names() -> list[str]:
 def main() -> None:
     """Run the named benchmark with the rest of the command line."""
     known = names()
+    if len(sys.argv) > 1 and f"{sys.argv[1]}.figures" in known:
+        sys.argv[1] += ".figures"
     if len(sys.argv) < 2 or sys.argv[1] not in known:
         wanted = sys.argv[1] if len(sys.argv) > 1 else "--help"
         print("python -m benchmarks NAME [arguments]; each NAME explains itself with --help:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import pstats
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from medsr.commands import enhance
 from medsr.network.device import half_is_fast
 from medsr.restore.enhancer import Enhancer
+from medsr.restore.lanes import MOST_LANES
 from medsr.restore.options import Options
 from medsr.volume.formats import read
 
@@ -24,8 +26,7 @@ SECTIONS = {
     ("formats.py", "read"): "reading",
     ("enhancer.py", "from_pretrained"): "loading the weights",
     ("upsampled.py", "of"): "upsampling",
-    ("denoiser.py", "_denoised"): "network",
-    ("slices.py", "condition_slices"): "cutting slices",
+    ("lanes.py", "in_lanes"): "network, with cutting slices",
     ("pipeline.py", "_consistent"): "data consistency",
     ("profile_check.py", "check_profile"): "checking the slice profile",
     ("pipeline.py", "_audit"): "audit",
@@ -35,6 +36,9 @@ SECTIONS = {
 
 #: A layer: channels in and out, kernel, stride, and the image [B, H, W] it saw.
 Shape = tuple[int, int, int, int, int, int, int]
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def sections_table(scan: Path, out: Path, steps: int = 1) -> str:
@@ -59,6 +63,7 @@ def sections_table(scan: Path, out: Path, steps: int = 1) -> str:
 def convolution_table(scan: Path) -> str:
     """The convolutions of a posterior mean against the same layers alone, as Markdown."""
     enhancer = Enhancer.from_pretrained("mr-head", device="cpu")
+    lanes = min(torch.get_num_threads(), MOST_LANES)  # each runs a convolution on one thread
     seconds: dict[Shape, float] = defaultdict(float)
     calls: dict[Shape, int] = defaultdict(int)
     for layer in enhancer.denoiser.modules():
@@ -69,8 +74,10 @@ def convolution_table(scan: Path) -> str:
     enhancer.run(plan)
     total = time.monotonic() - began
     flops = sum(calls[shape] * _flops(shape) for shape in calls)
-    alone = sum(calls[shape] * _best_seconds(shape) for shape in calls)
-    inside = sum(seconds.values())
+    torch.set_num_threads(1)
+    alone = sum(calls[shape] * _best_seconds(shape) for shape in calls) / lanes
+    torch.set_num_threads(lanes)
+    inside = sum(seconds.values()) / lanes
     return (
         "| convolutions | seconds | GFLOP/s |\n|---|---|---|\n"
         f"| in the run of {total:.1f} s | {inside:.2f} | {flops / inside / 1e9:.0f} |\n"
@@ -81,17 +88,18 @@ def convolution_table(scan: Path) -> str:
 
 
 def _clock(layer: nn.Conv2d, seconds: dict[Shape, float], calls: dict[Shape, int]) -> None:
-    """Measure each call of a layer."""
-    started = [0.0]
+    """Measure each call of a layer, on whatever thread."""
+    started = threading.local()
 
     def before(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        started[0] = time.perf_counter()
+        started.at = time.perf_counter()
 
     def after(module: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
         b, _, h, w = given[0].shape
         shape = (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
-        seconds[(*shape, b, h, w)] += time.perf_counter() - started[0]
-        calls[(*shape, b, h, w)] += 1
+        with _ONE_AT_A_TIME:
+            seconds[(*shape, b, h, w)] += time.perf_counter() - started.at
+            calls[(*shape, b, h, w)] += 1
 
     layer.register_forward_pre_hook(before)
     layer.register_forward_hook(after)

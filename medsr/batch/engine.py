@@ -8,6 +8,7 @@ waiting scan with it. How often a scan may lose its worker is counted in its cla
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from importlib import import_module
 from typing import Any
 
 from medsr.batch.job import End, Item, Job, Outcome, Restore
@@ -84,10 +85,13 @@ def _here(items: Iterable[Item], job: Job, restore: Restore) -> Ends:
 
 
 def _on_workers(client: Any, items: Sequence[Item], job: Job, restore: Restore) -> Ends:
-    """One scan a worker at a time, as many as there are workers now."""
+    """One scan a worker at a time, as many as there are workers now.
+
+    The largest scans come first: a large one at the end would leave the other workers idle.
+    """
     from distributed import wait
 
-    waiting = iter(items)
+    waiting = iter(sorted(items, key=lambda item: -item.fine_voxels))
     under_way: dict[Any, Item] = {}
     most = 0
     try:
@@ -99,6 +103,7 @@ def _on_workers(client: Any, items: Sequence[Item], job: Job, restore: Restore) 
                 under_way[future] = item
             if not under_way:
                 return
+            import_module("medsr.report.batch_page")  # for the summary, while workers are busy
             try:
                 with client.as_current():
                     ended = wait(list(under_way), LOOK_S, return_when="FIRST_COMPLETED").done

@@ -13,17 +13,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medsr.batch.job import Decision, End, Item, Outcome
 from medsr.batch.naming import README, as_page, description, page_path, thumbnail_path
 from medsr.batch.plan import Plan
 from medsr.remarks import Remark, in_order
-from medsr.report.batch_page import PageRow, batch_page
 from medsr.version import __version__
 from medsr.volume.atomic import write_text
 from medsr.volume.sidecar import read_own_record
 from medsr.words import csv_cell, printable
+
+if TYPE_CHECKING:
+    from medsr.report.batch_page import PageRow
 
 __all__ = ["FAULTS", "Results", "Row", "results_of", "summary_names", "write_summary"]
 
@@ -184,10 +186,14 @@ def _write_share(results: Results, items: Sequence[Item], out: Path, mark: str) 
     write_text(as_page(facts), out / f"summary{mark}.json")
     write_text(_csv(table), out / f"summary{mark}.csv")
     write_text(_csv(places), out / f"where{mark}.csv")
+    from medsr.report.batch_page import batch_page
+
     write_text(batch_page(_page_rows(results, out), results.counts), out / f"summary{mark}.html")
 
 
 def _page_rows(results: Results, out: Path) -> list[PageRow]:
+    from medsr.report.batch_page import PageRow
+
     return [
         PageRow(
             scan=row.scan,
