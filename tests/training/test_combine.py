@@ -28,13 +28,15 @@ def test_guides_and_scale_of_the_mean_are_kept_beside_plain_samples(tmp_path):
     mean = saved(tmp_path, "mean", {**PLAIN, "guides": True, "scale_head": True}, 2)
     combine(samples, mean, tmp_path / "both.safetensors")
     both, made = load_model(tmp_path / "both.safetensors")
-    assert made.network["guides"] and made.network["scale_head"]
+    assert made.network["guides"]
+    assert made.network["scale_head"]
     found = both.state_dict()
     for path, prefix in ((samples, "network."), (mean, "mean_network.")):
         wanted = {
             k: v for k, v in load_model(path)[0].state_dict().items() if k.startswith(prefix)
         }
-        assert wanted and all(torch.equal(found[key], value) for key, value in wanted.items())
+        assert wanted
+        assert all(torch.equal(found[key], value) for key, value in wanted.items())
 
 
 def test_networks_of_other_widths_are_refused(tmp_path):
