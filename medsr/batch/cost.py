@@ -11,10 +11,10 @@ from medsr.words import duration_words
 
 __all__ = ["Forecast", "forecast", "plan_lines", "size_words"]
 
-#: Seconds of one CPU core for a posterior mean of the bundled MR model, one output voxel: 6.9 s
-#: of CPU for the sample head of 4.2 million voxels, one thread, on a processor with bfloat16
+#: Seconds of one CPU core for a posterior mean of the bundled MR model, one output voxel: 12.6 s
+#: of CPU for 12.6 million voxels without air, start-up apart, on a processor with bfloat16
 #: instructions. Others differ; the lines of a run learn their own pace.
-CORE_SECONDS_PER_VOXEL = 1.7e-6
+CORE_SECONDS_PER_VOXEL = 1.0e-6
 
 COLUMNS = ("scan", "decision", "modality", "files", "voxels", "spacing mm", "enhanced voxels")
 

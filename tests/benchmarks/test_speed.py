@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.page import read_region
+from benchmarks.speed.figures import PAGE
 from benchmarks.speed.peers import SynthSRNetwork
 from benchmarks.speed.timing import busy, timed
 
@@ -50,3 +52,10 @@ def test_the_drawers_name_alone_leads_to_the_figures() -> None:
     call = [sys.executable, "-m", "benchmarks", "speed", "--help"]
     run = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, check=True)
     assert "--study" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "part", ["beside", "precision", "start", "batch", "peers", "convolutions"]
+)
+def test_the_page_has_a_region_for_each_part(part: str) -> None:
+    assert read_region(PAGE, f"speed.figures {part}")
