@@ -153,6 +153,7 @@ class TrainConfig(Page):
     out: str = "runs"
     init: str | None = None  # weights to start from: a .safetensors file with its card; of a wider
     # network, its strongest channels. With mean_network, a file of one network starts both
+    init_share: float = Field(0.0, ge=0, lt=1)  # of the weights of init in those that are written
     teacher: str | None = None  # a model whose results are learned, not the scans: a .safetensors
     mean_teacher: str | None = None  # another, averaged with it for the posterior mean
     seed: int = 0

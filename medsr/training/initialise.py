@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from medsr.config import TrainConfig
@@ -16,7 +17,7 @@ from medsr.training.batches import Batches, Share
 from medsr.training.prune import narrow
 from medsr.training.scenes import Fine
 
-__all__ = ["begin_with"]
+__all__ = ["begin_with", "blend"]
 
 #: Batches on which the importance of channels of a wider network is measured.
 MEASURED_BATCHES = 6
@@ -59,6 +60,27 @@ def begin_with(
                 "configuration."
             ) from None
     return card.residual_std
+
+
+def blend(denoiser: Denoiser, start: Path, share: float) -> None:
+    """Average a trained denoiser with the weights that it began with; new layers stay as they are.
+
+    What was learned before is then forgotten less (Wortsman et al. 2022, arXiv:2109.01903).
+
+    Args:
+        denoiser: changed in place.
+        start: the model, of a network like it.
+        share: of its weights.
+
+    Raises:
+        InputError: the model is missing or damaged.
+    """
+    before = load_model(start)[0].state_dict()
+    weights = {
+        name: torch.lerp(value, before[name], share) if name in before else value
+        for name, value in denoiser.state_dict().items()
+    }
+    denoiser.load_state_dict(weights)
 
 
 def _without_scale_head(network: nn.Module) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from medsr.network.device import half_is_fast
 from medsr.training.batches import fine_cases
 from medsr.training.card import averaged, model_card
 from medsr.training.cases import load_cases, load_clean, load_guides
+from medsr.training.initialise import blend
 from medsr.training.module import RestorationModule
 from medsr.training.split import check_split
 from medsr.training.synthetic_heads import load_label_maps
@@ -41,6 +42,8 @@ def learn(config: TrainConfig, *, resume: bool) -> Path:
     path = folder / f"{config.name}.safetensors"
     if module.global_rank == 0:
         denoiser = averaged(module)
+        if config.init is not None and config.init_share:
+            blend(denoiser, Path(config.init), config.init_share)
         save_model(denoiser, model_card(config, module, time.monotonic() - began), path)
     return path
 

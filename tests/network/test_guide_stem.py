@@ -8,6 +8,7 @@ from medsr.diffusion.schedule import SIGMA_MAX
 from medsr.errors import InputError, UsageError
 from medsr.network.build import build_denoiser, build_network
 from medsr.network.checkpoint import load_model, save_model
+from medsr.training.initialise import blend
 from tests.network.test_unet_and_checkpoint import SMALL, card, small_denoiser
 
 GUIDED = {**SMALL, "guides": True, "mean_network": True}
@@ -82,6 +83,19 @@ def test_a_fixed_level_gives_the_same():
     with torch.no_grad():
         found = fixed(torch.zeros_like(both[:, :1]), both)
     assert torch.allclose(found, mean_of(denoiser, both, features), atol=1e-4)
+
+
+def test_a_blend_keeps_the_new_stem(tmp_path):
+    torch.manual_seed(1)
+    plain = build_denoiser({**GUIDED, "guides": False}, 4)
+    path = tmp_path / "plain.safetensors"
+    save_model(plain, card(network={**GUIDED, "guides": False}), path)
+    guided = guided_denoiser()
+    before = {name: value.clone() for name, value in guided.state_dict().items()}
+    blend(guided, path, 0.25)
+    for name, value in guided.state_dict().items():
+        start = plain.state_dict().get(name, before[name])
+        assert torch.allclose(value, 0.75 * before[name] + 0.25 * start, atol=1e-6)
 
 
 def test_models_with_and_without_a_stem_are_kept_apart(tmp_path):
