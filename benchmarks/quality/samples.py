@@ -1,7 +1,7 @@
 """Samples of people that nobody trained on: accuracy, edges and grain, a Markdown table.
 
     python -m benchmarks quality.samples benchmarks/samples.yaml DATA MODEL [--factor 4]
-        [--by-edges] [--whole] [--only WORD] [--write]
+        [--by-edges] [--grain] [--whole] [--only WORD] [--write]
 
 The block of 96 x 112 x 96 voxels in the middle of each scan, or with `--whole` all of it, is
 degraded along its last axis (Gaussian slices, no noise added) and restored: posterior mean, and a
@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--factor", type=float, default=4.0)
     parser.add_argument("--by-edges", action="store_true", help="strength from the self-check")
+    parser.add_argument("--grain", action="store_true", help="also a sample with grain")
     parser.add_argument("--whole", action="store_true", help="not only the middle")
     parser.add_argument("--only", default="", help="people whose name contains this word")
     parser.add_argument("--write", action="store_true", help=f"also write docs/.../{PAGE.name}")
@@ -103,6 +104,8 @@ def main() -> None:
         "posterior mean": Options(no_self_check=True),
         "sample": Options(sample=True),
     }
+    if words.grain:
+        methods["sample with grain"] = Options(sample=True, grain=True)
     rows = list(HEAD)
     print("\n".join(HEAD))
     found: dict[str, list[tuple[float, ...]]] = {name: [] for name in methods}
