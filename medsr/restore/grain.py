@@ -1,9 +1,9 @@
 """Puts noise back into a sample that has none, for who wants the look of a scan.
 
 The model of a scan with noise is y = A(x + n): thick slices average the noise n of the fine scan.
-So n is drawn at the level whose average is the noise that the scan y shows, and then x + n is
-made consistent with y. What the scanner measured of the noise is then the scan's own, the rest is
-drawn from the seed.
+So n is drawn at the level whose average is the noise that the scan y shows, less what the sample
+has already, and then x + n is made consistent with y. What the scanner measured of the noise is
+then the scan's own, the rest is drawn from the seed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition
-from medsr.acquisition.noise import filtered_backprojection_noise, rician
+from medsr.acquisition.noise import estimate_noise, filtered_backprojection_noise, rician
 from medsr.acquisition.projection import LEAST_RATIO
 from medsr.acquisition.resample import axis_matrices
+from medsr.intensity import FOREGROUND
 from medsr.restore.chunks import Chunk
 from medsr.restore.data_consistency import DataConsistency
 from medsr.volume.modality import Modality
@@ -49,9 +50,11 @@ def add_grain(
         seed: the same seed gives the same noise.
     """
     acquisition = measured.projector.acquisition
-    sigma = fine_noise(measured.noise, acquisition)
-    if sigma == 0:
+    wanted = fine_noise(measured.noise, acquisition)
+    has = estimate_noise(image.numpy(), acquisition.coarse_axis, above=FOREGROUND)
+    if has >= wanted:
         return
+    sigma = math.sqrt(wanted**2 - has**2)
     generator = torch.Generator().manual_seed(SEEDS + seed)
     if modality == "MR":
         for plane in image:

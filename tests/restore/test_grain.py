@@ -66,6 +66,14 @@ def test_it_follows_from_the_seed():
     assert not torch.equal(first, other)
 
 
+def test_a_sample_that_is_as_grainy_already_stays():
+    _, measured = scanned(Consistency.OFF)
+    _, image, _ = grainy(Consistency.OFF)
+    before = estimate_noise(image.numpy(), 2, above=0.3)
+    add_grain(image, measured, chunks_of(ACQUISITION), "MR", 1)
+    assert estimate_noise(image.numpy(), 2, above=0.3) == pytest.approx(before, rel=0.3)
+
+
 def test_a_scan_without_noise_gets_none():
     clean, measured = scanned(Consistency.NOISE)
     image = clean.clone()
