@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from medsr.restore.edge_strength import LEAST, MOST, edge_strength, slopes_of, strengthen
+from medsr.restore.edge_strength import DRAWN, LEAST, MOST, edge_strength, slopes_of, strengthen
 from medsr.restore.upsampled import STATE
 from tests.conftest import smooth_head
 from tests.restore.test_self_check import Model, checked, nothing, scan_of, sharpened
@@ -44,10 +44,10 @@ def test_the_self_check_finds_a_model_that_shrinks():
     assert checked(Model(nothing)).edge_strength == pytest.approx(MOST, abs=0.01)
 
 
-def test_what_was_drawn_stays():
+def test_the_mean_gets_stronger_and_what_was_drawn_weaker():
     _, upsampled, _ = scan_of()
     first = torch.randn(upsampled.condition.shape).to(STATE)
     drawn = torch.randn(first.shape)
     residual = (first.float() + drawn).to(STATE)
     found = strengthen(residual, first, upsampled, 1.3).float()
-    np.testing.assert_allclose(found, 1.3 * first.float() + drawn, atol=0.01)
+    np.testing.assert_allclose(found, 1.3 * first.float() + DRAWN * drawn, atol=0.01)
