@@ -8,9 +8,10 @@ restored (`self_check`), have edges whose true slope was measured.
 
     s with P97 |d G (c + s (m - c))| = P97 |d G y|
 
-c is cubic interpolation of the degraded slices, m their posterior mean, y the slices as measured,
-G a Gaussian of one voxel within the slice, d the slope along the degraded axis; percentiles are
-over tissue. Smoothing takes most of the noise out of y.
+c is cubic interpolation of the degraded slices and m their posterior mean, both consistent with
+them, so that s changes nothing that was measured; y are the slices as measured, G a Gaussian of
+one voxel within the slice, d the slope along the degraded axis; percentiles are over tissue.
+Smoothing takes most of the noise out of y.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from medsr.restore.upsampled import Upsampled
 __all__ = ["Slopes", "edge_strength", "slopes_of", "strengthen"]
 
 #: Bounds of the strength: the slices are a guess of what lies across them.
-LEAST, MOST = 0.7, 1.5
+LEAST, MOST = 0.7, 2.0
 
 #: Share of what a sampler draws about the posterior mean that a sample keeps: half of its energy.
 #: All of it blunts edges and costs a decibel (docs/development/clean-targets.md).

@@ -244,7 +244,8 @@ def _summed(groups: Iterator[_Group], interval: AnyInterval | None, axis: int) -
     for group in groups:
         cubic += group.error(group.cubic)
         restored += group.error(group.restored)
-        images = group.cubic, group.restored, group.reference, group.tissue
+        agreeing = group.measured.apply(group.cubic)
+        images = agreeing, group.restored, group.reference, group.tissue
         slopes.append(slopes_of(*images, (axis, group.across)))
         few = group.some()
         ssim_gains += _ssim_gain(few)
