@@ -50,9 +50,26 @@ def combine(samples: Path, mean: Path, output: Path) -> None:
         "mean_network": dict(other.training),
     }
     ranges = {**other.ranges, "factor_of_samples": card.ranges["factor"]}
-    combined = replace(card, network=other.network, ranges=ranges, training=training)
+    data = _scans_of_both(card.data, other.data)
+    combined = replace(
+        card,
+        network=other.network,
+        ranges=ranges,
+        training=training,
+        data=data,
+        people=len({scan["person"] for scan in data["train"]}),
+    )
     save_model(both, combined, output)
 
 
 def _of_both(network: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in network.items() if name not in OF_THE_MEAN}
+
+
+def _scans_of_both(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The scans that either model learned from or was judged by, each once."""
+    found: dict[str, Any] = {}
+    for part in ("train", "validate"):
+        scans = [*second.get(part, ()), *first.get(part, ())]
+        found[part] = [scan for k, scan in enumerate(scans) if scan not in scans[:k]]
+    return found

@@ -13,13 +13,15 @@ RANGES = {"factor": [2, 6]}
 PLAIN = {**SMALL, "mean_network": True}
 
 
-def saved(folder, name, network, seed):
+def saved(folder, name, network, seed, people=("anna",)):
     torch.manual_seed(seed)
     denoiser = build_denoiser(network, 4)
     for parameter in denoiser.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     path = folder / f"{name}.safetensors"
-    save_model(denoiser, card(name=name, network=network, ranges=RANGES), path)
+    data = {"train": [{"scan": f"{person}.nii", "person": person} for person in people]}
+    made = card(name=name, network=network, ranges=RANGES, data=data, people=len(people))
+    save_model(denoiser, made, path)
     return path
 
 
@@ -37,6 +39,15 @@ def test_guides_and_scale_of_the_mean_are_kept_beside_plain_samples(tmp_path):
         }
         assert wanted
         assert all(torch.equal(found[key], value) for key, value in wanted.items())
+
+
+def test_the_card_names_everybody_that_either_network_learned_from(tmp_path):
+    samples = saved(tmp_path, "samples", PLAIN, 1, people=("anna", "ben"))
+    mean = saved(tmp_path, "mean", PLAIN, 2, people=("ben", "carl", "dora"))
+    combine(samples, mean, tmp_path / "both.safetensors")
+    made = load_model(tmp_path / "both.safetensors")[1]
+    assert made.people == 4
+    assert [scan["person"] for scan in made.data["train"]] == ["ben", "carl", "dora", "anna"]
 
 
 def test_networks_of_other_widths_are_refused(tmp_path):
