@@ -89,7 +89,7 @@ def measure(name: str, fine: Volume, enhancer: Enhancer, steps: int) -> Row:
 
     before, began = quality(enhancer), time.monotonic()
     tuned = adapt(
-        [plan], enhancer.denoiser, enhancer.card, enhancer.running, Budget(SECONDS, steps)
+        [plan], enhancer.denoiser, enhancer.card, enhancer.running(), Budget(SECONDS, steps)
     )
     seconds = time.monotonic() - began
     adapted = Enhancer(tuned.denoiser, enhancer.card, enhancer.device)

@@ -57,7 +57,7 @@ def measure(fine: Volume, enhancer: Enhancer, words: argparse.Namespace) -> None
             sampler = None if name == DEFAULT_SAMPLER else SAMPLERS[name]
             began = time.monotonic()
             result = restore(
-                wanted, enhancer.denoiser, enhancer.card, enhancer.running, sampler=sampler
+                wanted, enhancer.denoiser, enhancer.card, enhancer.running(), sampler=sampler
             )
             seconds = time.monotonic() - began
             print(row(f"{name} | {steps}", result.volume.voxels, fine, seconds), flush=True)

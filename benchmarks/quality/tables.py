@@ -145,7 +145,7 @@ def network(enhancer: Enhancer, options: Options) -> Callable[[Trial], Answer]:
 
     def call(trial: Trial) -> Answer:
         plan = Plan(trial.low, trial.assumed, options)
-        result = restore(plan, enhancer.denoiser, enhancer.card, enhancer.running)
+        result = restore(plan, enhancer.denoiser, enhancer.card, enhancer.running())
         used, axis = result.used, plan.acquisition.coarse_axis
         said = ""
         if used != plan.acquisition:
