@@ -68,15 +68,17 @@ def row(volume: Volume, share: float, models: Models) -> dict[str, Volume]:
     plan = enhancer.plan(volume, medsr.Options())
     width = plan.acquisition.axes[plan.acquisition.coarse_axis].width_mm
     part = slab(volume, share)
-    options = medsr.Options(
-        slice_thickness_mm=width, force=True, spacing_mm=float(volume.spacing_mm[0])
-    )
-    mean = enhancer.enhance(part, options).volume
+    settings = {
+        "slice_thickness_mm": width,
+        "force": True,
+        "spacing_mm": float(volume.spacing_mm[0]),
+    }
+    mean = enhancer.enhance(part, medsr.Options(**settings)).volume
     return {
         "measured": part,
         "cubic": interpolated(part, mean, 3),
         "posterior mean": mean,
-        "sample": enhancer.enhance(part, replace(options, sample=True)).volume,
+        "sample": enhancer.enhance(part, medsr.Options(sample=True, **settings)).volume,
     }
 
 
