@@ -109,6 +109,7 @@ def degrade(
         volume,
         voxels=low.numpy(),
         affine=affine,
+        padding=None,
         slice_axis=slice_axis,
         slice_thickness_mm=acquisition.axes[slice_axis].width_mm,
     )
@@ -120,7 +121,7 @@ def interpolated(low: Volume, like: Volume, order: int) -> Volume:
     voxels = upsample(torch.from_numpy(np.array(low.voxels)), acquisition, order=order)
     fine_mm = [axis.fine_mm for axis in acquisition.axes]
     affine, _ = geometry.refined_grid(low.affine, low.shape, fine_mm)
-    return replace(low, voxels=voxels.numpy(), affine=affine)
+    return replace(low, voxels=voxels.numpy(), affine=affine, padding=None)
 
 
 def predicted_scan(measured: Volume, estimate: Volume) -> NDArray[np.float32]:
@@ -178,4 +179,5 @@ def degraded_to(
     )
     low = degrade(fine, plan, slice_axis=2, noise=noise)
     covered = tuple(slice(n) for n in plan.fine_shape)
-    return replace(fine, voxels=np.ascontiguousarray(fine.voxels[covered])), low, plan
+    kept = replace(fine, voxels=np.ascontiguousarray(fine.voxels[covered]), padding=None)
+    return kept, low, plan

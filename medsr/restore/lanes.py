@@ -35,7 +35,7 @@ class Totals:
 
     def at_least(self, count: int) -> list[Tensor]:
         """The sums; new ones are zero."""
-        with self._growing:
+        with self._growing, torch.inference_mode(False):  # else only a lane could go on with it
             while len(self.maps) < count:
                 self.maps.append(torch.zeros_like(self.maps[0]))
         return self.maps

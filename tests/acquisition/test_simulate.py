@@ -5,8 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsr.acquisition.simulate import degrade, plan_degradation, predicted_scan
+from medsr.acquisition.simulate import (
+    degrade,
+    degraded_to,
+    interpolated,
+    plan_degradation,
+    predicted_scan,
+)
 from medsr.errors import Refused
+from medsr.volume.padding import Padding
 from medsr.volume.volume import Volume
 from tests.conftest import smooth_head
 
@@ -42,3 +49,19 @@ def test_other_grids_and_parts_are_refused():
         predicted_scan(low, replace(fine, affine=moved))
     with pytest.raises(Refused, match="does not cover all of the measured scan"):
         predicted_scan(low, replace(fine, voxels=fine.voxels[:-2]))
+
+
+def test_padding_stays_with_the_grid_that_it_was_found_on():
+    # The page of a padded scan ended in a traceback: its mask went along to another grid.
+    voxels = np.random.default_rng(0).random((8, 9, 12)).astype(np.float32)
+    mask = np.zeros(voxels.shape, bool)
+    mask[:2] = True
+    scan = Volume(voxels, np.eye(4), modality="MR", slice_axis=2, padding=Padding(-32768.0, mask))
+    fine, low, _ = degraded_to(scan, 4.0)
+    assert low.padding is None
+    assert fine.padding is None
+    thick = Volume(
+        voxels, np.diag([1, 1, 4, 1.0]), modality="MR", slice_axis=2, padding=scan.padding
+    )
+    like = Volume(np.zeros((8, 9, 48), np.float32), np.eye(4), modality="MR")
+    assert interpolated(thick, like, 3).shape == like.shape
