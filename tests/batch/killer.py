@@ -1,7 +1,7 @@
 """Runs a batch again and again and kills its whole process group at random moments.
 
-`python -m tests.batch.killer IN OUT MODEL KILLS WORKERS SCANS`, in a process of its own: every attempt
-is a fork with a process group of its own, so that it starts at once. Prints a JSON report.
+`python -m tests.batch.killer IN OUT MODEL KILLS WORKERS SCANS`, in a process of its own: every
+attempt is a fork with a process group of its own, so that it starts at once. Prints a JSON report.
 """
 
 import itertools
