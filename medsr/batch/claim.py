@@ -194,7 +194,10 @@ def _me() -> dict[str, Any]:
 
 
 def _is_alive(pid: int, started: float) -> bool:
+    """A dead process whose parent has not asked for its end (a zombie) works on nothing."""
     try:
-        return bool(abs(psutil.Process(pid).create_time() - started) < 1.0)
+        process = psutil.Process(pid)
+        same = bool(abs(process.create_time() - started) < 1.0)
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

@@ -101,3 +101,15 @@ def test_of_many_that_want_it_one_gets_it(tmp_path, void):
     for racer in racers:
         racer.join()
     assert sorted(keys) == list(range(50))
+
+
+def test_a_dead_holder_that_nobody_has_waited_for_is_dead(tmp_path):
+    child = os.fork()
+    if not child:
+        acquire(tmp_path, "scan", "first", AGE_S)
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
+    try:
+        assert acquire(tmp_path, "scan", "second", AGE_S) is not None
+    finally:
+        os.waitpid(child, 0)

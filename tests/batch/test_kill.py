@@ -39,7 +39,7 @@ def test_killed_runs_end_like_an_unbroken_one(tmp_path, study, scans, kills, wor
     source, out = study(tmp_path / "in", scans), tmp_path / "out"
     out.mkdir()
     model = small_model(tmp_path / "model")
-    words = [str(source), str(out), model, str(kills), str(workers), str(scans)]
+    words = [str(source), str(out), model, str(kills), str(workers)]
     said = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.batch.killer", *words],
         cwd=ROOT,
