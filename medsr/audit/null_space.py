@@ -61,21 +61,13 @@ def null_space_share(chunks: Iterable[Tensor], projector: Projector) -> float:
 
 def local_energy(component: Tensor) -> Tensor:
     """Root mean square over a cube of `LOCAL_VOXELS` around each voxel: [X, Y, Z]."""
-    squares = component.square()[None, None]
-    pad = LOCAL_VOXELS // 2
-    short = [max(0, LOCAL_VOXELS - n) for n in reversed(component.shape)]
-    if not any(short):
-        mean = torch.nn.functional.avg_pool3d(
-            squares, LOCAL_VOXELS, stride=1, padding=pad, count_include_pad=False
-        )
-        return mean[0, 0].sqrt()
-    # torch pools nothing that is smaller than the cube: zeros after it, which do not count.
-    wider = [n for extra in short for n in (0, extra)]
-    sums, counts = (
-        torch.nn.functional.avg_pool3d(
-            torch.nn.functional.pad(values, wider), LOCAL_VOXELS, stride=1, padding=pad
-        )
-        for values in (squares, torch.ones_like(squares))
+    reach = LOCAL_VOXELS // 2
+    # Zeros around it, not torch's padding: torch pools nothing that is smaller than the cube.
+    around = torch.nn.functional.pad(component.square()[None, None], [reach] * 6)
+    sums = torch.nn.functional.avg_pool3d(around, LOCAL_VOXELS, stride=1, divisor_override=1)[0, 0]
+    places = [torch.arange(n) for n in component.shape]
+    x, y, z = (
+        ((at + reach).clamp(max=len(at) - 1) - (at - reach).clamp(min=0) + 1).float()
+        for at in places
     )
-    x, y, z = component.shape
-    return (sums / counts)[0, 0, :x, :y, :z].sqrt()
+    return (sums / (x[:, None, None] * y[:, None] * z)).sqrt()

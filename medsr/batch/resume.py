@@ -42,8 +42,7 @@ class State:
 
 def files_of(item: Item, job: Job) -> list[Path]:
     """All files that an output depends on."""
-    paths = item.paths(job.root)
-    return input_files(paths[0]) if item.form == Format.NIFTI else paths
+    return _with_sidecars(item.paths(job.root), item.form)
 
 
 def listing_digest(item: Item, job: Job) -> str:
@@ -149,9 +148,12 @@ def _other_guide(facts: dict[str, Any], item: Item, job: Job, *, same: bool) -> 
         return True
     if not then or same:
         return False
-    paths = item.guide_paths(job.root)
-    files = input_files(paths[0]) if item.form == Format.NIFTI else paths
+    files = _with_sidecars(item.guide_paths(job.root), item.form)
     return then != [content_digest(files)]
+
+
+def _with_sidecars(paths: list[Path], form: Format) -> list[Path]:
+    return input_files(paths[0]) if form == Format.NIFTI else paths
 
 
 def _recorded_listing(item: Item, job: Job) -> str:

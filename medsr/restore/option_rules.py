@@ -9,7 +9,7 @@ from medsr.errors import UsageError
 if TYPE_CHECKING:
     from medsr.restore.options import Options
 
-__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "check_together", "takes_turns"]
+__all__ = ["DEFAULT_SAMPLER", "DEFAULT_STEPS", "check_together", "draws", "takes_turns"]
 
 #: Steps of a sample by default.
 DEFAULT_STEPS = 6
@@ -26,6 +26,11 @@ def takes_turns(steps: int, quick: bool) -> bool:
     return steps > 1 or quick
 
 
+def draws(options: Options) -> bool:
+    """Whether samples are drawn; else the result is the posterior mean."""
+    return options.sample or options.samples > 1 or (options.steps or 1) > 1
+
+
 def check_together(options: Options) -> None:
     """Refuse options that contradict each other.
 
@@ -40,7 +45,7 @@ def check_together(options: Options) -> None:
             f"--steps ({DEFAULT_STEPS} by default) or use more; for the posterior mean leave out "
             "--sample and --samples."
         )
-    drawn = options.sample or options.samples > 1 or (options.steps or 1) > 1
+    drawn = draws(options)
     if options.grain and (not drawn or options.samples > 1 or options.interval):
         raise UsageError(
             "--grain applies to one sample without an interval: add --sample, and leave out "

@@ -19,6 +19,7 @@ from medsr.restore.option_rules import (
     DEFAULT_SAMPLER,
     DEFAULT_STEPS,
     check_together,
+    draws,
     takes_turns,
 )
 from medsr.volume.modality import Modality
@@ -243,7 +244,7 @@ class Options:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
         check_together(self)
-        drawn = self.sample or self.samples > 1 or (self.steps or 1) > 1
+        drawn = draws(self)
         object.__setattr__(self, "sample", drawn)
         object.__setattr__(self, "steps", self.steps or (DEFAULT_STEPS if drawn else 1))
 

@@ -85,10 +85,10 @@ def load_clean(case: CaseConfig, data: DataConfig, modality: Modality) -> Volume
         InputError: as `load_case`.
     """
     source = Path(data.root) / case.path
-    noisy = load_case(case, data, modality)
     kind: Modality = case.modality or modality
     cached = Path(data.cache) / f"{cache_key(source, case, kind)}-clean{DENOISING}.nii"
     if not cached.exists():
+        noisy = load_case(case, data, modality)
         write_nifti(replace(noisy, voxels=denoised(noisy)), cached, {"Modality": kind})
     return read(cached)
 
