@@ -39,9 +39,6 @@ __all__ = ["check_can_guide", "check_options", "guided", "plan_with", "remarks_o
 #: same anatomy, or the registration failed (docs/development/guides.md).
 REFUSED = 1.015
 
-#: A guide that covers less of the scan's foreground is refused.
-LEAST_OVERLAP = 0.2
-
 #: Share of the network's work that each check of a guide takes.
 SHARE = 0.05
 
@@ -147,17 +144,16 @@ def _laid(guide: Volume, plan: Plan) -> tuple[OnGrid, GuideUsed]:
     _check(motion, guide, scan)
     grid = on_fine_grid(scan, acquisition, torch.zeros(1).expand(acquisition.fine_shape))
     scaling = scaling_for(Modality(str(guide.modality)), np.asarray(guide.voxels), guide.name)
-    index = np.linalg.inv(guide.affine) @ motion.matrix @ grid.affine
+    index = motion.index(guide.affine, grid.affine)
     moved, inside = moved_to(np.asarray(guide.voxels), index, acquisition.fine_shape)
     image = torch.from_numpy(moved).sub_(scaling.offset).div_(scaling.gain).to(STATE)
-    centre = (scan.affine @ (*((np.asarray(scan.shape) - 1) / 2), 1.0))[:3]
     used = GuideUsed(
         digest=guide.digest,
         modality=str(guide.modality),
         spacing_mm=tuple(float(mm) for mm in guide.spacing_mm),
         registered=refine,
         angle_deg=motion.angle_deg,
-        shift_mm=motion.shift_mm(centre),
+        shift_mm=motion.shift_mm(scan),
         before=motion.before,
         after=motion.after,
         overlap=motion.overlap,
@@ -167,11 +163,7 @@ def _laid(guide: Volume, plan: Plan) -> tuple[OnGrid, GuideUsed]:
 
 def _check(motion: Motion, guide: Volume, scan: Volume) -> None:
     """Refuse a guide that cannot show the same anatomy."""
-    if motion.overlap < LEAST_OVERLAP:
-        raise Refused(
-            f"{guide.name} covers {100 * motion.overlap:.0f} % of the anatomy in {scan.name}; at "
-            f"least {100 * LEAST_OVERLAP:.0f} % are needed of a guide. Leave it out."
-        )
+    motion.check_overlap(guide.name, scan.name, "of a guide. Leave it out.")
     if motion.after < REFUSED:
         raise Refused(
             f"{guide.name} could not be registered to {scan.name}: where both are, they have "

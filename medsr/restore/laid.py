@@ -30,9 +30,6 @@ INSIDE = 0.99
 #: The first scan against itself.
 STILL = Motion(np.eye(4), 1.0, 1.0, 1.0)
 
-#: A scan that covers less of the first one's foreground is refused.
-LEAST_OVERLAP = 0.2
-
 
 @dataclass(frozen=True, eq=False)
 class Laid:
@@ -69,7 +66,7 @@ def lay(scan: Enhanced, first: Enhanced, scaling: Scaling, *, registered: bool) 
     fixed, moving = first.volume, scan.volume
     motion = STILL if scan is first else register(moving, fixed, refine=not registered)
     _check(motion, scan, first)
-    index = np.linalg.inv(moving.affine) @ motion.matrix @ fixed.affine
+    index = motion.index(moving.affine, fixed.affine)
     image, inside = moved_to(np.asarray(moving.voxels), index, fixed.shape)
     scale = 1.0 if scan is first else _scale(image, inside, first)
 
@@ -95,11 +92,7 @@ def _check(motion: Motion, scan: Enhanced, first: Enhanced) -> None:
             f"{name} is {scan.record.modality} and {other} is {first.record.modality}: only "
             "scans of one contrast can be joined."
         )
-    if motion.overlap < LEAST_OVERLAP:
-        raise Refused(
-            f"{name} covers {100 * motion.overlap:.0f} % of the anatomy in {other}; at least "
-            f"{100 * LEAST_OVERLAP:.0f} % are needed to join them."
-        )
+    motion.check_overlap(name, other, "to join them.")
     if motion.after < REFUSED:
         raise Refused(
             f"{name} does not look like {other} where both are (correlation {motion.after:.2f}, "
@@ -134,13 +127,12 @@ def _as_used(scan: Enhanced) -> Acquisition:
 
 
 def _used(scan: Enhanced, motion: Motion, scale: float, fixed: Volume) -> StackUsed:
-    centre = (fixed.affine @ (*((np.asarray(fixed.shape) - 1) / 2), 1.0))[:3]
     return StackUsed(
         digest=scan.record.input_digest,
         spacing_mm=scan.record.input_spacing_mm,
         thickness_mm=_as_used(scan).axes[scan.record.coarse_axis].width_mm,
         angle_deg=motion.angle_deg,
-        shift_mm=motion.shift_mm(centre),
+        shift_mm=motion.shift_mm(fixed),
         before=motion.before,
         after=motion.after,
         overlap=motion.overlap,

@@ -26,6 +26,9 @@ __all__ = ["Measure", "Motion", "register"]
 #: Voxels are averaged to these sizes, mm, one resolution after the other.
 SHRINK, SMOOTH_MM = (4, 2, 1), (4.0, 2.0, 0.0)
 
+#: A scan that covers less of the fixed one's foreground is of no use.
+LEAST_OVERLAP = 0.2
+
 #: Share of the voxels that the measure looks at, and the seed by which they are chosen.
 SAMPLED, SEED = 0.1, 1
 
@@ -69,9 +72,34 @@ class Motion:
         cosine = (np.trace(self.matrix[:3, :3]) - 1) / 2
         return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
-    def shift_mm(self, at: NDArray[np.float64]) -> float:
-        """How far a point (RAS+ mm of the fixed scan) moves, mm."""
-        return float(np.linalg.norm(self.matrix[:3, :3] @ at + self.matrix[:3, 3] - at))
+    def shift_mm(self, fixed: Volume) -> float:
+        """How far the middle of the fixed scan moves, mm."""
+        at = _middle(fixed)
+        return float(np.linalg.norm((self.matrix @ at - at)[:3]))
+
+    def index(self, moving: Affine, grid: Affine) -> NDArray[np.float64]:
+        """[4, 4], voxels of a grid in the fixed scan's space -> those of the moving scan.
+
+        Args:
+            moving, grid: voxel -> RAS+ mm.
+        """
+        return np.asarray(np.linalg.inv(moving) @ self.matrix @ grid)
+
+    def check_overlap(self, moving: str, fixed: str, purpose: str) -> None:
+        """Refuse a scan that covers hardly anything of another.
+
+        Args:
+            moving, fixed: names.
+            purpose: what so much is needed for; ends the sentence.
+
+        Raises:
+            Refused: it does.
+        """
+        if self.overlap < LEAST_OVERLAP:
+            raise Refused(
+                f"{moving} covers {100 * self.overlap:.0f} % of the anatomy in {fixed}; at "
+                f"least {100 * LEAST_OVERLAP:.0f} % are needed {purpose}"
+            )
 
 
 def register(
@@ -198,9 +226,13 @@ def _image(volume: Volume, itk: Any) -> Any:
     return image
 
 
+def _middle(volume: Volume) -> NDArray[np.float64]:
+    """Of a scan: RAS+ mm and 1."""
+    return np.asarray(volume.affine @ (*((np.asarray(volume.shape) - 1) / 2), 1.0))
+
+
 def _centre(volume: Volume) -> list[float]:
-    middle = (np.asarray(volume.shape) - 1) / 2
-    return [float(v) for v in (FLIP @ volume.affine @ (*middle, 1.0))[:3]]
+    return [float(v) for v in (FLIP @ _middle(volume))[:3]]
 
 
 def _matrix(transform: Any) -> Affine:
