@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from medsr.acquisition.acquisition import Acquisition, AxisSampling
@@ -151,10 +152,8 @@ def _moved(image: Tensor, rng: np.random.Generator, *, single: bool) -> Tensor:
     """Rigidly moved a little; a single plane within itself."""
     free = np.array([0.0 if single else 1.0, 1.0, 1.0])
     shift = np.clip(rng.normal(0, SHIFT, 3), -MOST_SHIFT, MOST_SHIFT) * free
-    x, y, z = np.radians(rng.normal(0, ANGLE_DEG, 3)) * (1.0 if not single else [1.0, 0.0, 0.0])
-    turn = torch.linalg.matrix_exp(
-        torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]], dtype=torch.float64)
-    )
+    angles = np.radians(rng.normal(0, ANGLE_DEG, 3)) * (1.0 if not single else [1.0, 0.0, 0.0])
+    turn = torch.from_numpy(Rotation.from_rotvec(angles).as_matrix())
     # `affine_grid` takes the last axis first, lengths over half of the sides.
     sides = torch.tensor([n / 2 for n in image.shape], dtype=torch.float64)
     matrix = turn * sides[None] / sides[:, None]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from medsr.errors import InputError
@@ -87,7 +88,7 @@ def _deformed(
 ) -> NDArray[np.uint8]:
     """Labels at the voxels of a block: turned, scaled and deformed, around a voxel of the head."""
     axes = rng.permutation(3)
-    small = _rotation(rng.uniform(-TURN, TURN, 3))
+    small = Rotation.from_euler("XYZ", rng.uniform(-TURN, TURN, 3)).as_matrix()
     turned = np.eye(3)[:, axes] * rng.choice([-1, 1], 3)
     matrix = small @ turned / rng.uniform(*SCALE, 3)
     grid = np.stack(np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in shape], indexing="ij"))
@@ -110,18 +111,6 @@ def _voxel_of_head(labels: NDArray[np.uint8], rng: np.random.Generator) -> NDArr
     """The first of 64 random voxels that is no air."""
     places = np.stack([rng.integers(n, size=64) for n in labels.shape], axis=1)
     return np.asarray(places[int((labels[tuple(places.T)] > 0).argmax())])
-
-
-def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turned about the three axes, one after the other."""
-    matrix = np.eye(3)
-    for k, angle in enumerate(angles):
-        a, b = (k + 1) % 3, (k + 2) % 3
-        turn = np.eye(3)
-        turn[[a, b], [a, b]] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        matrix = matrix @ turn
-    return matrix
 
 
 def _smooth(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
